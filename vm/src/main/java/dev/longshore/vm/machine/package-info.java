@@ -1,0 +1,5 @@
+/** Filled by its own change. */
+@NullMarked
+package dev.longshore.vm.machine;
+
+import org.jspecify.annotations.NullMarked;

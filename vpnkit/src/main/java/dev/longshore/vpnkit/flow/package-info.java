@@ -1,0 +1,5 @@
+/** What a flow is to the rest of the daemon: opening one into the guest, taking one as a channel, how one ended. */
+@NullMarked
+package dev.longshore.vpnkit.flow;
+
+import org.jspecify.annotations.NullMarked;

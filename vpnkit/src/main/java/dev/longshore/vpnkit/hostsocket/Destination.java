@@ -1,0 +1,35 @@
+package dev.longshore.vpnkit.hostsocket;
+
+import dev.longshore.packet.wire.IpAddress;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a guest wants to go, as far as it said. Immutable.
+ *
+ * @param name the host name, if the guest gave one (through the proxy), without a trailing dot
+ * @param address the address the guest gave, or null if it gave only a name
+ * @param port 1..65535
+ */
+public record Destination(@Nullable String name, @Nullable IpAddress address, int port) {
+    public Destination {
+        if (name == null && address == null) {
+            throw new IllegalArgumentException("neither name nor address");
+        }
+    }
+
+    public static Destination of(IpAddress address, int port) {
+        return new Destination(null, address, port);
+    }
+
+    public static Destination named(String name, int port) {
+        return new Destination(name, null, port);
+    }
+
+    /** For logs: name or address, and port. */
+    @Override
+    public String toString() {
+        IpAddress a = address;
+        String host = name != null ? name : a == null || a.isV4() ? String.valueOf(a) : "[" + a + "]";
+        return host + ":" + port;
+    }
+}

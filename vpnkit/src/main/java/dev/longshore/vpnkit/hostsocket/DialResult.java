@@ -1,0 +1,30 @@
+package dev.longshore.vpnkit.hostsocket;
+
+import io.netty.channel.socket.DuplexChannel;
+
+/** How a dial ended. Immutable. */
+public sealed interface DialResult {
+    /**
+     * Connected. The channel is registered on the loop that was asked for, auto-read is off, half-closure is allowed; the
+     * receiver owns it and closes it.
+     */
+    record Connected(DuplexChannel channel) implements DialResult {}
+
+    /** The remote answered with RST: ECONNREFUSED. */
+    record Refused() implements DialResult {}
+
+    /** No way there: ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL; {@code network} tells the first from the others. */
+    record Unreachable(boolean network, String reason) implements DialResult {}
+
+    /** No answer in time: ETIMEDOUT or the dialer's own limit. */
+    record TimedOut() implements DialResult {}
+
+    /** A policy forbids it: EACCES, EPERM or ours. */
+    record Denied(String reason) implements DialResult {}
+
+    /** The name has no address; {@code reason} is for the user. */
+    record UnknownHost(String reason) implements DialResult {}
+
+    /** Anything else, with the error's own text: descriptors exhausted, … */
+    record Failed(String reason) implements DialResult {}
+}
