@@ -1,0 +1,50 @@
+/*
+ * longshore-agent: the one program of ours inside the guest.
+ *
+ * What both sides have to agree on: vsock ports and line formats. The daemon's copy of the numbers is
+ * dev.longshore.config.VsockPorts.
+ */
+#ifndef LONGSHORE_AGENT_H
+#define LONGSHORE_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifndef AGENT_VERSION
+#define AGENT_VERSION "dev"
+#endif
+
+/* The daemon's address: VMADDR_CID_HOST of linux/vm_sockets.h. */
+#define HOST_CID 2u
+
+/* In the guest: byte-transparent relay to the Engine's socket. */
+#define PORT_DOCKER_API 2375u
+/* In the guest: control lines, `ping`, `time <unix-nanoseconds>`, `poweroff`. */
+#define PORT_GUEST_CONTROL 4100u
+/* On the host: one connection per published port, which lives as long as the connection. */
+#define PORT_PUBLISH 4098u
+
+/* Longest line of either protocol, its LF included. */
+#define LINE_BYTES 512
+
+#define ENGINE_SOCKET "/run/docker.sock"
+
+/* Personalities: each takes its own argv (argv[0] is its name) and returns the process's exit status. */
+int docker_proxy_main(int argc, char **argv);
+int serve_main(int argc, char **argv);
+
+/* Sets the wall clock, nanoseconds since 1970. 0, or -1 with errno. */
+int host_set_clock(int64_t unix_nanos);
+/* Replaces the (forked) process by the image's power-off program. Returns only on failure. */
+void host_exec_poweroff(void);
+/* Where the Engine listens. */
+const char *host_engine_socket(void);
+
+/* Copies printable ASCII of `from` to `to` (of `size` bytes, always terminated), the rest as '?'. */
+void copy_printable(char *to, unsigned size, const char *from);
+/* Digits only, no sign, no blanks, `min`..`max`. */
+bool parse_decimal(const char *text, int64_t min, int64_t max, int64_t *value);
+/* Monotonic milliseconds. */
+int64_t now_ms(void);
+
+#endif

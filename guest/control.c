@@ -1,0 +1,151 @@
+/*
+ * Lines of at most LINE_BYTES, LF or CRLF; several on one connection are answered in order:
+ *
+ *   ping                    ok <agent version>
+ *   time <unix-nanoseconds> ok              after setting the wall clock
+ *   poweroff                ok              then the guest shuts down
+ *   anything else           err <reason>
+ *
+ * Answers are shorter than any socket buffer, so they are written without waiting; a caller that reads so little that its
+ * answer doesn't fit is dropped.
+ */
+#include "control.h"
+
+#include "agent.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* 2020-01-01: a clock before that is a mistake, not a wish. */
+#define MIN_UNIX_NANOS INT64_C(1577836800000000000)
+
+struct session {
+    struct garbage garbage; /* first, so that freeing it frees the session */
+    struct watch watch;
+    size_t len;
+    char line[LINE_BYTES];
+};
+
+static struct session *of(struct watch *w) {
+    return (struct session *)((char *)w - offsetof(struct session, watch));
+}
+
+static void end(struct session *s) {
+    loop_close(&s->watch);
+    loop_free_later(&s->garbage);
+}
+
+static bool answer(struct session *s, const char *text) {
+    char line[LINE_BYTES];
+    int n = snprintf(line, sizeof line, "%s\n", text);
+    return send(s->watch.fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n;
+}
+
+/* In a process of its own, so that a power-off that takes its time, or fails, doesn't stop the relays. */
+static void power_off(void) {
+    static bool started;
+    if (started) {
+        return;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("longshore-agent: poweroff: fork");
+        return;
+    }
+    if (pid == 0) {
+        signal(SIGCHLD, SIG_DFL);
+        signal(SIGPIPE, SIG_DFL);
+        setsid();
+        host_exec_poweroff();
+        perror("longshore-agent: poweroff");
+        _exit(127);
+    }
+    started = true;
+}
+
+static bool set_time(struct session *s, const char *nanos) {
+    int64_t value;
+    char text[128];
+    if (!parse_decimal(nanos, MIN_UNIX_NANOS, INT64_MAX, &value)) {
+        return answer(s, "err bad time");
+    }
+    if (host_set_clock(value) < 0) {
+        snprintf(text, sizeof text, "err can't set the clock: %s", strerror(errno));
+        return answer(s, text);
+    }
+    return answer(s, "ok");
+}
+
+/* False if the session is over. */
+static bool on_line(struct session *s, const char *line) {
+    if (strcmp(line, "ping") == 0) {
+        return answer(s, "ok " AGENT_VERSION);
+    }
+    if (strncmp(line, "time ", 5) == 0) {
+        return set_time(s, line + 5);
+    }
+    if (strcmp(line, "poweroff") == 0) {
+        bool sent = answer(s, "ok");
+        power_off();
+        return sent;
+    }
+    return answer(s, "err unknown command");
+}
+
+/* Answers every complete line in the buffer. False if the session is over. */
+static bool take_lines(struct session *s) {
+    size_t at = 0;
+    char *lf;
+    while ((lf = memchr(s->line + at, '\n', s->len - at)) != NULL) {
+        char *line = s->line + at;
+        at = (size_t)(lf - s->line) + 1;
+        *lf = '\0';
+        if (lf > line && lf[-1] == '\r') {
+            lf[-1] = '\0';
+        }
+        if (!on_line(s, line)) {
+            return false;
+        }
+    }
+    memmove(s->line, s->line + at, s->len - at);
+    s->len -= at;
+    if (s->len == sizeof s->line) {
+        answer(s, "err line too long");
+        return false;
+    }
+    return true;
+}
+
+static void on_ready(struct watch *w, uint32_t events) {
+    (void)events;
+    struct session *s = of(w);
+    ssize_t n = recv(w->fd, s->line + s->len, sizeof s->line - s->len, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n <= 0) {
+        end(s);
+        return;
+    }
+    s->len += (size_t)n;
+    if (!take_lines(s)) {
+        end(s);
+    }
+}
+
+void control_open(int stream) {
+    struct session *s = calloc(1, sizeof *s);
+    if (!s) {
+        close(stream);
+    } else if (loop_add(&s->watch, stream, EPOLLIN, on_ready) < 0) {
+        end(s);
+    }
+}

@@ -1,0 +1,88 @@
+/* What the agent does to its machine, and a few text helpers. The test build does it to files in its directory instead. */
+#include "agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef AGENT_TEST
+
+int host_set_clock(int64_t unix_nanos) {
+    struct timespec t = {.tv_sec = unix_nanos / 1000000000, .tv_nsec = unix_nanos % 1000000000};
+    return clock_settime(CLOCK_REALTIME, &t);
+}
+
+void host_exec_poweroff(void) {
+    /* The image's own program knows the order (Engine, data disk, power); the plain one is for foreign images. */
+    execl("/usr/local/sbin/longshore-poweroff", "longshore-poweroff", (char *)NULL);
+    execl("/sbin/poweroff", "poweroff", (char *)NULL);
+}
+
+const char *host_engine_socket(void) {
+    return ENGINE_SOCKET;
+}
+
+#else
+
+static void test_path(char *path, size_t size, const char *name) {
+    const char *dir = getenv("AGENT_TEST_DIR");
+    snprintf(path, size, "%s/%s", dir ? dir : ".", name);
+}
+
+int host_set_clock(int64_t unix_nanos) {
+    char path[256];
+    test_path(path, sizeof path, "clock");
+    FILE *f = fopen(path, "we");
+    if (!f) {
+        return -1;
+    }
+    fprintf(f, "%lld\n", (long long)unix_nanos);
+    return fclose(f);
+}
+
+void host_exec_poweroff(void) {
+    char path[256];
+    test_path(path, sizeof path, "poweroff");
+    execl(path, "poweroff", (char *)NULL);
+}
+
+const char *host_engine_socket(void) {
+    static char path[256];
+    test_path(path, sizeof path, "docker.sock");
+    return path;
+}
+
+#endif
+
+void copy_printable(char *to, unsigned size, const char *from) {
+    unsigned n = 0;
+    for (; *from != '\0' && n + 1 < size; from++) {
+        to[n++] = *from >= ' ' && *from <= '~' ? *from : '?';
+    }
+    to[n] = '\0';
+}
+
+bool parse_decimal(const char *text, int64_t min, int64_t max, int64_t *value) {
+    int64_t v = 0;
+    if (*text == '\0') {
+        return false;
+    }
+    for (; *text != '\0'; text++) {
+        int digit = *text - '0';
+        if (digit < 0 || digit > 9 || v > (INT64_MAX - digit) / 10) {
+            return false;
+        }
+        v = v * 10 + digit;
+    }
+    *value = v;
+    return v >= min && v <= max;
+}
+
+int64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
