@@ -167,14 +167,9 @@ public final class VirtualLink implements Link {
 
     private void hand(ByteBuf frame, int offload) {
         int references = frame.refCnt();
-        try {
-            sink().onFrame(frame, offload);
-        } finally {
-            if (frame.refCnt() < references) {
-                throw new AssertionError("the sink released a borrowed frame");
-            }
-            frame.release();
-        }
+        sink().onFrame(frame, offload);
+        check(frame.refCnt() >= references, "the sink released a borrowed frame");
+        frame.release();
     }
 
     private FrameSink sink() {
