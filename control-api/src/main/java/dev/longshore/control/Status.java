@@ -1,0 +1,45 @@
+package dev.longshore.control;
+
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/** A snapshot of everything {@code status} shows. Immutable. The fields are explained in {@code daemon.proto}. */
+public record Status(
+        State state,
+        String message,
+        String dockerHost,
+        DaemonProcess daemon,
+        Guest guest,
+        Engine engine,
+        Network network) {
+    /** As in {@code daemon.proto}. */
+    public enum State {
+        STARTING,
+        RUNNING,
+        STOPPING,
+        STOPPED,
+        FAILED
+    }
+
+    public record DaemonProcess(long pid, String version, Instant started, String home, long residentBytes) {}
+
+    /**
+     * The machine.
+     *
+     * @param pid 0 if no guest runs; {@code started} is null then
+     */
+    public record Guest(
+            String kind, long pid, @Nullable Instant started, int cpus, int memoryMiB, boolean agentReady) {}
+
+    public record Engine(boolean ready, String version, String apiVersion) {}
+
+    public record Network(
+            String subnet,
+            boolean moved,
+            String gateway,
+            String guest,
+            String dns,
+            String host,
+            int mtu,
+            boolean linkUp) {}
+}
