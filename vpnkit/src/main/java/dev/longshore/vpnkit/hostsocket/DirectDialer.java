@@ -1,0 +1,137 @@
+package dev.longshore.vpnkit.hostsocket;
+
+import dev.longshore.packet.wire.IpAddress;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Connects host sockets to where the guest wants to go, without a proxy. Names are looked up by the host's resolver on a
+ * few threads of their own; all addresses of a name are tried, see {@link DialAttempt}.
+ *
+ * <p>Thread-safe: everything of one dial happens on the loop it was asked for, apart from the look-up.
+ */
+public final class DirectDialer implements Dialer, AutoCloseable {
+    /** The host's kernel would go on for 127 s (tcp_syn_retries 6); no guest's program waits that long gladly. */
+    public static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(60);
+
+    private static final int LOOKUP_THREADS = 8;
+    private static final int LOOKUPS_WAITING = 1024;
+    private static final byte[] LOOPBACK_V4 = {127, 0, 0, 1};
+    private static final byte[] LOOPBACK_V6 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+    private final OwnAddresses own;
+    private final NameLookup lookup;
+    private final long timeoutMillis;
+    private final HostSockets sockets = new HostSockets();
+    private final ThreadPoolExecutor lookups;
+
+    public DirectDialer(OwnAddresses own) {
+        this(own, NameLookup.ofHost(), CONNECT_TIMEOUT);
+    }
+
+    public DirectDialer(OwnAddresses own, NameLookup lookup, Duration timeout) {
+        this.own = own;
+        this.lookup = lookup;
+        this.timeoutMillis = timeout.toMillis();
+        this.lookups = new ThreadPoolExecutor(
+                LOOKUP_THREADS,
+                LOOKUP_THREADS,
+                30,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(LOOKUPS_WAITING),
+                new DefaultThreadFactory("name-lookup", true));
+        lookups.allowCoreThreadTimeOut(true);
+    }
+
+    @Override
+    public Future<DialResult> dial(Destination destination, EventLoop loop) {
+        Promise<DialResult> result = loop.newPromise();
+        if (loop.inEventLoop()) {
+            start(destination, loop, result);
+        } else {
+            loop.execute(() -> start(destination, loop, result));
+        }
+        return result;
+    }
+
+    private void start(Destination destination, EventLoop loop, Promise<DialResult> result) {
+        IpAddress address = destination.address();
+        String name = destination.name();
+        if (address != null) {
+            connect(List.of(address.toInetAddress()), true, destination, loop, result);
+        } else if (name != null && own.isHostName(name)) {
+            connect(loopback(), false, destination, loop, result);
+        } else if (name != null) {
+            lookUp(name, destination, loop, result);
+        }
+    }
+
+    private void lookUp(String name, Destination destination, EventLoop loop, Promise<DialResult> result) {
+        try {
+            lookups.execute(() -> {
+                try {
+                    List<InetAddress> addresses = lookup.addressesOf(name);
+                    loop.execute(() -> connect(addresses, false, destination, loop, result));
+                } catch (UnknownHostException e) {
+                    result.trySuccess(new DialResult.UnknownHost("no address for " + name));
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            result.trySuccess(new DialResult.Failed("too many name look-ups at once"));
+        }
+    }
+
+    /** {@code literal}: the guest named the address itself. */
+    private void connect(
+            List<InetAddress> addresses,
+            boolean literal,
+            Destination destination,
+            EventLoop loop,
+            Promise<DialResult> result) {
+        List<InetAddress> targets = new ArrayList<>();
+        DialResult refusal = new DialResult.UnknownHost("no address for " + destination);
+        for (InetAddress a : addresses) {
+            IpAddress ip = IpAddress.of(a);
+            if (own.isHostAlias(ip)) {
+                targets.addAll(loopback());
+            } else if (own.isInGuestNetwork(ip)) {
+                refusal = new DialResult.Refused(); // ours or the guest's, and no service of ours answers there
+            } else if (a.isAnyLocalAddress() || a.isMulticastAddress() || (literal && a.isLoopbackAddress())) {
+                // 0.0.0.0 would mean the host itself; its loopback has a name of its own
+                refusal = new DialResult.Denied(a.getHostAddress() + " is not a remote's address");
+            } else {
+                targets.add(a);
+            }
+        }
+        if (targets.isEmpty()) {
+            result.trySuccess(refusal);
+        } else if (!result.isDone()) {
+            new DialAttempt(sockets, targets, destination.port(), loop, timeoutMillis, result).start();
+        }
+    }
+
+    private static List<InetAddress> loopback() {
+        try {
+            return List.of(InetAddress.getByAddress(LOOPBACK_V4), InetAddress.getByAddress(LOOPBACK_V6));
+        } catch (UnknownHostException e) {
+            throw new IllegalStateException(e); // only for a wrong length
+        }
+    }
+
+    /** Ends the look-up threads. Attempts under way go on. Idempotent. */
+    @Override
+    public void close() {
+        lookups.shutdownNow();
+    }
+}
