@@ -1,0 +1,28 @@
+package dev.longshore.proxy;
+
+import dev.longshore.vpnkit.hostsocket.Dialer;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.socket.DuplexChannel;
+
+/**
+ * The proxy as an initializer for channels that come from a guest. Every such channel must be a {@link DuplexChannel}
+ * that reports a half-closed input as an event; the connections it causes live on its own event loop.
+ * Thread-safe: holds nothing that changes.
+ */
+@ChannelHandler.Sharable
+public final class HttpProxy extends ChannelInitializer<Channel> {
+    private final ProxySettings settings;
+    private final Dialer dialer;
+
+    public HttpProxy(ProxySettings settings, Dialer dialer) {
+        this.settings = settings;
+        this.dialer = dialer;
+    }
+
+    @Override
+    protected void initChannel(Channel channel) {
+        channel.pipeline().addLast(new GuestConnection(settings, dialer, (DuplexChannel) channel));
+    }
+}

@@ -1,0 +1,136 @@
+package dev.longshore.proxy;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.EventLoop;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** One end of a stream whose other end is the test: bytes as ISO-8859-1 text, half-closure, virtual time. */
+final class ScriptedChannel extends EmbeddedChannel implements DuplexChannel {
+    private @Nullable EventLoop shared;
+    private boolean inputShutdown;
+    private boolean outputShutdown;
+
+    ScriptedChannel(ChannelHandler... handlers) {
+        freezeTime();
+        pipeline().addLast(handlers);
+        config().setAutoRead(false);
+    }
+
+    /** A channel that says it lives on {@code other}'s event loop, as two channels of one relay must. */
+    static ScriptedChannel beside(ScriptedChannel other) {
+        ScriptedChannel channel = new ScriptedChannel();
+        channel.shared = other.eventLoop();
+        return channel;
+    }
+
+    @Override
+    public EventLoop eventLoop() {
+        return shared == null ? super.eventLoop() : shared;
+    }
+
+    /** The peer sends {@code text}. */
+    void receive(String text) {
+        writeInbound(Unpooled.copiedBuffer(text, StandardCharsets.ISO_8859_1));
+    }
+
+    /** The peer sends {@code text} one byte at a time. */
+    void receiveBytewise(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            receive(text.substring(i, i + 1));
+        }
+    }
+
+    /** The peer sends FIN. */
+    void receiveEof() {
+        inputShutdown = true;
+        pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+        runPendingTasks();
+    }
+
+    /** The peer sends RST. */
+    void receiveReset() {
+        pipeline().fireExceptionCaught(new java.io.IOException("Connection reset by peer"));
+        close();
+        runPendingTasks();
+    }
+
+    /** All that was sent to the peer since the last call. */
+    String sent() {
+        runPendingTasks();
+        StringBuilder text = new StringBuilder();
+        for (Object o = readOutbound(); o != null; o = readOutbound()) {
+            ByteBuf b = (ByteBuf) o;
+            text.append(b.toString(StandardCharsets.ISO_8859_1));
+            b.release();
+        }
+        return text.toString();
+    }
+
+    void pass(long seconds) {
+        advanceTimeBy(seconds, TimeUnit.SECONDS);
+        runScheduledPendingTasks();
+        runPendingTasks();
+    }
+
+    boolean wantsToRead() {
+        return config().getOption(ChannelOption.AUTO_READ);
+    }
+
+    @Override
+    public boolean isInputShutdown() {
+        return inputShutdown;
+    }
+
+    @Override
+    public ChannelFuture shutdownInput() {
+        return shutdownInput(newPromise());
+    }
+
+    @Override
+    public ChannelFuture shutdownInput(ChannelPromise promise) {
+        inputShutdown = true;
+        return promise.setSuccess();
+    }
+
+    @Override
+    public boolean isOutputShutdown() {
+        return outputShutdown;
+    }
+
+    @Override
+    public ChannelFuture shutdownOutput() {
+        return shutdownOutput(newPromise());
+    }
+
+    @Override
+    public ChannelFuture shutdownOutput(ChannelPromise promise) {
+        outputShutdown = true;
+        return promise.setSuccess();
+    }
+
+    @Override
+    public boolean isShutdown() {
+        return inputShutdown && outputShutdown;
+    }
+
+    @Override
+    public ChannelFuture shutdown() {
+        return shutdown(newPromise());
+    }
+
+    @Override
+    public ChannelFuture shutdown(ChannelPromise promise) {
+        inputShutdown = true;
+        return shutdownOutput(promise);
+    }
+}
