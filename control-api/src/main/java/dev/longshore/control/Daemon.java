@@ -10,7 +10,7 @@ public interface Daemon {
     CompletionStage<Outcome<String>> startGuest();
 
     /** Completes when the guest is gone. */
-    CompletionStage<Outcome<Void>> stopGuest();
+    CompletionStage<Outcome<Outcome.Nothing>> stopGuest();
 
     /** Begins the end of the daemon; returns at once. */
     void shutdown();

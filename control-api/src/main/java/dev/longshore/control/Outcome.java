@@ -11,6 +11,11 @@ public sealed interface Outcome<T> {
      */
     record Failed<T>(Reason reason, String text) implements Outcome<T> {}
 
+    /** The value of a command that has none. */
+    enum Nothing {
+        NOTHING
+    }
+
     /** Why a command failed, in the words of the caller's side. */
     enum Reason {
         /** The request makes no sense. */

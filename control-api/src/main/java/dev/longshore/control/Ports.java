@@ -17,7 +17,7 @@ public interface Ports {
     CompletionStage<Outcome<Port>> expose(
             Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort);
 
-    CompletionStage<Outcome<Void>> unexpose(Protocol protocol, String hostAddress, int hostPort);
+    CompletionStage<Outcome<Outcome.Nothing>> unexpose(Protocol protocol, String hostAddress, int hostPort);
 
     enum Protocol {
         TCP,

@@ -44,7 +44,7 @@ final class FakeDaemon implements Daemon, Ports, Events {
     }
 
     @Override
-    public CompletionStage<Outcome<Void>> stopGuest() {
+    public CompletionStage<Outcome<Outcome.Nothing>> stopGuest() {
         return CompletableFuture.failedStage(new IllegalStateException("a bug at 0x1234"));
     }
 
@@ -71,7 +71,7 @@ final class FakeDaemon implements Daemon, Ports, Events {
     }
 
     @Override
-    public CompletionStage<Outcome<Void>> unexpose(Protocol protocol, String hostAddress, int hostPort) {
+    public CompletionStage<Outcome<Outcome.Nothing>> unexpose(Protocol protocol, String hostAddress, int hostPort) {
         return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "no such port"));
     }
 

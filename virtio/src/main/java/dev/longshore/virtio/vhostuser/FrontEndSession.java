@@ -97,6 +97,22 @@ final class FrontEndSession {
         }
     }
 
+    void markAgain(Virtqueue queue) {
+        rings[queue.index()].again = true;
+    }
+
+    /** Reports a kick for the rings that were marked, each once. */
+    void kickMarked() {
+        for (Vring ring : rings) {
+            if (ring.again) {
+                ring.again = false;
+                if (ring.ready) {
+                    device.onKick(ring.queue);
+                }
+            }
+        }
+    }
+
     void broken(Virtqueue queue) {
         Vring ring = rings[queue.index()];
         ring.broken = true;
@@ -493,6 +509,7 @@ final class FrontEndSession {
             return;
         }
         ring.ready = false;
+        ring.again = false;
         device.onQueueStopped(ring.queue);
         ring.queue.flush();
         ring.base = ring.queue.nextAvail();

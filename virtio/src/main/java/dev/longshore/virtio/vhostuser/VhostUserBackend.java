@@ -25,12 +25,15 @@ import org.slf4j.LoggerFactory;
 public final class VhostUserBackend implements QueueSignals {
     private static final Logger LOG = LoggerFactory.getLogger(VhostUserBackend.class);
 
+    private static final EpollIoOps EDGE = EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET);
+
     private final IoEventLoop loop;
     private final VhostUserDevice device;
     private final Path path;
     private final Linux linux = new Linux(); // used on the loop only
     private final Virtqueue[] queues;
     private @Nullable FdWatch listener;
+    private @Nullable FdWatch again;
     private @Nullable FrontEndSession session;
     private boolean closed;
 
@@ -86,6 +89,21 @@ public final class VhostUserBackend implements QueueSignals {
     }
 
     @Override
+    public void kickAgain(Virtqueue queue) {
+        if (session != null && again != null) {
+            session.markAgain(queue);
+            linux.writeOne(again.number());
+        }
+    }
+
+    /** The eventfd we wrote to ourselves: a task on the loop would run before the loop looks at its descriptors again. */
+    private void onAgain() {
+        if (session != null) {
+            session.kickMarked();
+        }
+    }
+
+    @Override
     public void broken(Virtqueue queue) {
         if (session != null) {
             session.broken(queue);
@@ -109,7 +127,9 @@ public final class VhostUserBackend implements QueueSignals {
             linux.close(fd);
             throw e;
         }
-        listener = FdWatch.open(loop, fd, EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET), this::acceptNext, this::logBug);
+        int eventFd = checked(linux.eventfd(), "eventfd");
+        again = FdWatch.open(loop, eventFd, EDGE, this::onAgain, this::logBug);
+        listener = FdWatch.open(loop, fd, EDGE, this::acceptNext, this::logBug);
         LOG.debug("{}: listening on {}", device.name(), path);
     }
 
@@ -162,6 +182,10 @@ public final class VhostUserBackend implements QueueSignals {
         if (session != null) {
             session.close("the daemon stops");
         }
+        if (again != null) {
+            again.close();
+            again = null;
+        }
         if (listener != null) {
             listener.close();
             listener = null;
@@ -170,7 +194,7 @@ public final class VhostUserBackend implements QueueSignals {
     }
 
     private void logBug(Throwable t) {
-        LOG.error("{}: bug while accepting a front end", device.name(), t);
+        LOG.error("{}: bug on the event loop", device.name(), t);
     }
 
     private interface Action {

@@ -20,6 +20,9 @@ final class Vring {
     /** The guest broke it; cleared when the ring is set up anew. */
     boolean broken;
 
+    /** The device asked to be kicked again. */
+    boolean again;
+
     @Nullable
     FdWatch kick;
 

@@ -308,6 +308,34 @@ public final class Virtqueue {
         return hasAvailable();
     }
 
+    /**
+     * Asks the guest to kick when it adds to what is available now, taken or not: for a device that found too few chains
+     * and put them back.
+     *
+     * @return true if it has added something already: no kick will come for it, so the caller tries again
+     */
+    public boolean notifyWhenMore() {
+        if (!running) {
+            return false;
+        }
+        int seen = shadowAvail;
+        if (eventIdx) {
+            LE16.setOpaque(used, RING_AT + 8L * size, (short) seen);
+        } else {
+            used.set(LE16_LAYOUT, FLAGS_AT, (short) 0);
+        }
+        VarHandle.fullFence();
+        loadAvail();
+        return running && shadowAvail != seen;
+    }
+
+    /** Asks the transport to report a kick again after the other descriptors of the loop had their turn. */
+    public void kickAgain() {
+        if (running) {
+            signals.kickAgain(this);
+        }
+    }
+
     /** Loads avail.idx. True if there are new entries. */
     private boolean loadAvail() {
         int idx = (short) LE16.getAcquire(avail, IDX_AT) & 0xFFFF;

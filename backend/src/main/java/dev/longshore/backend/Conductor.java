@@ -1,0 +1,307 @@
+package dev.longshore.backend;
+
+import dev.longshore.config.Home;
+import dev.longshore.config.Version;
+import dev.longshore.control.Daemon;
+import dev.longshore.control.Events;
+import dev.longshore.control.Outcome;
+import dev.longshore.control.Ports;
+import dev.longshore.control.Status;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The daemon's state, and the commands that change it. Thread-safe: commands decide under the lock what happens next, and
+ * one lifecycle thread does it, one thing at a time.
+ *
+ * <p>Invariants: {@code starting} is set exactly in STARTING; a stack exists in STARTING, RUNNING and STOPPING only.
+ */
+final class Conductor implements Daemon {
+    private static final Logger LOG = LoggerFactory.getLogger(Conductor.class);
+
+    private final Home home;
+    private final EventLog events;
+    private final GuestStack.Factory factory;
+    private final Supplier<String> metrics;
+    private final Instant born = Instant.now();
+    private final ExecutorService worker = Executors.newSingleThreadExecutor(new DefaultThreadFactory("lifecycle"));
+    private final CountDownLatch ended = new CountDownLatch(1);
+
+    private Status.State state = Status.State.STOPPED;
+    private String message = "the guest was not started";
+    private @Nullable CompletableFuture<Outcome<String>> starting;
+    private @Nullable CompletableFuture<Outcome<Outcome.Nothing>> stopping;
+    private @Nullable GuestStack stack;
+    private @Nullable Thread startThread;
+
+    /** Of the parts that run; touched by the lifecycle thread only. */
+    private @Nullable Lifecycle running;
+
+    private @Nullable String endReason;
+    private boolean shuttingDown;
+
+    Conductor(Home home, EventLog events, GuestStack.Factory factory, Supplier<String> metrics) {
+        this.home = home;
+        this.events = events;
+        this.factory = factory;
+        this.metrics = metrics;
+    }
+
+    @Override
+    public synchronized CompletionStage<Outcome<String>> startGuest() {
+        if (shuttingDown) {
+            return failed(Outcome.Reason.WRONG_STATE, "the daemon is shutting down");
+        }
+        return switch (state) {
+            case RUNNING -> CompletableFuture.completedStage(new Outcome.Done<>(home.dockerHost()));
+            case STARTING -> starting == null ? beginStart() : starting;
+            case STOPPING -> failed(Outcome.Reason.WRONG_STATE, "the guest is stopping; start it when it has stopped");
+            case STOPPED, FAILED -> beginStart();
+        };
+    }
+
+    private CompletionStage<Outcome<String>> beginStart() {
+        CompletableFuture<Outcome<String>> future = new CompletableFuture<>();
+        starting = future;
+        endReason = null;
+        become(Status.State.STARTING, "starting");
+        worker.execute(() -> run(future));
+        return future;
+    }
+
+    /** On the lifecycle thread: the whole start. */
+    private void run(CompletableFuture<Outcome<String>> future) {
+        Outcome<String> outcome;
+        try {
+            outcome = startParts();
+        } catch (RuntimeException e) {
+            LOG.error("the start failed by a bug", e);
+            outcome = fail("an error inside the daemon: " + e);
+        }
+        future.complete(outcome);
+    }
+
+    private Outcome<String> startParts() {
+        GuestStack made;
+        try {
+            made = factory.create(this::guestEnded);
+        } catch (PartException e) {
+            return fail(String.valueOf(e.getMessage()));
+        }
+        Lifecycle lifecycle = new Lifecycle(made.parts(), this::onStep);
+        synchronized (this) {
+            if (state != Status.State.STARTING) {
+                starting = null;
+                return new Outcome.Failed<>(Outcome.Reason.CANCELLED, "stopped before it had started");
+            }
+            stack = made;
+            startThread = Thread.currentThread();
+        }
+        try {
+            lifecycle.start();
+        } catch (InterruptedException e) {
+            return cancelled();
+        } catch (PartException e) {
+            return fail(String.valueOf(e.getMessage()));
+        }
+        synchronized (this) {
+            startThread = null;
+            boolean late = Thread.interrupted() || state != Status.State.STARTING || endReason != null;
+            if (!late) {
+                starting = null;
+                running = lifecycle;
+                become(Status.State.RUNNING, "the Engine answers at " + home.dockerHost());
+                return new Outcome.Done<>(home.dockerHost());
+            }
+        }
+        lifecycle.stop();
+        return cancelled();
+    }
+
+    /** A start that was interrupted: because the guest ended, or because a stop was asked for. */
+    private synchronized Outcome<String> cancelled() {
+        String reason = endReason;
+        if (reason != null) {
+            return fail(reason);
+        }
+        startThread = null;
+        starting = null;
+        stack = null;
+        return new Outcome.Failed<>(Outcome.Reason.CANCELLED, "stopped before it had started");
+    }
+
+    private synchronized Outcome<String> fail(String reason) {
+        startThread = null;
+        starting = null;
+        stack = null;
+        if (state != Status.State.STARTING) {
+            return new Outcome.Failed<>(Outcome.Reason.CANCELLED, reason);
+        }
+        become(Status.State.FAILED, reason);
+        return new Outcome.Failed<>(Outcome.Reason.FAILED, reason);
+    }
+
+    @Override
+    public synchronized CompletionStage<Outcome<Outcome.Nothing>> stopGuest() {
+        return switch (state) {
+            case STOPPED -> CompletableFuture.completedStage(new Outcome.Done<>(Outcome.Nothing.NOTHING));
+            case FAILED -> {
+                become(Status.State.STOPPED, "stopped");
+                yield CompletableFuture.completedStage(new Outcome.Done<>(Outcome.Nothing.NOTHING));
+            }
+            case STOPPING -> stopping == null ? beginStop("stopped") : stopping;
+            case STARTING, RUNNING -> beginStop("stopped");
+        };
+    }
+
+    private CompletionStage<Outcome<Outcome.Nothing>> beginStop(String afterwards) {
+        CompletableFuture<Outcome<Outcome.Nothing>> future = new CompletableFuture<>();
+        stopping = future;
+        become(Status.State.STOPPING, "stopping the guest");
+        if (startThread != null) {
+            startThread.interrupt();
+        }
+        worker.execute(() -> {
+            stopParts();
+            synchronized (this) {
+                stopping = null;
+                stack = null;
+                become(Status.State.STOPPED, afterwards);
+            }
+            future.complete(new Outcome.Done<>(Outcome.Nothing.NOTHING));
+        });
+        return future;
+    }
+
+    private void stopParts() {
+        boolean interruptedTooLate = Thread.interrupted();
+        if (interruptedTooLate) {
+            LOG.debug("an interrupt came after the start had ended");
+        }
+        Lifecycle lifecycle = running;
+        running = null;
+        if (lifecycle != null) {
+            lifecycle.stop();
+        }
+    }
+
+    /** The guest, or something it needs, ended by itself; from any thread. */
+    private synchronized void guestEnded(String reason) {
+        LOG.warn("the guest ended: {}", reason);
+        if (state == Status.State.STARTING && startThread != null) {
+            endReason = reason;
+            startThread.interrupt();
+        } else if (state == Status.State.RUNNING) {
+            become(Status.State.STOPPING, reason);
+            worker.execute(() -> {
+                stopParts();
+                synchronized (this) {
+                    stack = null;
+                    become(Status.State.FAILED, reason);
+                }
+            });
+        }
+    }
+
+    @Override
+    public void shutdown() {
+        synchronized (this) {
+            if (shuttingDown) {
+                return;
+            }
+            shuttingDown = true;
+        }
+        stopGuest().whenComplete((done, error) -> ended.countDown());
+    }
+
+    /** Waits until {@link #shutdown} has done its work. */
+    void awaitEnd() throws InterruptedException {
+        ended.await();
+    }
+
+    @Override
+    public synchronized Status status() {
+        GuestStack now = stack;
+        return new Status(
+                state,
+                message,
+                home.dockerHost(),
+                new Status.DaemonProcess(
+                        ProcessHandle.current().pid(),
+                        Version.current(),
+                        born,
+                        home.state().toString(),
+                        Resident.bytes()),
+                now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
+                now == null ? new Status.Engine(false, "", "") : now.engine(),
+                now == null ? new Status.Network("", false, "", "", "", "", 0, false) : now.network());
+    }
+
+    @Override
+    public String metrics() {
+        return metrics.get();
+    }
+
+    /** The published ports of whatever runs. */
+    Ports ports() {
+        return new Ports() {
+            @Override
+            public List<Port> list() {
+                Ports now = current();
+                return now == null ? List.of() : now.list();
+            }
+
+            @Override
+            public CompletionStage<Outcome<Port>> expose(
+                    Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
+                return ifRunning(p -> p.expose(protocol, hostAddress, hostPort, guestAddress, guestPort));
+            }
+
+            @Override
+            public CompletionStage<Outcome<Outcome.Nothing>> unexpose(
+                    Protocol protocol, String hostAddress, int hostPort) {
+                return ifRunning(p -> p.unexpose(protocol, hostAddress, hostPort));
+            }
+        };
+    }
+
+    private <T> CompletionStage<Outcome<T>> ifRunning(Function<Ports, CompletionStage<Outcome<T>>> command) {
+        Ports now = current();
+        return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : command.apply(now);
+    }
+
+    private synchronized @Nullable Ports current() {
+        return state == Status.State.RUNNING && stack != null ? stack.ports() : null;
+    }
+
+    private void onStep(Events.Step step) {
+        synchronized (this) {
+            if (state == Status.State.STARTING) {
+                message = step.text();
+            }
+        }
+        events.add(step);
+    }
+
+    private void become(Status.State next, String text) {
+        LOG.info("{} -> {}: {}", state, next, text);
+        state = next;
+        message = text;
+        events.add(new Events.StateChanged(next, text));
+    }
+
+    private static <T> CompletionStage<Outcome<T>> failed(Outcome.Reason reason, String text) {
+        return CompletableFuture.completedStage(new Outcome.Failed<>(reason, text));
+    }
+}

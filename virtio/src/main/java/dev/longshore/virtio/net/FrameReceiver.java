@@ -1,0 +1,178 @@
+package dev.longshore.virtio.net;
+
+import dev.longshore.packet.link.FrameSink;
+import dev.longshore.virtio.virtqueue.Chain;
+import dev.longshore.virtio.virtqueue.Virtqueue;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The transmitq's side: copies frames out of the guest, checks their offload fields, hands them to the sink. Confined to
+ * the link's event loop.
+ */
+final class FrameReceiver {
+    private static final Logger LOG = LoggerFactory.getLogger(FrameReceiver.class);
+
+    /** Frames and bytes in one wake-up; then the loop's other descriptors have their turn. */
+    private static final int BATCH_FRAMES = 128;
+
+    private static final int BATCH_BYTES = 1 << 20;
+
+    private static final int MIN_FRAME_BYTES = 14;
+    private static final int BUGS_LOGGED = 10;
+
+    /** Capacities of the buffers that frames are copied to: a sink that keeps a small frame shall not keep 64 KiB with it. */
+    private static final int[] CAPACITY = {2048, 16_384, NetDevice.MAX_FRAME_BYTES};
+
+    private final ByteBufAllocator allocator;
+    private final NetCounters counters;
+    private final Chain chain = new Chain();
+    private final ByteBuf header;
+    private final ByteBuf[] frames = new ByteBuf[CAPACITY.length];
+    private int headerBytes = NetHeader.BYTES;
+    private boolean tso4;
+    private boolean tso6;
+    private boolean released;
+    private int bugs;
+
+    FrameReceiver(ByteBufAllocator allocator, NetCounters counters) {
+        this.allocator = allocator;
+        this.counters = counters;
+        this.header = allocator.directBuffer(NetHeader.BYTES, NetHeader.BYTES);
+        for (int i = 0; i < frames.length; i++) {
+            frames[i] = allocator.directBuffer(CAPACITY[i], CAPACITY[i]);
+        }
+    }
+
+    void configure(int newHeaderBytes, boolean tso4FromGuest, boolean tso6FromGuest) {
+        headerBytes = newHeaderBytes;
+        tso4 = tso4FromGuest;
+        tso6 = tso6FromGuest;
+    }
+
+    /** Delivers what the guest has sent, up to one batch; asks to be called again if there is more. */
+    void drain(Virtqueue queue, FrameSink sink) {
+        int count = 0;
+        int bytes = 0;
+        boolean more = true;
+        queue.disableNotifications();
+        while (more) {
+            while (count < BATCH_FRAMES && bytes < BATCH_BYTES && !released && queue.pop(chain)) {
+                count++;
+                bytes += chain.readableBytes();
+                deliver(sink);
+                queue.push(chain.head(), 0);
+            }
+            boolean full = count >= BATCH_FRAMES || bytes >= BATCH_BYTES || released;
+            more = !full && queue.enableNotifications();
+            if (full) {
+                queue.kickAgain();
+            }
+        }
+        queue.flush();
+        if (count > 0 && !released) {
+            endBatch(sink);
+        }
+    }
+
+    private void deliver(FrameSink sink) {
+        int frameBytes = chain.readableBytes() - headerBytes;
+        if (frameBytes < MIN_FRAME_BYTES) {
+            counters.drop(NetDrop.RUNT);
+            return;
+        }
+        if (frameBytes > NetDevice.MAX_FRAME_BYTES) {
+            counters.drop(NetDrop.OVERSIZE);
+            return;
+        }
+        header.clear();
+        chain.read(header, headerBytes);
+        int size = sizeClass(frameBytes);
+        ByteBuf frame = frames[size].clear();
+        chain.read(frame, frameBytes);
+        int offload = offload(frameBytes);
+        if (offload >= 0) {
+            counters.framesFromGuest.increment();
+            counters.bytesFromGuest.add(frameBytes);
+            callSink(sink, frame, offload);
+            if (!released && frame.refCnt() > 1) {
+                replace(size); // the sink keeps it
+            }
+        }
+    }
+
+    private static int sizeClass(int bytes) {
+        int i = 0;
+        while (CAPACITY[i] < bytes) {
+            i++;
+        }
+        return i;
+    }
+
+    private void replace(int size) {
+        frames[size].release();
+        frames[size] = allocator.directBuffer(CAPACITY[size], CAPACITY[size]);
+    }
+
+    /** The offload flags for the sink from the header, or -1 if the frame is to be dropped (and was counted). */
+    private int offload(int frameBytes) {
+        boolean partial = (NetHeader.flags(header) & NetHeader.NEEDS_CSUM) != 0;
+        if (partial && !isChecksumFieldInside(frameBytes)) {
+            counters.drop(NetDrop.BAD_CHECKSUM_FIELD);
+            return -1;
+        }
+        int flags = partial ? FrameSink.CHECKSUM_PARTIAL : 0;
+        int gsoType = NetHeader.gsoType(header);
+        if (gsoType == NetHeader.GSO_NONE) {
+            return flags;
+        }
+        boolean negotiated = (gsoType == NetHeader.GSO_TCPV4 && tso4) || (gsoType == NetHeader.GSO_TCPV6 && tso6);
+        // 5.1.6.2: segmentation needs NEEDS_CSUM. hdr_len is a hint that may be anything; the stack reads the real
+        // headers.
+        if (!negotiated || !partial || NetHeader.gsoSize(header) == 0) {
+            counters.drop(NetDrop.BAD_SEGMENTATION);
+            return -1;
+        }
+        return flags | FrameSink.LARGE_SEGMENT;
+    }
+
+    private boolean isChecksumFieldInside(int frameBytes) {
+        int start = NetHeader.checksumStart(header);
+        return start >= MIN_FRAME_BYTES && start + NetHeader.checksumOffset(header) + 2 <= frameBytes;
+    }
+
+    private void callSink(FrameSink sink, ByteBuf frame, int offload) {
+        try {
+            sink.onFrame(frame, offload);
+        } catch (RuntimeException e) {
+            onBug(e);
+        }
+    }
+
+    private void endBatch(FrameSink sink) {
+        try {
+            sink.onBatchEnd();
+        } catch (RuntimeException e) {
+            onBug(e);
+        }
+    }
+
+    private void onBug(RuntimeException e) {
+        counters.drop(NetDrop.SINK_FAILED);
+        if (bugs++ < BUGS_LOGGED) { // a guest may be able to repeat it: the log must not grow with it
+            LOG.error("bug: the network stack failed on a frame from the guest", e);
+        }
+    }
+
+    void release() {
+        if (!released) {
+            released = true;
+            header.release();
+            for (ByteBuf frame : frames) {
+                frame.release();
+            }
+        }
+    }
+}

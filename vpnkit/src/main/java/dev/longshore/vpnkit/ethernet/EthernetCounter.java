@@ -1,0 +1,51 @@
+package dev.longshore.vpnkit.ethernet;
+
+import dev.longshore.vpnkit.count.Counted;
+
+/** What the link layer counts. */
+public enum EthernetCounter implements Counted {
+    FRAMES_FROM_GUEST("vpnkit.frames", "direction=fromGuest", "Frames received from the guest."),
+    BYTES_FROM_GUEST("vpnkit.bytes", "direction=fromGuest", "Bytes of frames received from the guest."),
+    FRAMES_TO_GUEST("vpnkit.frames", "direction=toGuest", "Frames sent to the guest; a large segment is one."),
+    BYTES_TO_GUEST("vpnkit.bytes", "direction=toGuest", "Bytes of frames sent to the guest."),
+    ARP_ANSWERED("vpnkit.arp.answered", "", "ARP questions for our addresses, answered."),
+    DROPPED_SHORT("vpnkit.packets.dropped", "layer=ethernet,reason=short", "Frames too short for an Ethernet header."),
+    DROPPED_SOURCE(
+            "vpnkit.packets.dropped",
+            "layer=ethernet,reason=source",
+            "Frames with a group address, or ours, as source."),
+    DROPPED_DESTINATION(
+            "vpnkit.packets.dropped",
+            "layer=ethernet,reason=destination",
+            "Frames to another station or to multicast."),
+    DROPPED_IPV6("vpnkit.packets.dropped", "layer=ethernet,reason=ipv6", "IPv6, which this network does not have yet."),
+    DROPPED_TYPE("vpnkit.packets.dropped", "layer=ethernet,reason=type", "Frames of a type nobody here speaks."),
+    DROPPED_BAD_ARP("vpnkit.packets.dropped", "layer=ethernet,reason=bad_arp", "ARP packets that make no sense."),
+    DROPPED_NO_ROOM(
+            "vpnkit.packets.dropped", "layer=ethernet,reason=no_room", "ARP answers the guest had no room for.");
+
+    private final String metric;
+    private final String tags;
+    private final String help;
+
+    EthernetCounter(String metric, String tags, String help) {
+        this.metric = metric;
+        this.tags = tags;
+        this.help = help;
+    }
+
+    @Override
+    public String metric() {
+        return metric;
+    }
+
+    @Override
+    public String tags() {
+        return tags;
+    }
+
+    @Override
+    public String help() {
+        return help;
+    }
+}

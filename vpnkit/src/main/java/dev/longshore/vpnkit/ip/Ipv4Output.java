@@ -1,0 +1,180 @@
+package dev.longshore.vpnkit.ip;
+
+import dev.longshore.packet.link.OutFrame;
+import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ethernet.EthernetLayer;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+
+/** The network layer's way to the guest, IPv4 only so far. Confined to the link's event loop. */
+public final class Ipv4Output implements IpOutput {
+    /** Linux' default; we are the last router. */
+    private static final int TTL = 64;
+
+    /** Ethernet, IPv4 and TCP headers with all options. */
+    private static final int HEAD_BYTES = EthernetHeader.BYTES + Ipv4Header.MIN_BYTES + 60;
+
+    private static final int IP_AT = EthernetHeader.BYTES;
+    private static final int TRANSPORT_AT = IP_AT + Ipv4Header.MIN_BYTES;
+
+    /** Largest TCP payload with the longest TCP header in a 65,535-byte packet. */
+    private static final int MAX_GSO_PAYLOAD = Ipv4Header.MAX_PACKET - Ipv4Header.MIN_BYTES - 60;
+
+    private final EthernetLayer ethernet;
+    private final int mtu;
+    private final Counters<IpCounter> counters;
+    private final OutFrame frame = new OutFrame(Unpooled.directBuffer(HEAD_BYTES, 2048));
+    private final OutFrame fragment = new OutFrame(Unpooled.directBuffer(HEAD_BYTES, 2048));
+    private int nextId = 1;
+    private boolean dirty;
+    private boolean closed;
+
+    /** Every IP packet has at most {@code mtu} bytes, unless it is GSO. */
+    public Ipv4Output(EthernetLayer ethernet, int mtu, Counters<IpCounter> counters) {
+        this.ethernet = ethernet;
+        this.mtu = mtu;
+        this.counters = counters;
+    }
+
+    @Override
+    public OutFrame begin(long sourceHi, long sourceLo, long destinationHi, long destinationLo, int protocol) {
+        ByteBuf b = frame.clear().head();
+        ethernet.writeHeader(b, (int) destinationLo);
+        writeIp(b, (int) sourceLo, (int) destinationLo, protocol);
+        return frame;
+    }
+
+    /** Like {@link #begin}, to a station whose IP address isn't its own yet. */
+    public OutFrame beginToMac(long mac, int source, int destination, int protocol) {
+        ByteBuf b = frame.clear().head();
+        ethernet.writeHeaderToMac(b, mac);
+        writeIp(b, source, destination, protocol);
+        return frame;
+    }
+
+    private static void writeIp(ByteBuf b, int source, int destination, int protocol) {
+        // TCP finds the path's MTU; for datagrams a router behind us (the guest, for its containers) may cut.
+        Ipv4Header.write(b, protocol, TTL, protocol == IpProtocol.TCP ? Ipv4Header.DF : 0, source, destination);
+    }
+
+    @Override
+    public boolean end(OutFrame out) {
+        int packetBytes = out.bytes() - IP_AT;
+        boolean sent;
+        if (packetBytes <= mtu || out.gsoType() != OutFrame.GSO_NONE) {
+            if (out.head().getUnsignedShort(IP_AT + 6) == 0) {
+                out.head().setShort(IP_AT + 4, nextId++);
+            }
+            Ipv4Header.complete(out.head(), IP_AT, packetBytes);
+            sent = ethernet.send(out);
+        } else {
+            sent = sendFragments(out);
+        }
+        if (sent) {
+            dirty = true;
+            counters.increment(IpCounter.PACKETS_TO_GUEST);
+        }
+        return sent;
+    }
+
+    /** True if at least the first one went: the rest is then lost like any packet may be, and counted. */
+    private boolean sendFragments(OutFrame out) {
+        int id = nextId++;
+        int payloadBytes = out.bytes() - TRANSPORT_AT;
+        int perFragment = (mtu - Ipv4Header.MIN_BYTES) / 8 * 8;
+        for (int offset = 0; offset < payloadBytes; offset += perFragment) {
+            int bytes = Math.min(perFragment, payloadBytes - offset);
+            fillFragment(out, offset, bytes);
+            Ipv4Header.completeFragment(
+                    fragment.head(), IP_AT, Ipv4Header.MIN_BYTES + bytes, id, offset, offset + bytes < payloadBytes);
+            if (!ethernet.send(fragment)) {
+                fragment.clear();
+                if (offset > 0) {
+                    counters.increment(IpCounter.DROPPED_NO_ROOM);
+                }
+                return offset > 0;
+            }
+            counters.increment(IpCounter.FRAGMENTS_TO_GUEST);
+        }
+        fragment.clear();
+        return true;
+    }
+
+    /** Ethernet and IP header of {@code out}, then {@code bytes} of what follows them from {@code offset} on. */
+    private void fillFragment(OutFrame out, int offset, int bytes) {
+        fragment.clear().head().writeBytes(out.head(), 0, TRANSPORT_AT);
+        int skip = offset;
+        int wanted = bytes;
+        int headBytes = out.head().writerIndex() - TRANSPORT_AT;
+        if (skip < headBytes) {
+            int n = Math.min(wanted, headBytes - skip);
+            fragment.addPayload(out.head(), TRANSPORT_AT + skip, n);
+            wanted -= n;
+            skip = 0;
+        } else {
+            skip -= headBytes;
+        }
+        for (int i = 0; i < out.pieces() && wanted > 0; i++) {
+            int pieceBytes = out.pieceBytes(i);
+            if (skip < pieceBytes) {
+                int n = Math.min(wanted, pieceBytes - skip);
+                fragment.addPayload(out.piece(i), out.pieceAt(i) + skip, n);
+                wanted -= n;
+                skip = 0;
+            } else {
+                skip -= pieceBytes;
+            }
+        }
+    }
+
+    /** During a batch from the guest this waits for the batch's end. */
+    @Override
+    public void flush() {
+        if (!ethernet.inBatch()) {
+            flushNow();
+        }
+    }
+
+    /** For the end of a batch. */
+    void flushNow() {
+        if (dirty) {
+            dirty = false;
+            ethernet.link().flush();
+        }
+    }
+
+    @Override
+    public boolean isWritable() {
+        return ethernet.link().isWritable();
+    }
+
+    @Override
+    public int mtu() {
+        return mtu;
+    }
+
+    @Override
+    public int maxGsoPayload(boolean v4) {
+        if (!v4 || !ethernet.link().tso4ToGuest()) {
+            return 0;
+        }
+        return Math.min(MAX_GSO_PAYLOAD, ethernet.link().maxFrameBytes() - HEAD_BYTES);
+    }
+
+    @Override
+    public boolean checksumOffload() {
+        return ethernet.link().checksumOffloadToGuest();
+    }
+
+    /** Releases its frames. Idempotent. */
+    public void close() {
+        if (!closed) {
+            closed = true;
+            frame.release();
+            fragment.release();
+        }
+    }
+}
