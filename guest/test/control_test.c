@@ -1,0 +1,138 @@
+/* serve, port 4100: lines good and bad. */
+#include "harness.h"
+
+#include "agent.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void expect_answer(int fd, const char *answer) {
+    const char *got = read_line(fd);
+    CHECK(strcmp(got, answer) == 0, "'%s'", got);
+}
+
+static void ask(int fd, const char *text, const char *answer) {
+    write_all(fd, text, strlen(text));
+    expect_answer(fd, answer);
+}
+
+static void lines_are_answered_in_order(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    ask(c, "ping\n", "ok " AGENT_VERSION);
+    ask(c, "ping\r\n", "ok " AGENT_VERSION);
+    write_all(c, "ping\nnonsense\n\nping\n", 20);
+    expect_answer(c, "ok " AGENT_VERSION);
+    expect_answer(c, "err unknown command");
+    expect_answer(c, "err unknown command");
+    expect_answer(c, "ok " AGENT_VERSION);
+    for (const char *at = "ping\n"; *at; at++) {
+        write_all(c, at, 1);
+    }
+    expect_answer(c, "ok " AGENT_VERSION);
+    write_all(c, "pi", 2);
+    shutdown(c, SHUT_WR);
+    CHECK(ends(c), "end");
+    stop(agent);
+}
+
+static void line_of_512_bytes_closes(void) {
+    pid_t agent = start_serve();
+    char line[LINE_BYTES + 1];
+    memset(line, 'a', sizeof line);
+    line[LINE_BYTES - 1] = '\n';
+    int c = connect_to("4100");
+    write_all(c, line, LINE_BYTES);
+    expect_answer(c, "err unknown command");
+    line[LINE_BYTES - 1] = 'a';
+    write_all(c, line, LINE_BYTES);
+    expect_answer(c, "err line too long");
+    CHECK(ends(c), "end");
+    stop(agent);
+}
+
+static void time_sets_the_clock(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    ask(c, "time 1800000000123456789\n", "ok");
+    int clock = open("clock", O_RDONLY | O_CLOEXEC);
+    CHECK(strcmp(read_line(clock), "1800000000123456789") == 0, "clock");
+    static const char *const BAD[] = {
+        "time \n", "time 0\n", "time -1\n", "time +1800000000123456789\n", "time 1800000000123456789 \n",
+        "time 0x1\n", "time 9223372036854775808\n", "time 99999999999999999999999999\n", "time 1577836799999999999\n",
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        ask(c, BAD[i], "err bad time");
+    }
+    ask(c, "time\n", "err unknown command");
+    stop(agent);
+}
+
+static void poweroff_runs_the_program_once(void) {
+    FILE *script = fopen("poweroff", "we");
+    CHECK(script, "script");
+    fprintf(script, "#!/bin/sh\necho off >> log\n");
+    fclose(script);
+    chmod("poweroff", 0700);
+    mkfifo("log", 0600);
+    int log = open("log", O_RDWR | O_CLOEXEC);
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    ask(c, "poweroff\n", "ok");
+    CHECK(strcmp(read_line(log), "off") == 0, "log");
+    ask(c, "poweroff\n", "ok");
+    ask(c, "ping\n", "ok " AGENT_VERSION); /* it serves until it is stopped */
+    struct pollfd again = {.fd = log, .events = POLLIN};
+    CHECK(poll(&again, 1, 200) == 0, "ran twice");
+    stop(agent);
+}
+
+static void garbage_never_hurts(void) {
+    pid_t agent = start_serve();
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        uint8_t bytes[1500];
+        fill(bytes, sizeof bytes, seed, 0);
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            if (bytes[i] < 8) {
+                bytes[i] = "\n\r \0tpi6"[bytes[i]];
+            }
+        }
+        int c = connect_to("4100");
+        send(c, bytes, 1 + seed * 7, MSG_NOSIGNAL);
+        shutdown(c, SHUT_WR);
+        CHECK(ends(c), "seed %u", seed);
+        close(c);
+    }
+    int c = connect_to("4100");
+    ask(c, "ping\n", "ok " AGENT_VERSION);
+    stop(agent);
+}
+
+/* Asks for ever and never reads: it is dropped, the others are served. */
+static void caller_that_never_reads_is_dropped(void) {
+    pid_t agent = start_serve();
+    int deaf = connect_to("4100");
+    char lines[500];
+    for (size_t i = 0; i < sizeof lines; i++) {
+        lines[i] = "ping\n"[i % 5];
+    }
+    while (send(deaf, lines, sizeof lines, MSG_NOSIGNAL) > 0) {
+    }
+    int c = connect_to("4100");
+    ask(c, "ping\n", "ok " AGENT_VERSION);
+    stop(agent);
+}
+
+const struct test CONTROL_TESTS[] = {
+    {"control: lines_are_answered_in_order", lines_are_answered_in_order},
+    {"control: line_of_512_bytes_closes", line_of_512_bytes_closes},
+    {"control: time_sets_the_clock", time_sets_the_clock},
+    {"control: poweroff_runs_the_program_once", poweroff_runs_the_program_once},
+    {"control: garbage_never_hurts", garbage_never_hurts},
+    {"control: caller_that_never_reads_is_dropped", caller_that_never_reads_is_dropped},
+    {NULL, NULL},
+};
