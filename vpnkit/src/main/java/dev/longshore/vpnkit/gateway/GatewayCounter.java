@@ -1,0 +1,50 @@
+package dev.longshore.vpnkit.gateway;
+
+import dev.longshore.vpnkit.count.Counted;
+
+/** What DHCP and DNS count. */
+public enum GatewayCounter implements Counted {
+    DHCP_OFFERS("vpnkit.dhcp.answers", "type=offer", "DHCP offers sent."),
+    DHCP_ACKS("vpnkit.dhcp.answers", "type=ack", "DHCP acknowledgements sent."),
+    DHCP_NAKS("vpnkit.dhcp.answers", "type=nak", "DHCP refusals sent."),
+    DHCP_LEASES("vpnkit.dhcp.leases", "", "Addresses leased now."),
+    DHCP_DECLINED("vpnkit.dhcp.declined", "", "Addresses a guest found in use."),
+    DHCP_DROPPED(
+            "vpnkit.packets.dropped", "layer=dhcp,reason=bad", "DHCP messages that make no sense or need no answer."),
+    DHCP_EXHAUSTED("vpnkit.packets.dropped", "layer=dhcp,reason=exhausted", "DHCP questions with no address left."),
+    DNS_QUERIES("vpnkit.dns.queries", "", "DNS questions received."),
+    DNS_LOCAL("vpnkit.dns.answers", "from=local", "Answered here: our own names."),
+    DNS_RELAYED("vpnkit.dns.answers", "from=resolver", "Answers of the host's resolvers, passed on."),
+    DNS_FAILED("vpnkit.dns.answers", "from=none", "SERVFAIL, since no resolver answered."),
+    DNS_REFUSED("vpnkit.dns.answers", "from=malformed", "FORMERR and NOTIMP."),
+    DNS_RETRIES("vpnkit.dns.retries", "", "Questions asked again, of another resolver."),
+    DNS_ACTIVE("vpnkit.dns.active", "", "Questions waiting for a resolver now."),
+    DNS_BUSY("vpnkit.dns.busy", "", "Questions refused as too many were waiting."),
+    DNS_SPOOFED("vpnkit.packets.dropped", "layer=dns,reason=mismatch", "Answers that match no question."),
+    DNS_DROPPED("vpnkit.packets.dropped", "layer=dns,reason=bad", "DNS messages that are no question.");
+
+    private final String metric;
+    private final String tags;
+    private final String help;
+
+    GatewayCounter(String metric, String tags, String help) {
+        this.metric = metric;
+        this.tags = tags;
+        this.help = help;
+    }
+
+    @Override
+    public String metric() {
+        return metric;
+    }
+
+    @Override
+    public String tags() {
+        return tags;
+    }
+
+    @Override
+    public String help() {
+        return help;
+    }
+}

@@ -1,0 +1,41 @@
+package dev.longshore.vpnkit.udp;
+
+import dev.longshore.packet.wire.UdpHeader;
+import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
+import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
+import io.netty.buffer.ByteBuf;
+
+/** One remote of a published UDP port, as the guest sees it. Confined to the link's event loop. */
+final class InboundUdp implements UdpFlow {
+    final long guestKey;
+    final long remoteKey;
+    final UdpReplies replies;
+    private final UdpLayer layer;
+    private boolean closed;
+
+    InboundUdp(UdpLayer layer, long guestKey, long remoteKey, UdpReplies replies) {
+        this.layer = layer;
+        this.guestKey = guestKey;
+        this.remoteKey = remoteKey;
+        this.replies = replies;
+    }
+
+    @Override
+    public void sendToGuest(ByteBuf payload) {
+        try {
+            if (!closed && payload.readableBytes() <= UdpHeader.MAX_PAYLOAD_V4) {
+                layer.sendInbound(this, payload);
+            }
+        } finally {
+            payload.release();
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            layer.closeInbound(this);
+        }
+    }
+}

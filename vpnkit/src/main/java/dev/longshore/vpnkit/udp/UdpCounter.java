@@ -1,0 +1,55 @@
+package dev.longshore.vpnkit.udp;
+
+import dev.longshore.vpnkit.count.Counted;
+
+/** What the UDP layer counts. */
+public enum UdpCounter implements Counted {
+    DATAGRAMS_FROM_GUEST("vpnkit.udp.datagrams", "direction=fromGuest", "Datagrams accepted from the guest."),
+    DATAGRAMS_TO_GUEST("vpnkit.udp.datagrams", "direction=toGuest", "Datagrams sent to the guest."),
+    BYTES_FROM_GUEST("vpnkit.udp.bytes", "direction=fromGuest", "Payload accepted from the guest, in bytes."),
+    BYTES_TO_GUEST("vpnkit.udp.bytes", "direction=toGuest", "Payload sent to the guest, in bytes."),
+    FLOWS_OPENED("vpnkit.udp.flows.opened", "", "Host sockets opened for the guest's ports."),
+    FLOWS_ACTIVE("vpnkit.udp.flows.active", "", "The guest's ports with a host socket now."),
+    FLOWS_IDLE("vpnkit.udp.flows.ended", "reason=idle", "Flows closed as nothing came for a while."),
+    FLOWS_EVICTED("vpnkit.udp.flows.ended", "reason=evicted", "Flows closed to make room for newer ones."),
+    INBOUND_ACTIVE("vpnkit.udp.inbound.active", "", "Remotes of published UDP ports now."),
+    REFUSED("vpnkit.udp.refused", "", "Ports unreachable on the host's side, passed on to the guest."),
+    DROPPED_HEADER("vpnkit.packets.dropped", "layer=udp,reason=header", "Datagrams with impossible lengths or ports."),
+    DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=udp,reason=checksum", "Datagrams with a wrong checksum."),
+    DROPPED_BROADCAST("vpnkit.packets.dropped", "layer=udp,reason=broadcast", "Broadcasts nobody here takes."),
+    DROPPED_CLOSED(
+            "vpnkit.packets.dropped", "layer=udp,reason=closed", "Datagrams to ports of ours nobody listens on."),
+    DROPPED_EMPTY(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=empty",
+            "Empty datagrams, which the host's socket layer can't send."),
+    DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=udp,reason=no_room", "Datagrams the guest had no room for."),
+    DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
+    DROPPED_HOST_FAILED(
+            "vpnkit.packets.dropped", "layer=udp,reason=host_failed", "Datagrams no host socket could be had for.");
+
+    private final String metric;
+    private final String tags;
+    private final String help;
+
+    UdpCounter(String metric, String tags, String help) {
+        this.metric = metric;
+        this.tags = tags;
+        this.help = help;
+    }
+
+    @Override
+    public String metric() {
+        return metric;
+    }
+
+    @Override
+    public String tags() {
+        return tags;
+    }
+
+    @Override
+    public String help() {
+        return help;
+    }
+}
