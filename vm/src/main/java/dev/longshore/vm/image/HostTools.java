@@ -1,0 +1,108 @@
+package dev.longshore.vm.image;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** Programs of the host: finding them, and running them to their end. Immutable. */
+public final class HostTools {
+    private final List<Path> directories;
+
+    /** @param directories searched in this order */
+    public HostTools(List<Path> directories) {
+        this.directories = List.copyOf(directories);
+    }
+
+    /** {@code $PATH} and the directories of administration programs, which ordinary users do not have in it. */
+    public static HostTools of(Map<String, String> environment) {
+        String path = environment.getOrDefault("PATH", "/usr/bin:/bin");
+        return new HostTools(
+                Stream.concat(Stream.of(path.split(":", -1)), Stream.of("/usr/local/sbin", "/usr/sbin", "/sbin"))
+                        .filter(directory -> directory.startsWith("/"))
+                        .map(Path::of)
+                        .distinct()
+                        .toList());
+    }
+
+    /** Null if it is not there. */
+    public @Nullable Path find(String program) {
+        for (Path directory : directories) {
+            Path candidate = directory.resolve(program);
+            if (Files.isRegularFile(candidate) && Files.isExecutable(candidate)) {
+                return candidate;
+            }
+        }
+        return null;
+    }
+
+    /** The command to tell the user to run; both names are of Debian packages. */
+    public static String installCommand(Iterable<String> packages) {
+        return "sudo apt-get install " + String.join(" ", packages);
+    }
+
+    /**
+     * Runs a command to its end and hands every line of its output to {@code lines}. Blocks; an interrupt ends the
+     * command.
+     *
+     * @param command the first word is looked up as {@link #find} does
+     * @return the exit code
+     */
+    public int run(List<String> command, Map<String, String> environment, Consumer<String> lines)
+            throws IOException, InterruptedException {
+        List<String> words = new ArrayList<>(command);
+        Path program = find(words.getFirst());
+        if (program != null) {
+            words.set(0, program.toString());
+        }
+        ProcessBuilder builder = new ProcessBuilder(words).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        builder.environment()
+                .put(
+                        "PATH",
+                        String.join(
+                                ":", directories.stream().map(Path::toString).toList()));
+        builder.environment().put("LC_ALL", "C.UTF-8");
+        Process process = builder.start();
+        try {
+            process.getOutputStream().close();
+            try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {
+                for (String line = output.readLine(); line != null; line = output.readLine()) {
+                    lines.accept(line);
+                }
+            }
+            return process.waitFor();
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroy);
+            process.destroy();
+        }
+    }
+
+    /** As {@link #run}, into a log. */
+    int runLogged(List<String> command, Map<String, String> environment, Writer log, Consumer<String> lines)
+            throws IOException, InterruptedException {
+        log.write("$ " + String.join(" ", command) + "\n");
+        List<IOException> failed = new ArrayList<>();
+        int code = run(command, environment, line -> {
+            try {
+                log.write(line + "\n");
+                log.flush();
+            } catch (IOException e) {
+                failed.add(e);
+            }
+            lines.accept(line);
+        });
+        if (!failed.isEmpty()) {
+            throw failed.getFirst();
+        }
+        return code;
+    }
+}

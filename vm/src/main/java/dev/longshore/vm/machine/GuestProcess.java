@@ -1,0 +1,156 @@
+package dev.longshore.vm.machine;
+
+import dev.longshore.vm.image.HostTools;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A guest that runs. Thread-safe: its thread owns the process, everything else goes through futures.
+ *
+ * <p>Theory of operation. The kernel sends the guest SIGKILL when its parent dies ({@code setpriv --pdeathsig}), so not
+ * even {@code kill -9} of the daemon leaves a guest behind. "Parent" is the very thread that started the process
+ * (prctl(2), PR_SET_PDEATHSIG): that is why one thread starts it, reads its console and waits for its end. User-mode
+ * Linux runs the guest's programs as traced children, which the kernel kills with their tracer (PTRACE_O_EXITKILL).
+ */
+public final class GuestProcess {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestProcess.class);
+
+    private final Process process;
+    private final CompletableFuture<MachineExit> exit;
+    private volatile boolean stopRequested; // written by whoever stops, read by the guest's thread when it ends
+
+    private GuestProcess(Process process, CompletableFuture<MachineExit> exit) {
+        this.process = process;
+        this.exit = exit;
+    }
+
+    /** Starts the guest; the devices' sockets must be listening. Blocks for milliseconds. */
+    public static GuestProcess start(Machine machine, MachineSpec spec, HostTools tools)
+            throws MachineException, InterruptedException {
+        Machine.Launch launch = machine.launch(spec);
+        Path console = spec.home().consoleLog();
+        long limitBytes = (long) spec.settings().limits().logMiB() << 20;
+        return start(launch, console, limitBytes, tools);
+    }
+
+    static GuestProcess start(Machine.Launch launch, Path consoleFile, long limitBytes, HostTools tools)
+            throws MachineException, InterruptedException {
+        Path setpriv = tools.find("setpriv");
+        if (setpriv == null) {
+            throw new MachineException(
+                    "running the guest needs setpriv: " + HostTools.installCommand(List.of("util-linux")));
+        }
+        LeftOver.end(launch.pidFile());
+        List<String> command = new ArrayList<>(List.of(setpriv.toString(), "--pdeathsig", "KILL", "--"));
+        command.addAll(launch.command());
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(launch.environment());
+        return onItsOwnThread(builder, consoleFile, limitBytes);
+    }
+
+    private static GuestProcess onItsOwnThread(ProcessBuilder builder, Path consoleFile, long limitBytes)
+            throws MachineException, InterruptedException {
+        CompletableFuture<GuestProcess> started = new CompletableFuture<>();
+        Thread.ofPlatform().name("guest-process").daemon(true).start(() -> {
+            try (ConsoleLog console = new ConsoleLog(consoleFile, limitBytes, Clock.systemUTC())) {
+                Process process = builder.start();
+                GuestProcess guest = new GuestProcess(process, new CompletableFuture<>());
+                started.complete(guest);
+                guest.follow(console);
+            } catch (IOException e) {
+                started.completeExceptionally(e); // nothing if it had started: only closing the log failed then
+            }
+        });
+        try {
+            return started.get();
+        } catch (ExecutionException e) {
+            throw new MachineException("the guest can't be started: " + e.getMessage(), e);
+        }
+    }
+
+    /** Completes when the process has ended, in any way; never exceptionally. */
+    public CompletableFuture<MachineExit> exit() {
+        return exit.copy();
+    }
+
+    /** Of the machine's program. */
+    public long pid() {
+        return process.pid();
+    }
+
+    /**
+     * Has the guest power off, and kills it if it does not within the limit, or if it can't be asked.
+     *
+     * @param powerOff asks the agent; may fail
+     */
+    public CompletableFuture<MachineExit> stop(Supplier<? extends CompletionStage<?>> powerOff, Duration limit) {
+        stopRequested = true;
+        if (!exit.isDone()) {
+            ask(powerOff).whenComplete((_, failure) -> {
+                if (failure != null && !exit.isDone()) {
+                    LOG.warn("the guest can't be asked to power off, so it is killed: {}", failure.toString());
+                    kill();
+                }
+            });
+            Executor later = CompletableFuture.delayedExecutor(limit.toMillis(), TimeUnit.MILLISECONDS);
+            CompletableFuture<Void> deadline = CompletableFuture.runAsync(
+                    () -> {
+                        LOG.warn("the guest did not power off within {} s, so it is killed", limit.toSeconds());
+                        kill();
+                    },
+                    later);
+            exit.whenComplete((_, _) -> deadline.cancel(false));
+        }
+        return exit();
+    }
+
+    /** At once, with all that it started. Blocks for milliseconds. */
+    public void kill() {
+        stopRequested = true;
+        List<ProcessHandle> descendants = process.descendants().toList();
+        process.destroyForcibly();
+        descendants.forEach(ProcessHandle::destroyForcibly);
+    }
+
+    private static CompletionStage<?> ask(Supplier<? extends CompletionStage<?>> powerOff) {
+        try {
+            return powerOff.get();
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    /** The life of the guest's thread. */
+    private void follow(ConsoleLog console) {
+        try {
+            process.getOutputStream().close();
+            console.copy(process.getInputStream());
+        } catch (IOException e) {
+            LOG.debug("console of the guest", e); // ends with the process
+        }
+        int code = waitFor();
+        exit.complete(new MachineExit(code, stopRequested, console.fatal(), console.lastLines()));
+    }
+
+    private int waitFor() {
+        while (true) {
+            try {
+                return process.waitFor();
+            } catch (InterruptedException e) {
+                LOG.debug("interrupted; the guest ends only with its process", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+package dev.longshore.vm.machine;
+
+import dev.longshore.vm.image.GuestKernel;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** A program that runs a guest with our two vhost-user devices. Immutable. */
+public sealed interface Machine permits UmlMachine, QemuMachine {
+    /** As in the setting {@code vm.kind}. */
+    String kind();
+
+    /** Which image it needs. */
+    GuestKernel kernel();
+
+    /** A few words for the user: what the guest runs on. */
+    String description();
+
+    /** How to start the guest. May look at the host, as for room in memory file systems; starts nothing. */
+    Launch launch(MachineSpec spec) throws MachineException;
+
+    /**
+     * A process to start.
+     *
+     * @param environment added to the daemon's own
+     * @param pidFile where the program writes its process id, used to find what a crash of the machine left behind
+     */
+    record Launch(List<String> command, Map<String, String> environment, Path pidFile) {
+        public Launch {
+            command = List.copyOf(command);
+            environment = Map.copyOf(environment);
+        }
+    }
+}
