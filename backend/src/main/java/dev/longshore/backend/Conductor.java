@@ -49,6 +49,7 @@ final class Conductor implements Daemon {
     private @Nullable Lifecycle running;
 
     private @Nullable String endReason;
+    private long startEvent;
     private boolean shuttingDown;
 
     Conductor(Home home, EventLog events, GuestStack.Factory factory, Supplier<String> metrics) {
@@ -245,7 +246,8 @@ final class Conductor implements Daemon {
                         Resident.bytes()),
                 now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
                 now == null ? new Status.Engine(false, "", "") : now.engine(),
-                now == null ? new Status.Network("", false, "", "", "", "", 0, false) : now.network());
+                now == null ? new Status.Network("", false, "", "", "", "", 0, false) : now.network(),
+                startEvent);
     }
 
     @Override
@@ -298,7 +300,10 @@ final class Conductor implements Daemon {
         LOG.info("{} -> {}: {}", state, next, text);
         state = next;
         message = text;
-        events.add(new Events.StateChanged(next, text));
+        long sequence = events.add(new Events.StateChanged(next, text));
+        if (next == Status.State.STARTING) {
+            startEvent = sequence;
+        }
     }
 
     private static <T> CompletionStage<Outcome<T>> failed(Outcome.Reason reason, String text) {

@@ -23,18 +23,21 @@ final class EventLog implements Events {
         this.clock = clock;
     }
 
-    void add(What what) {
+    /** The event's sequence; the last one's if nothing can be added any more. */
+    long add(What what) {
+        long added;
         synchronized (this) {
             if (ended) {
-                return;
+                return sequence;
             }
-            sequence++;
-            events.addLast(new Event(sequence, clock.instant(), what));
+            added = ++sequence;
+            events.addLast(new Event(added, clock.instant(), what));
             if (events.size() > KEPT) {
                 events.removeFirst();
             }
         }
         watchers.forEach(Runnable::run);
+        return added;
     }
 
     /** No event follows. */

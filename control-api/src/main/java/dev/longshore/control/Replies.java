@@ -34,6 +34,7 @@ final class Replies {
                         .setVersion(s.engine().version())
                         .setApiVersion(s.engine().apiVersion()))
                 .setNetwork(network(s.network()))
+                .setStartEvent(s.startEvent())
                 .build();
     }
 

@@ -11,7 +11,8 @@ public record Status(
         DaemonProcess daemon,
         Guest guest,
         Engine engine,
-        Network network) {
+        Network network,
+        long startEvent) {
     /** As in {@code daemon.proto}. */
     public enum State {
         STARTING,

@@ -24,7 +24,8 @@ final class FakeDaemon implements Daemon, Ports, Events {
                     "192.168.65.7",
                     "192.168.65.254",
                     1500,
-                    true));
+                    true),
+            9);
 
     final CompletableFuture<Outcome<String>> started = new CompletableFuture<>();
     final CompletableFuture<Outcome<Port>> exposed = new CompletableFuture<>();

@@ -1,0 +1,123 @@
+package dev.longshore.cli;
+
+import com.google.common.util.concurrent.ListenableFuture;
+import dev.longshore.config.Home;
+import dev.longshore.proto.control.v1.DaemonServiceGrpc;
+import dev.longshore.proto.control.v1.Event;
+import dev.longshore.proto.control.v1.EventServiceGrpc;
+import dev.longshore.proto.control.v1.GetMetricsRequest;
+import dev.longshore.proto.control.v1.GetStatusReply;
+import dev.longshore.proto.control.v1.GetStatusRequest;
+import dev.longshore.proto.control.v1.PortServiceGrpc;
+import dev.longshore.proto.control.v1.ShutdownRequest;
+import dev.longshore.proto.control.v1.StartGuestReply;
+import dev.longshore.proto.control.v1.StartGuestRequest;
+import dev.longshore.proto.control.v1.WatchEventsRequest;
+import io.grpc.ManagedChannel;
+import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.nio.file.Files;
+import java.util.Iterator;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** A connection to a daemon's control socket. Confined to the command's thread. */
+final class ControlClient implements AutoCloseable {
+    private static final long CALL_SECONDS = 10;
+
+    private final ManagedChannel channel;
+    private final EventLoopGroup loops;
+
+    private ControlClient(ManagedChannel channel, EventLoopGroup loops) {
+        this.channel = channel;
+        this.loops = loops;
+    }
+
+    /** Null if no daemon answers on the home's socket. */
+    static @Nullable ControlClient connect(Home home) {
+        if (!Files.exists(home.controlSocket())) {
+            return null;
+        }
+        EventLoopGroup loops = new MultiThreadIoEventLoopGroup(
+                1, new DefaultThreadFactory("control", true), EpollIoHandler.newFactory());
+        ManagedChannel channel = NettyChannelBuilder.forAddress(
+                        new DomainSocketAddress(home.controlSocket().toFile()))
+                .channelType(EpollDomainSocketChannel.class)
+                .eventLoopGroup(loops)
+                .overrideAuthority("longshore")
+                .directExecutor()
+                .usePlaintext()
+                .build();
+        ControlClient client = new ControlClient(channel, loops);
+        try {
+            client.status();
+            return client;
+        } catch (StatusRuntimeException e) {
+            client.close();
+            if (isGone(e)) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    /** As {@link #connect}, for commands that make no sense without a daemon. */
+    static ControlClient require(Home home) {
+        ControlClient client = connect(home);
+        if (client == null) {
+            throw new CliException("not running; start it with: longshore up");
+        }
+        return client;
+    }
+
+    /** True if the daemon is not, or no longer, there. */
+    static boolean isGone(StatusRuntimeException e) {
+        return e.getStatus().getCode() == Code.UNAVAILABLE;
+    }
+
+    GetStatusReply status() {
+        return DaemonServiceGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
+                .getStatus(GetStatusRequest.getDefaultInstance());
+    }
+
+    ListenableFuture<StartGuestReply> startGuest() {
+        return DaemonServiceGrpc.newFutureStub(channel).startGuest(StartGuestRequest.getDefaultInstance());
+    }
+
+    void shutdown() {
+        DaemonServiceGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
+                .shutdown(ShutdownRequest.getDefaultInstance());
+    }
+
+    String metrics() {
+        return DaemonServiceGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS)
+                .getMetrics(GetMetricsRequest.getDefaultInstance())
+                .getText();
+    }
+
+    /** Past events after a sequence, then new ones as they come. */
+    Iterator<Event> events(long after) {
+        return EventServiceGrpc.newBlockingStub(channel)
+                .watchEvents(WatchEventsRequest.newBuilder().setAfter(after).build());
+    }
+
+    PortServiceGrpc.PortServiceBlockingStub ports() {
+        return PortServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    @Override
+    public void close() {
+        channel.shutdownNow();
+        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+    }
+}

@@ -1,0 +1,101 @@
+package dev.longshore.cli;
+
+import dev.longshore.config.Home;
+import dev.longshore.config.HomeLock;
+import dev.longshore.config.HomeProcesses;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** Brings a home to "nothing runs, nothing is left", from whatever state it is in. Confined to the command's thread. */
+final class Downing {
+    private static final long CLEAN_SECONDS = 75;
+    private static final long KILL_SECONDS = 10;
+    private static final long PAUSE_MILLIS = 50;
+
+    private final Home home;
+    private final Terminal terminal;
+
+    Downing(Home home, Terminal terminal) {
+        this.home = home;
+        this.terminal = terminal;
+    }
+
+    /** Returns when nothing is left; true if a daemon ran. */
+    boolean down() throws InterruptedException {
+        long pid = HomeLock.holder(home);
+        boolean ran = pid != 0;
+        if (ran) {
+            terminal.say("stopping …");
+            askToStop(pid);
+            if (!released(CLEAN_SECONDS)) {
+                terminal.say("the daemon (pid " + pid + ") does not stop; killing it");
+                ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+                if (!released(KILL_SECONDS)) {
+                    throw new CliException("the daemon (pid " + pid + ") cannot be killed");
+                }
+            }
+        }
+        endOrphans();
+        sweep();
+        return ran;
+    }
+
+    /** By the control socket; by SIGTERM where that does not work. */
+    private void askToStop(long pid) {
+        try (ControlClient client = ControlClient.connect(home)) {
+            if (client != null) {
+                client.shutdown();
+                return;
+            }
+        } catch (StatusRuntimeException e) {
+            if (ControlClient.isGone(e)) {
+                return;
+            }
+            terminal.say("the daemon does not obey (" + e.getStatus().getCode() + "); sending SIGTERM");
+        }
+        ProcessHandle.of(pid).ifPresent(ProcessHandle::destroy);
+    }
+
+    private boolean released(long seconds) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+        while (HomeLock.holder(home) != 0) {
+            if (System.nanoTime() - deadline >= 0) {
+                return false;
+            }
+            TimeUnit.MILLISECONDS.sleep(PAUSE_MILLIS);
+        }
+        return true;
+    }
+
+    /** A guest ends with its daemon; one that did not is killed here, a while after its daemon has gone. */
+    private void endOrphans() throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(KILL_SECONDS);
+        List<ProcessHandle> orphans = HomeProcesses.guests(home);
+        while (!orphans.isEmpty() && System.nanoTime() - deadline < 0) {
+            TimeUnit.MILLISECONDS.sleep(PAUSE_MILLIS);
+            orphans = HomeProcesses.guests(home);
+        }
+        for (ProcessHandle orphan : orphans) {
+            terminal.say("killing the guest that was left behind (pid " + orphan.pid() + ")");
+            orphan.destroyForcibly();
+        }
+    }
+
+    /** Sockets and the pid file of a daemon that was killed. */
+    private void sweep() {
+        List<Path> files = new ArrayList<>(home.sockets());
+        files.add(home.pidFile());
+        for (Path file : files) {
+            try {
+                Files.deleteIfExists(file);
+            } catch (IOException e) {
+                terminal.say("cannot remove " + file + ": " + e.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package dev.longshore.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** The top command: only help. */
+@Command(
+        name = "longshore",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionCommand.Provider.class,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "A Docker Engine in a Linux guest, with the network of the host.",
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  longshore up                       start, and print the Docker host to use",
+            "  eval \"$(longshore up)\"             the same, and use it in this shell",
+            "  docker run -p 8080:80 ...          as ever; the port answers on the host",
+            "  longshore status --format json     what runs, for programs",
+            "  longshore ports expose 2222:22     a port of the guest itself",
+            "  longshore logs -f --console        what the guest prints",
+            "  longshore down                     stop everything",
+            "",
+            "LONGSHORE_HOME is the directory of one instance; without it, the XDG directories are used.",
+            "Exit status: 0 done, 1 failed, 2 wrong arguments; status: 3 stopped, 4 starting or stopping."
+        })
+final class LongshoreCommand {
+    private LongshoreCommand() {}
+
+    static CommandLine commandLine(Context context) {
+        CommandLine line = new CommandLine(new LongshoreCommand())
+                .addSubcommand(new UpCommand(context))
+                .addSubcommand(new DownCommand(context))
+                .addSubcommand(new RestartCommand(context))
+                .addSubcommand(new StatusCommand(context))
+                .addSubcommand(new LogsCommand(context))
+                .addSubcommand(PortsCommand.commandLine(context))
+                .addSubcommand(new MetricsCommand(context))
+                .addSubcommand(new VersionCommand(context));
+        line.setOut(context.terminal().out());
+        line.setErr(context.terminal().err());
+        line.setExecutionExceptionHandler((e, command, parsed) -> Failures.report(e, context.terminal()));
+        return line;
+    }
+}

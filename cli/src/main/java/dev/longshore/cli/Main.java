@@ -1,0 +1,29 @@
+package dev.longshore.cli;
+
+import dev.longshore.config.Home;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+
+/** {@code longshore}. The launcher passes its own path in the system property {@code longshore.launcher}. */
+public final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) {
+        // Libraries have nothing to say to the user of a command.
+        Logger.getLogger("").setLevel(Level.OFF);
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        Home home = Home.locate(System.getenv(), Path.of(System.getProperty("user.home", "/")));
+        Terminal terminal = new Terminal(
+                new PrintWriter(System.out, false, StandardCharsets.UTF_8),
+                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
+                "true".equals(System.getProperty("longshore.live")));
+        DaemonLauncher launcher = new DaemonLauncher(home, System.getProperty("longshore.launcher", ""));
+        int status = LongshoreCommand.commandLine(new Context(home, terminal, launcher))
+                .execute(arguments);
+        terminal.out().flush();
+        System.exit(status);
+    }
+}

@@ -1,0 +1,134 @@
+package dev.longshore.cli;
+
+import dev.longshore.proto.control.v1.ExposePortRequest;
+import dev.longshore.proto.control.v1.ListPortsRequest;
+import dev.longshore.proto.control.v1.Port;
+import dev.longshore.proto.control.v1.UnexposePortRequest;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "ports",
+        mixinStandardHelpOptions = true,
+        description = "The host's listeners for published ports; without a subcommand, lists them.")
+final class PortsCommand implements Callable<Integer> {
+    private final Context context;
+
+    private PortsCommand(Context context) {
+        this.context = context;
+    }
+
+    static CommandLine commandLine(Context context) {
+        return new CommandLine(new PortsCommand(context))
+                .addSubcommand(new Ls(context))
+                .addSubcommand(new Expose(context))
+                .addSubcommand(new Unexpose(context));
+    }
+
+    @Override
+    public Integer call() {
+        return new Ls(context).call();
+    }
+
+    @Command(name = "ls", mixinStandardHelpOptions = true, description = "Lists the ports that are bound.")
+    static final class Ls implements Callable<Integer> {
+        private final Context context;
+
+        Ls(Context context) {
+            this.context = context;
+        }
+
+        @Override
+        public Integer call() {
+            try (ControlClient client = ControlClient.require(context.home())) {
+                Terminal terminal = context.terminal();
+                terminal.result(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN"));
+                for (Port p : client.ports()
+                        .listPorts(ListPortsRequest.getDefaultInstance())
+                        .getPortsList()) {
+                    terminal.result(row(
+                            PortSpec.word(p.getProtocol()),
+                            PortSpec.text(p.getHost()),
+                            PortSpec.text(p.getGuest()),
+                            p.getOwner(),
+                            Long.toString(p.getActive())));
+                }
+            }
+            return ExitCode.OK;
+        }
+
+        private static String row(String protocol, String host, String guest, String owner, String open) {
+            return String.format(Locale.ROOT, "%-6s %-28s %-28s %-10s %s", protocol, host, guest, owner, open)
+                    .stripTrailing();
+        }
+    }
+
+    @Command(
+            name = "expose",
+            mixinStandardHelpOptions = true,
+            description =
+                    "Binds a port of the host and forwards it into the guest, until it is unexposed or the guest stops.",
+            footer = {
+                "%nExamples:",
+                "  longshore ports expose 2222:22                         the guest's own port 22",
+                "  longshore ports expose 127.0.0.1:8080:172.17.0.2:80    a container's port",
+                "  longshore ports expose 0:53/udp                        any free port of the host"
+            })
+    static final class Expose implements Callable<Integer> {
+        private final Context context;
+
+        @Parameters(paramLabel = "PORT", description = "[HOST-IP:]HOST-PORT:[GUEST-IP:]GUEST-PORT[/tcp|/udp]")
+        private String port = "";
+
+        Expose(Context context) {
+            this.context = context;
+        }
+
+        @Override
+        public Integer call() {
+            PortSpec spec = PortSpec.parse(port);
+            if (spec.guest().getPort() == 0) {
+                throw new CliException("'" + port + "' has no port of the guest: HOST-PORT:GUEST-PORT");
+            }
+            try (ControlClient client = ControlClient.require(context.home())) {
+                Port bound = client.ports()
+                        .exposePort(ExposePortRequest.newBuilder()
+                                .setProtocol(spec.protocol())
+                                .setHost(spec.host())
+                                .setGuest(spec.guest())
+                                .build())
+                        .getPort();
+                context.terminal().result(PortSpec.text(bound.getHost()));
+            }
+            return ExitCode.OK;
+        }
+    }
+
+    @Command(name = "unexpose", mixinStandardHelpOptions = true, description = "Releases a port that expose has bound.")
+    static final class Unexpose implements Callable<Integer> {
+        private final Context context;
+
+        @Parameters(paramLabel = "PORT", description = "[HOST-IP:]HOST-PORT[/tcp|/udp]")
+        private String port = "";
+
+        Unexpose(Context context) {
+            this.context = context;
+        }
+
+        @Override
+        public Integer call() {
+            PortSpec spec = PortSpec.parse(port);
+            try (ControlClient client = ControlClient.require(context.home())) {
+                var _ = client.ports()
+                        .unexposePort(UnexposePortRequest.newBuilder()
+                                .setProtocol(spec.protocol())
+                                .setHost(spec.host())
+                                .build());
+            }
+            return ExitCode.OK;
+        }
+    }
+}
