@@ -29,6 +29,8 @@ final class Logs {
         ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.INFO);
         context.getLogger("dev.longshore").setLevel(Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.INFO));
+        // gRPC sets a TCP option on the control socket, which is none: Netty warns of it at every connection.
+        context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
         root.addAppender(file(context, home));
         if (foreground) {
             root.addAppender(console(context));

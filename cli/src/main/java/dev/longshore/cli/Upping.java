@@ -47,7 +47,7 @@ final class Upping {
                     GetStatusReply status = client.status();
                     switch (status.getState()) {
                         case STATE_RUNNING -> {
-                            return true;
+                            return daemon == null;
                         }
                         case STATE_STARTING -> {
                             follow(client, status.getStartEvent());
