@@ -36,6 +36,8 @@ public enum VsockCounter {
     DROPPED_CLOSED("virtio.vsock.packets.dropped.closed"),
     /** Packets that break the protocol: more than the credit, bytes after the end, a second REQUEST. The stream is reset. */
     VIOLATIONS("virtio.vsock.violations"),
+    /** Buffers of the guest that not even a header fits into: given back empty. */
+    BUFFERS_TOO_SMALL("virtio.vsock.buffers.too_small"),
     /** RST answers given up because too many waited already. */
     RESETS_DROPPED("virtio.vsock.resets.dropped");
 
