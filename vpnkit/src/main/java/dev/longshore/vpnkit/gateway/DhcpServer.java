@@ -8,7 +8,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
-import dev.longshore.vpnkit.ip.AddressPlan;
+import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.Ipv4Output;
 import dev.longshore.vpnkit.udp.UdpService;
 import io.netty.buffer.ByteBuf;
@@ -27,14 +27,14 @@ public final class DhcpServer implements UdpService {
 
     private static final int NOBODY = 0;
 
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final int mtu;
     private final Ipv4Output output;
     private final Leases leases;
     private final Counters<GatewayCounter> counters;
     private final ByteBuf answer = Unpooled.directBuffer(512);
 
-    public DhcpServer(AddressPlan plan, long guestMac, int mtu, Ipv4Output output, Counters<GatewayCounter> counters) {
+    public DhcpServer(IpPlan plan, long guestMac, int mtu, Ipv4Output output, Counters<GatewayCounter> counters) {
         this.plan = plan;
         this.mtu = mtu;
         this.output = output;

@@ -1,6 +1,6 @@
 package dev.longshore.vpnkit.gateway;
 
-import dev.longshore.vpnkit.ip.AddressPlan;
+import dev.longshore.vpnkit.ip.IpPlan;
 import io.netty.util.collection.IntObjectHashMap;
 import io.netty.util.collection.LongObjectHashMap;
 import org.jspecify.annotations.Nullable;
@@ -14,13 +14,13 @@ final class Leases {
     /** Enough for macvlan containers; the rest of a /24 stays free for them to choose by hand. */
     private static final int POOL = 64;
 
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final long guestMac;
     private final LongObjectHashMap<Integer> byMac = new LongObjectHashMap<>();
     private final IntObjectHashMap<Long> byAddress = new IntObjectHashMap<>();
     private final IntObjectHashMap<Boolean> declined = new IntObjectHashMap<>();
 
-    Leases(AddressPlan plan, long guestMac) {
+    Leases(IpPlan plan, long guestMac) {
         this.plan = plan;
         this.guestMac = guestMac;
     }

@@ -7,14 +7,14 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.vpnkit.count.Counters;
-import dev.longshore.vpnkit.ip.AddressPlan;
 import dev.longshore.vpnkit.ip.IpOutput;
+import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.TransportInput;
 import io.netty.buffer.ByteBuf;
 
 /** ICMP of one guest. Confined to the link's event loop, but for {@link #counters}. */
 public final class IcmpLayer implements TransportInput {
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final IpOutput output;
     private final EchoFlows echoes;
     private final TransportInput tcp;
@@ -23,7 +23,7 @@ public final class IcmpLayer implements TransportInput {
 
     /** {@code tcp} and {@code udp} hear of errors about their packets. */
     public IcmpLayer(
-            AddressPlan plan,
+            IpPlan plan,
             IpOutput output,
             EchoFlows echoes,
             TransportInput tcp,

@@ -20,11 +20,11 @@ public final class IcmpErrorSender implements IcmpErrors {
     private static final int MAX_QUOTE = 576 - Ipv4Header.MIN_BYTES - IcmpHeader.BYTES;
 
     private final Ipv4Output output;
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final Counters<IpCounter> counters;
     private final RateLimit limit;
 
-    public IcmpErrorSender(Ipv4Output output, AddressPlan plan, Counters<IpCounter> counters, LongSupplier nanoClock) {
+    public IcmpErrorSender(Ipv4Output output, IpPlan plan, Counters<IpCounter> counters, LongSupplier nanoClock) {
         this.output = output;
         this.plan = plan;
         this.counters = counters;

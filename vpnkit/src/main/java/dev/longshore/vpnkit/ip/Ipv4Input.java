@@ -28,7 +28,7 @@ public final class Ipv4Input implements PacketSink {
     private static final Logger LOG = LoggerFactory.getLogger(Ipv4Input.class);
     private static final int LIMITED_BROADCAST = 0xFFFF_FFFF;
 
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final Ipv4Output output;
     private final IcmpErrorSender errors;
     private final EventExecutor loop;
@@ -41,7 +41,7 @@ public final class Ipv4Input implements PacketSink {
     private @Nullable ScheduledFuture<?> expiry;
 
     public Ipv4Input(
-            AddressPlan plan,
+            IpPlan plan,
             Ipv4Output output,
             IcmpErrorSender errors,
             EventExecutor loop,

@@ -7,8 +7,8 @@ import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.GuestConnector;
-import dev.longshore.vpnkit.ip.AddressPlan;
 import dev.longshore.vpnkit.ip.IcmpErrors;
+import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.TransportInput;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelFuture;
@@ -40,7 +40,7 @@ public final class UdpLayer implements TransportInput {
     private static final int FIRST_DYNAMIC_PORT = 49_152;
     private static final int DYNAMIC_PORTS = 65_536 - FIRST_DYNAMIC_PORT;
 
-    private final AddressPlan plan;
+    private final IpPlan plan;
     private final UdpOutput output;
     private final IcmpErrors errors;
     private final EventLoop loop;
@@ -53,6 +53,7 @@ public final class UdpLayer implements TransportInput {
     private final List<UdpFlow> unflushed = new ArrayList<>();
     private final List<Binding> bindings = new ArrayList<>();
     private int inboundCount;
+    private boolean closed;
     private int nextDynamicPort;
     private @Nullable UdpFlow oldest;
     private @Nullable UdpFlow newest;
@@ -62,7 +63,7 @@ public final class UdpLayer implements TransportInput {
     private record Binding(int address, int port, UdpService service) {}
 
     public UdpLayer(
-            AddressPlan plan,
+            IpPlan plan,
             UdpOutput output,
             IcmpErrors errors,
             EventLoop loop,
@@ -354,6 +355,9 @@ public final class UdpLayer implements TransportInput {
     }
 
     void sendInbound(InboundUdp flow, ByteBuf payload) {
+        if (closed) {
+            return;
+        }
         toGuest(
                 IpAddress.loOfV4((int) (flow.remoteKey >>> 16)),
                 (int) flow.remoteKey & 0xFFFF,
@@ -484,6 +488,7 @@ public final class UdpLayer implements TransportInput {
 
     /** Ends all flows. Published ports' flows are closed by their owners. Idempotent. */
     public void close() {
+        closed = true;
         endAll();
     }
 

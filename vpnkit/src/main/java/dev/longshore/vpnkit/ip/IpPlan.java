@@ -1,9 +1,11 @@
 package dev.longshore.vpnkit.ip;
 
+import dev.longshore.config.AddressPlan;
 import dev.longshore.packet.wire.IpAddress;
 
 /**
- * Which address is whose, in one IPv4 subnet. Immutable.
+ * Which address is whose, in one IPv4 subnet: {@link dev.longshore.config.AddressPlan} as numbers, for per-packet use.
+ * Immutable.
  *
  * @param gateway router, DHCP server, the proxy's address
  * @param guest leased to the guest
@@ -11,8 +13,8 @@ import dev.longshore.packet.wire.IpAddress;
  * @param host the host's loopback, as the guest reaches it
  * @param prefixLength of the subnet: 8..29
  */
-public record AddressPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddress host, int prefixLength) {
-    public AddressPlan {
+public record IpPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddress host, int prefixLength) {
+    public IpPlan {
         int mask = mask(prefixLength);
         int network = gateway.v4Bits() & mask;
         for (IpAddress a : new IpAddress[] {gateway, guest, dns, host}) {
@@ -23,15 +25,24 @@ public record AddressPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpA
     }
 
     /** 192.168.65.0/24 with .1, .3, .7 and .254: Docker Desktop's, whose numbers people have written down. */
-    public static AddressPlan standard() {
+    public static IpPlan standard() {
         return inSubnet(IpAddress.parse("192.168.65.0"));
     }
 
+    /** What the settings came to. */
+    public static IpPlan of(AddressPlan plan) {
+        return new IpPlan(
+                IpAddress.of(plan.gateway()),
+                IpAddress.of(plan.guest()),
+                IpAddress.of(plan.dns()),
+                IpAddress.of(plan.host()),
+                plan.subnet().prefix());
+    }
+
     /** The standard places in another /24. */
-    public static AddressPlan inSubnet(IpAddress network) {
+    public static IpPlan inSubnet(IpAddress network) {
         int n = network.v4Bits() & mask(24);
-        return new AddressPlan(
-                IpAddress.v4(n | 1), IpAddress.v4(n | 3), IpAddress.v4(n | 7), IpAddress.v4(n | 254), 24);
+        return new IpPlan(IpAddress.v4(n | 1), IpAddress.v4(n | 3), IpAddress.v4(n | 7), IpAddress.v4(n | 254), 24);
     }
 
     private static int mask(int prefixLength) {

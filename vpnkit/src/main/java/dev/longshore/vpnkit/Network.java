@@ -1,0 +1,180 @@
+package dev.longshore.vpnkit;
+
+import dev.longshore.packet.link.Link;
+import dev.longshore.packet.wire.DhcpMessage;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ethernet.EthernetConfig;
+import dev.longshore.vpnkit.ethernet.EthernetLayer;
+import dev.longshore.vpnkit.ethernet.PacketSink;
+import dev.longshore.vpnkit.gateway.DhcpServer;
+import dev.longshore.vpnkit.gateway.DnsForwarder;
+import dev.longshore.vpnkit.gateway.DnsServer;
+import dev.longshore.vpnkit.gateway.GatewayCounter;
+import dev.longshore.vpnkit.gateway.NameTable;
+import dev.longshore.vpnkit.gateway.Resolvers;
+import dev.longshore.vpnkit.icmp.EchoFlows;
+import dev.longshore.vpnkit.icmp.IcmpCounter;
+import dev.longshore.vpnkit.icmp.IcmpLayer;
+import dev.longshore.vpnkit.icmp.PingSockets;
+import dev.longshore.vpnkit.ip.IcmpErrorSender;
+import dev.longshore.vpnkit.ip.IcmpErrors;
+import dev.longshore.vpnkit.ip.IpCounter;
+import dev.longshore.vpnkit.ip.IpOutput;
+import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.ip.Ipv4Input;
+import dev.longshore.vpnkit.ip.Ipv4Output;
+import dev.longshore.vpnkit.ip.TransportInput;
+import dev.longshore.vpnkit.udp.UdpLayer;
+import dev.longshore.vpnkit.udp.UdpOutput;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.EventLoop;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The whole user-space network of one guest: frames in and out of a {@link Link} on the one side, host sockets on the
+ * other. Two of them in one process know nothing of each other.
+ *
+ * <p>Confined to the link's event loop, all methods, but for {@link #readings}.
+ */
+public final class Network {
+    private static final Logger LOG = LoggerFactory.getLogger(Network.class);
+
+    private final Link link;
+    private final EventLoop loop;
+    private final Counters<IpCounter> ipCounters = new Counters<>(IpCounter.class);
+    private final Counters<IcmpCounter> icmpCounters = new Counters<>(IcmpCounter.class);
+    private final Counters<GatewayCounter> gatewayCounters = new Counters<>(GatewayCounter.class);
+    private final EthernetLayer ethernet;
+    private final Ipv4Output output;
+    private final Ipv4Input input;
+    private final UdpLayer udp;
+    private final EchoFlows echoes;
+    private final DhcpServer dhcp;
+    private final DnsForwarder forwarder;
+    private final DnsServer dns;
+    private final TransportInput tcp;
+    private boolean closed;
+
+    /** Makes the TCP of a network, once its way to the guest exists. */
+    public interface TcpFactory {
+        TransportInput create(IpOutput output, IcmpErrors errors, EventLoop loop, LongSupplier nanoClock);
+    }
+
+    /**
+     * Puts a network together on the loop; {@link #start} opens the link.
+     *
+     * @param link owned from now on: closed by {@link #close}
+     * @param nanoClock compared by subtraction only; {@code System::nanoTime}
+     */
+    public Network(
+            NetworkConfig config,
+            Link link,
+            EventLoop loop,
+            LongSupplier nanoClock,
+            PingSockets pingSockets,
+            TcpFactory tcpFactory) {
+        assert loop.inEventLoop();
+        this.link = link;
+        this.loop = loop;
+        IpPlan plan = config.plan();
+        LatePacketSink sink = new LatePacketSink();
+        int[] ours = {plan.gateway().v4Bits(), plan.dns().v4Bits(), plan.host().v4Bits()};
+        ethernet = new EthernetLayer(
+                link, new EthernetConfig(config.ourMac(), config.guestMac(), ours, plan.network(), plan.mask()), sink);
+        output = new Ipv4Output(ethernet, config.mtu(), ipCounters);
+        IcmpErrorSender errors = new IcmpErrorSender(output, plan, ipCounters, nanoClock);
+        UdpOutput udpOutput = new UdpOutput(output, loop);
+        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp());
+        tcp = tcpFactory.create(output, errors, loop, nanoClock);
+        echoes = new EchoFlows(pingSockets, output, errors, loop, nanoClock, icmpCounters);
+        IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
+        input = new Ipv4Input(
+                plan, output, errors, loop, nanoClock, ByteBufAllocator.DEFAULT, ipCounters, tcp, udp, icmp);
+        sink.target = input;
+        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), output, gatewayCounters);
+        Resolvers resolvers = config.resolvers().isEmpty()
+                ? Resolvers.ofFile(config.resolvConf(), nanoClock)
+                : Resolvers.fixed(config.resolvers());
+        forwarder = new DnsForwarder(loop, resolvers, nanoClock, gatewayCounters);
+        dns = new DnsServer(NameTable.standard(plan), forwarder, udpOutput, ByteBufAllocator.DEFAULT, gatewayCounters);
+        udp.bind(IpAddress.v4(-1), DhcpMessage.SERVER_PORT, dhcp);
+        udp.bind(plan.gateway(), DhcpMessage.SERVER_PORT, dhcp);
+        udp.bind(plan.dns(), DnsServer.PORT, dns);
+    }
+
+    /** The layers below and above each other need each other; this one learns its target last. */
+    private static final class LatePacketSink implements PacketSink {
+        @SuppressWarnings("NullAway.Init") // set by the constructor of the network, before the link is open
+        PacketSink target;
+
+        @Override
+        public void onIpv4(ByteBuf b, int at, int len, int offload) {
+            target.onIpv4(b, at, len, offload);
+        }
+
+        @Override
+        public void onBatchEnd() {
+            target.onBatchEnd();
+        }
+
+        @Override
+        public void onWritable() {
+            target.onWritable();
+        }
+
+        @Override
+        public void onLinkState(boolean up) {
+            target.onLinkState(up);
+        }
+    }
+
+    /** Opens the link. */
+    public void start() {
+        assert loop.inEventLoop();
+        link.open(ethernet);
+    }
+
+    public UdpLayer udp() {
+        return udp;
+    }
+
+    /** The name server; its {@code tcpInitializer} belongs at (dns, 53) of the TCP services. */
+    public DnsServer dns() {
+        return dns;
+    }
+
+    /** All counters of all layers but TCP's. From any thread. */
+    public List<Counters.Reading> readings() {
+        List<Counters.Reading> all = new ArrayList<>(ethernet.counters().readings());
+        all.addAll(ipCounters.readings());
+        all.addAll(icmpCounters.readings());
+        all.addAll(udp.counters().readings());
+        all.addAll(gatewayCounters.readings());
+        return all;
+    }
+
+    /** Ends all flows, then the link. Idempotent. */
+    public void close() {
+        assert loop.inEventLoop();
+        if (closed) {
+            return;
+        }
+        closed = true;
+        tcp.onLinkState(false);
+        forwarder.close();
+        udp.close();
+        echoes.endAll();
+        input.close();
+        link.close();
+        output.close();
+        ethernet.close();
+        dhcp.close();
+        LOG.debug("network closed");
+    }
+}

@@ -1,0 +1,46 @@
+package dev.longshore.vpnkit;
+
+import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.udp.UdpLimits;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What a network is made from. Immutable.
+ *
+ * @param plan which address is whose
+ * @param mtu largest IP packet on the link, 576..65520
+ * @param ourMac the MAC address of our own addresses
+ * @param guestMac what the guest's card was told
+ * @param resolvers asked instead of the host's, if not empty
+ * @param resolvConf where the host's resolvers are written
+ * @param udp limits of UDP flows
+ */
+public record NetworkConfig(
+        IpPlan plan,
+        int mtu,
+        long ourMac,
+        long guestMac,
+        List<InetSocketAddress> resolvers,
+        Path resolvConf,
+        UdpLimits udp) {
+    /** 02:4c:53:00:00:01: locally administered, "LS" in the middle. */
+    public static final long OUR_MAC = 0x024C_5300_0001L;
+
+    /** 02:4c:53:00:00:03. */
+    public static final long GUEST_MAC = 0x024C_5300_0003L;
+
+    public NetworkConfig {
+        resolvers = List.copyOf(resolvers);
+        if (mtu < 576 || mtu > 65_520) {
+            throw new IllegalArgumentException("an MTU is 576 to 65520, not " + mtu);
+        }
+    }
+
+    /** The usual MAC addresses, limits and /etc/resolv.conf. */
+    public static NetworkConfig of(IpPlan plan, int mtu, List<InetSocketAddress> resolvers) {
+        return new NetworkConfig(
+                plan, mtu, OUR_MAC, GUEST_MAC, resolvers, Path.of("/etc/resolv.conf"), UdpLimits.standard());
+    }
+}

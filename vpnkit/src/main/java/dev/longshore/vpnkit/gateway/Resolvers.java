@@ -1,0 +1,112 @@
+package dev.longshore.vpnkit.gateway;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The host's resolvers: a fixed list, or what /etc/resolv.conf says now (resolv.conf(5)). Confined to the link's event
+ * loop; looking at a small local file once in two seconds, and only when somebody asks, is all it does there.
+ */
+public final class Resolvers {
+    private static final Logger LOG = LoggerFactory.getLogger(Resolvers.class);
+    private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(2);
+    private static final int PORT = 53;
+    private static final int MAX_SERVERS = 8;
+    private static final long MAX_FILE_BYTES = 64 << 10;
+
+    /** What the C library asks where nothing is configured. */
+    private static final List<InetSocketAddress> DEFAULT =
+            List.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), PORT));
+
+    private final @Nullable Path file;
+    private final LongSupplier nanoClock;
+    private List<InetSocketAddress> servers;
+    private @Nullable Object seen;
+    private long lookedAt;
+    private boolean looked;
+
+    private Resolvers(@Nullable Path file, List<InetSocketAddress> servers, LongSupplier nanoClock) {
+        this.file = file;
+        this.servers = servers;
+        this.nanoClock = nanoClock;
+    }
+
+    /** Always these: a setting, or a test. */
+    public static Resolvers fixed(List<InetSocketAddress> servers) {
+        return new Resolvers(null, List.copyOf(servers), () -> 0);
+    }
+
+    /** Those in {@code file}, which is read again when it changes: replaced, rewritten, or its symbolic link moved. */
+    public static Resolvers ofFile(Path file, LongSupplier nanoClock) {
+        return new Resolvers(file, DEFAULT, nanoClock);
+    }
+
+    /** In the order in which to ask; never empty unless a fixed list is. */
+    List<InetSocketAddress> servers() {
+        Path path = file;
+        long now = nanoClock.getAsLong();
+        if (path != null && (!looked || now - lookedAt >= LOOK_NANOS)) {
+            looked = true;
+            lookedAt = now;
+            look(path);
+        }
+        return servers;
+    }
+
+    private void look(Path path) {
+        try {
+            BasicFileAttributes a = Files.readAttributes(path, BasicFileAttributes.class);
+            Object version = List.of(a.lastModifiedTime(), a.size(), Objects.toString(a.fileKey()));
+            if (version.equals(seen)) {
+                return;
+            }
+            seen = version;
+            List<InetSocketAddress> found = a.size() > MAX_FILE_BYTES
+                    ? List.of()
+                    : parse(Files.readString(path).lines().toList());
+            servers = found.isEmpty() ? DEFAULT : found;
+            LOG.info("resolvers: {}", servers);
+        } catch (IOException e) {
+            LOG.debug("{} can't be read, the resolvers stay {}: {}", path, servers, e.toString());
+        }
+    }
+
+    /** The {@code nameserver} lines; whatever is no address literal is left out. */
+    static List<InetSocketAddress> parse(List<String> lines) {
+        List<InetSocketAddress> found = new ArrayList<>();
+        for (String line : lines) {
+            String[] words = line.strip().split("\\s+", 3);
+            if (words.length >= 2 && words[0].equals("nameserver") && found.size() < MAX_SERVERS) {
+                InetAddress address = literal(words[1]);
+                if (address != null) {
+                    found.add(new InetSocketAddress(address, PORT));
+                }
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    private static @Nullable InetAddress literal(String text) {
+        if (!text.matches("[0-9.]{7,15}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[\\w.-]+)?")) {
+            return null;
+        }
+        try {
+            return InetAddress.getByName(text); // a literal by its characters: no look-up happens
+        } catch (UnknownHostException e) {
+            return null; // an interface that is gone, or an octet over 255
+        }
+    }
+}
