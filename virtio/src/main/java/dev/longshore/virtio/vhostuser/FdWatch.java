@@ -8,6 +8,7 @@ import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.unix.FileDescriptor;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -44,7 +45,12 @@ final class FdWatch implements EpollIoHandle {
         }
         IoRegistration registration = registered.getNow();
         watch.registration = registration;
-        registration.submit(ops);
+        try {
+            registration.submit(ops);
+        } catch (UncheckedIOException e) { // an ordinary file: adding it is silently ignored, changing it is not
+            watch.close();
+            return null;
+        }
         return watch;
     }
 

@@ -346,8 +346,11 @@ final class FrontEndSession {
             return "ring " + Integer.toUnsignedString(index) + " of " + rings.length;
         }
         Vring ring = rings[index];
-        stop(ring);
         int num = message.stateNum();
+        if (request == Message.SET_VRING_ENABLE && ring.enabled == (num != 0)) {
+            return ""; // said twice: no reason to stop it
+        }
+        stop(ring);
         switch (request) {
             case Message.SET_VRING_NUM -> {
                 if (!Virtqueue.isSize(num)) {
