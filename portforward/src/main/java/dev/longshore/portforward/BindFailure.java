@@ -19,7 +19,7 @@ record BindFailure(int errno, String text) {
     private static final int ENFILE = 23;
     private static final int EMFILE = 24;
     private static final int EAFNOSUPPORT = 97;
-    private static final int EADDRINUSE = 98;
+    static final int EADDRINUSE = 98;
     private static final int EADDRNOTAVAIL = 99;
 
     static final BindFailure IN_USE = of(EADDRINUSE);

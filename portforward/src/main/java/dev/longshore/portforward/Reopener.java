@@ -62,7 +62,7 @@ final class Reopener {
 
     private void onChannelClosed() {
         channel = null;
-        if (!closed) {
+        if (!closed && !loop.isShuttingDown()) {
             trouble = "the listener died, opening it again";
             log.warn("{}: {}", name, trouble);
             reopen();

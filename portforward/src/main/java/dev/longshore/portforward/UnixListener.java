@@ -11,27 +11,33 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.unix.Errors;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.io.File;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /**
- * A Unix socket of the host that leads to a TCP port of the guest. Confined to the link's event loop; unlinking and chmod
- * of one file are the only file system calls, on the user's own directory.
+ * A Unix socket of the host that leads to a TCP port of the guest. Confined to the link's event loop; a look at, and chmod
+ * of, one file of the user's are the only file system calls.
  *
- * <p>A socket file that nobody listens on, left by a crash, is replaced; one that somebody serves, or any other file, is not.
+ * <p>Netty unlinks whatever has the name before it binds, and its own socket when it closes. So the name is looked at first: a socket file that nobody listens on, left by a crash, is replaced; one that somebody serves, or any other file, is not.
  */
 final class UnixListener implements HostListener {
+    /** Linux, stat.h. */
+    private static final int S_IFMT = 0170000;
+
+    private static final int S_IFSOCK = 0140000;
+
     private final EventLoop loop;
     private final Accepted accepted;
     private final Reopener reopener;
     private final HostEndpoint.UnixPath path;
-    private boolean bound;
 
     UnixListener(GuestConnector guest, Forward forward, HostEndpoint.UnixPath path, Traffic traffic) {
         this.loop = guest.loop();
@@ -47,16 +53,41 @@ final class UnixListener implements HostListener {
 
     private Future<Channel> bind() {
         Promise<Channel> result = loop.newPromise();
+        switch (whatIsThere()) {
+            case NOTHING -> bindTo(result);
+            case SOCKET -> bindIfStale(result);
+            case OTHER_FILE -> result.setFailure(inUse());
+        }
+        return result;
+    }
+
+    private enum There {
+        NOTHING,
+        SOCKET,
+        OTHER_FILE
+    }
+
+    private There whatIsThere() {
+        try {
+            Object mode = Files.getAttribute(Path.of(path.path()), "unix:mode", LinkOption.NOFOLLOW_LINKS);
+            return ((Integer) mode & S_IFMT) == S_IFSOCK ? There.SOCKET : There.OTHER_FILE;
+        } catch (IOException e) {
+            return There.NOTHING; // most of all NoSuchFileException; of anything else the bind says what is wrong
+        }
+    }
+
+    private static Throwable inUse() {
+        return Errors.newIOException("bind", -BindFailure.EADDRINUSE);
+    }
+
+    private void bindTo(Promise<Channel> result) {
         tryBind().addListener((Future<Channel> f) -> {
             if (f.isSuccess()) {
                 onBound(f.getNow(), result);
-            } else if (BindFailure.of(f.cause()).reason() == ExposeResult.Reason.IN_USE) {
-                bindIfStale(result, f.cause());
             } else {
                 result.setFailure(f.cause());
             }
         });
-        return result;
     }
 
     private Future<Channel> tryBind() {
@@ -76,7 +107,7 @@ final class UnixListener implements HostListener {
         return new DomainSocketAddress(new File(path.path()));
     }
 
-    private void bindIfStale(Promise<Channel> result, Throwable inUse) {
+    private void bindIfStale(Promise<Channel> result) {
         new Bootstrap()
                 .group(loop)
                 .channel(EpollDomainSocketChannel.class)
@@ -84,16 +115,10 @@ final class UnixListener implements HostListener {
                 .connect(address())
                 .addListener((ChannelFuture probe) -> {
                     probe.channel().close();
-                    if (probe.cause() instanceof ConnectException && unlink()) {
-                        tryBind().addListener((Future<Channel> f) -> {
-                            if (f.isSuccess()) {
-                                onBound(f.getNow(), result);
-                            } else {
-                                result.setFailure(f.cause());
-                            }
-                        });
+                    if (probe.cause() instanceof ConnectException) {
+                        bindTo(result);
                     } else {
-                        result.setFailure(inUse);
+                        result.setFailure(inUse());
                     }
                 });
     }
@@ -101,23 +126,10 @@ final class UnixListener implements HostListener {
     private void onBound(Channel channel, Promise<Channel> result) {
         try {
             Files.setPosixFilePermissions(Path.of(path.path()), PosixFilePermissions.fromString("rw-------"));
-            bound = true;
             result.setSuccess(channel);
         } catch (IOException e) {
             channel.close();
-            unlink();
             result.setFailure(e);
-        }
-    }
-
-    /** Only sockets: a bind on any other file fails with EADDRINUSE too, and a connection to it is refused as well. */
-    private boolean unlink() {
-        try {
-            Path file = Path.of(path.path());
-            Object mode = Files.getAttribute(file, "unix:mode", java.nio.file.LinkOption.NOFOLLOW_LINKS);
-            return ((Integer) mode & 0170000) == 0140000 && Files.deleteIfExists(file);
-        } catch (IOException e) {
-            return false;
         }
     }
 
@@ -125,10 +137,6 @@ final class UnixListener implements HostListener {
     public void close() {
         reopener.close();
         accepted.closeAll();
-        if (bound) {
-            bound = false;
-            unlink();
-        }
     }
 
     @Override

@@ -1,0 +1,252 @@
+package dev.longshore.portforward;
+
+import static dev.longshore.portforward.LoopExtension.await;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.config.PortBinding;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.ExposeResult.Exposed;
+import dev.longshore.portforward.ExposeResult.Reason;
+import dev.longshore.portforward.ExposeResult.Refused;
+import io.netty.channel.unix.Errors;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The table's own rules, with listeners that open when, and as, the test says. */
+class PortTableTest {
+    private static final IpAddress ANY = IpAddress.parse("0.0.0.0");
+    private static final IpAddress ANY6 = IpAddress.parse("::");
+    private static final IpAddress CONTAINER = IpAddress.parse("172.17.0.2");
+    private static final Owner ONE = Owner.container(1);
+    private static final Owner TWO = Owner.container(2);
+
+    @RegisterExtension
+    final LoopExtension loop = new LoopExtension();
+
+    private final Deque<FakeListener> opening = new ArrayDeque<>();
+    private final List<FakeListener> listeners = new ArrayList<>();
+    private final List<String> heard = new ArrayList<>();
+    private final PortTable table =
+            new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, FakeListener::new, new Watcher());
+
+    private final class Watcher implements PortWatcher {
+        @Override
+        public void onExposed(PortSnapshot port) {
+            heard.add("+ " + port.text());
+        }
+
+        @Override
+        public void onReleased(PortSnapshot port) {
+            heard.add("- " + port.text());
+        }
+    }
+
+    private final class FakeListener implements HostListener {
+        final HostEndpoint host;
+        final Promise<HostEndpoint> opened = loop.loop.newPromise();
+        int closes;
+
+        FakeListener(Forward forward, Traffic traffic) {
+            host = forward.host();
+        }
+
+        @Override
+        public Future<HostEndpoint> open() {
+            opening.add(this);
+            listeners.add(this);
+            return opened;
+        }
+
+        @Override
+        public void close() {
+            closes++;
+        }
+
+        @Override
+        public String trouble() {
+            return "";
+        }
+    }
+
+    private static Forward tcp(int port) {
+        return new Forward(HostEndpoint.tcp(ANY, port), CONTAINER, 80);
+    }
+
+    private CompletableFuture<ExposeResult> expose(Forward forward, Owner owner) {
+        return table.expose(forward, owner);
+    }
+
+    private void bind() throws Exception {
+        loop.on(() -> {
+            FakeListener l = opening.remove();
+            return l.opened.setSuccess(l.host);
+        });
+    }
+
+    private void fail(int errno) throws Exception {
+        loop.on(() -> opening.remove().opened.setFailure(Errors.newIOException("bind", -errno)));
+    }
+
+    private Exposed exposed(Forward forward, Owner owner) throws Exception {
+        CompletableFuture<ExposeResult> result = expose(forward, owner);
+        bind();
+        return (Exposed) await(result);
+    }
+
+    @Test
+    void expose_release_isHeardOfOnceEach() throws Exception {
+        Exposed port = exposed(tcp(80), ONE);
+        assertThat(await(table.list())).hasSize(1).first().satisfies(p -> {
+            assertThat(p.text()).isEqualTo("tcp 0.0.0.0:80 -> 172.17.0.2:80");
+            assertThat(p.owner()).isEqualTo(ONE);
+        });
+        assertThat(await(table.release(port.id()))).isTrue();
+        assertThat(await(table.release(port.id()))).isFalse();
+        assertThat(await(table.list())).isEmpty();
+        assertThat(heard).containsExactly("+ tcp 0.0.0.0:80 -> 172.17.0.2:80", "- tcp 0.0.0.0:80 -> 172.17.0.2:80");
+        assertThat(listeners.getFirst().closes).isEqualTo(1);
+    }
+
+    @Test
+    void samePort_otherOwner_isInUse() throws Exception {
+        exposed(tcp(80), ONE);
+        Refused r = (Refused) await(expose(tcp(80), TWO));
+        assertThat(r.reason()).isEqualTo(Reason.IN_USE);
+        assertThat(r.message()).endsWith("listen tcp 0.0.0.0:80: bind: address already in use");
+        assertThat(listeners).hasSize(1);
+    }
+
+    @Test
+    void samePort_otherProtocolOrAddress_isAnotherPort() throws Exception {
+        exposed(tcp(80), ONE);
+        exposed(new Forward(HostEndpoint.udp(ANY, 80), CONTAINER, 80), TWO);
+        exposed(new Forward(HostEndpoint.tcp(ANY6, 80), CONTAINER, 80), TWO);
+        assertThat(await(table.list())).hasSize(3);
+    }
+
+    @Test
+    void sameWish_sameOwner_isShared() throws Exception {
+        Exposed first = exposed(tcp(80), Owner.CONTROL_API);
+        assertThat(await(expose(tcp(80), Owner.CONTROL_API))).isEqualTo(first);
+        Forward other = new Forward(HostEndpoint.tcp(ANY, 80), CONTAINER, 81);
+        assertThat(await(expose(other, Owner.CONTROL_API))).isInstanceOf(Refused.class);
+    }
+
+    @Test
+    void bindFails_portIsNotInTheTableAndCanBeAskedForAgain() throws Exception {
+        CompletableFuture<ExposeResult> result = expose(tcp(80), ONE);
+        fail(98);
+        assertThat(((Refused) await(result)).reason()).isEqualTo(Reason.IN_USE);
+        assertThat(await(table.list())).isEmpty();
+        exposed(tcp(80), TWO);
+        assertThat(heard).hasSize(1);
+    }
+
+    @Test
+    void released_beforeBound_isCancelledAndClosed() throws Exception {
+        CompletableFuture<ExposeResult> result = expose(tcp(80), ONE);
+        assertThat(await(table.closeAll())).isEqualTo(1);
+        assertThat(((Refused) await(result)).reason()).isEqualTo(Reason.CANCELLED);
+        bind();
+        assertThat(listeners.getFirst().closes).isEqualTo(1);
+        assertThat(heard).isEmpty();
+    }
+
+    @Test
+    void anyIpv6_hostWithoutIpv6_isExposedWithANote() throws Exception {
+        for (int errno : new int[] {97, 99}) {
+            CompletableFuture<ExposeResult> result =
+                    expose(new Forward(HostEndpoint.tcp(ANY6, errno), CONTAINER, 80), ONE);
+            fail(errno);
+            assertThat(((Exposed) await(result)).note()).contains("no IPv6");
+        }
+        assertThat(await(table.list())).hasSize(2).allSatisfy(p -> assertThat(p.note())
+                .contains("no IPv6"));
+    }
+
+    @Test
+    void explicitIpv6_hostWithoutIpv6_isRefused() throws Exception {
+        CompletableFuture<ExposeResult> result =
+                expose(new Forward(HostEndpoint.tcp(IpAddress.parse("fd00::1"), 80), CONTAINER, 80), ONE);
+        fail(99);
+        assertThat(((Refused) await(result)).reason()).isEqualTo(Reason.NO_SUCH_ADDRESS);
+    }
+
+    @Test
+    void unexpose_onlyWhatTheControlApiExposed() throws Exception {
+        exposed(tcp(80), ONE);
+        exposed(tcp(81), Owner.CONTROL_API);
+        assertThat(await(table.unexpose(tcp(80).host()))).isEqualTo(UnexposeResult.OWNED_BY_CONTAINER);
+        assertThat(await(table.unexpose(tcp(81).host()))).isEqualTo(UnexposeResult.RELEASED);
+        assertThat(await(table.unexpose(tcp(81).host()))).isEqualTo(UnexposeResult.NOT_FOUND);
+        assertThat(await(table.list())).hasSize(1);
+    }
+
+    @Test
+    void afterCloseAll_nothingIsExposed() throws Exception {
+        exposed(tcp(80), ONE);
+        assertThat(await(table.closeAll())).isEqualTo(1);
+        assertThat(((Refused) await(expose(tcp(81), ONE))).reason()).isEqualTo(Reason.CANCELLED);
+    }
+
+    @Test
+    void loopStopped_futureFails() throws Exception {
+        loop.stop();
+        assertThat(expose(tcp(80), ONE)).isCompletedExceptionally();
+    }
+
+    /** Wishes, releases, binds and failures in any order: the open listeners are exactly the ports of the list. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    void anyOrder_openListenersAreExactlyTheListedPorts(long seed) throws Exception {
+        Random random = new Random(seed);
+        Map<Long, HostEndpoint> model = new HashMap<>();
+        List<CompletableFuture<ExposeResult>> results = new ArrayList<>();
+        for (int step = 0; step < 2000; step++) {
+            switch (random.nextInt(4)) {
+                case 0 -> results.add(expose(tcp(1000 + random.nextInt(12)), Owner.container(random.nextInt(3))));
+                case 1 -> table.release(1 + random.nextInt(1 + listeners.size()));
+                case 2 -> {
+                    if (loop.on(() -> !opening.isEmpty())) {
+                        bind();
+                    }
+                }
+                default -> {
+                    if (loop.on(() -> !opening.isEmpty())) {
+                        fail(98);
+                    }
+                }
+            }
+            loop.settle();
+        }
+        while (loop.on(() -> !opening.isEmpty())) {
+            bind();
+        }
+        model.clear();
+        await(table.list()).forEach(p -> model.put(p.id(), p.host()));
+        List<HostEndpoint> open = loop.on(() -> listeners.stream()
+                .filter(l -> l.opened.isSuccess() && l.closes == 0)
+                .map(l -> l.host)
+                .toList());
+        assertThat(open).as("seed %d", seed).containsExactlyInAnyOrderElementsOf(model.values());
+        assertThat(loop.on(() -> listeners.stream().allMatch(l -> l.closes <= 1)))
+                .as("seed %d: one close each", seed)
+                .isTrue();
+        assertThat(results).as("seed %d: every wish was answered", seed).allMatch(CompletableFuture::isDone);
+        assertThat(heard.stream().filter(h -> h.startsWith("+")).count()
+                        - heard.stream().filter(h -> h.startsWith("-")).count())
+                .isEqualTo(model.size());
+    }
+}
