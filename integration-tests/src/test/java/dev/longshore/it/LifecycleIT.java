@@ -1,0 +1,91 @@
+package dev.longshore.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Up, down, up again, and the daemon killed: an instance of its own, before the shared one is up. */
+@Order(1)
+class LifecycleIT {
+    private static final Duration SOON = Duration.ofSeconds(30);
+
+    @Test
+    @Timeout(1200)
+    void imagesAndVolumesOutlive_down_and_kill(@TempDir Path context) throws Exception {
+        try (Product product = new Product()) {
+            try {
+                live(product, context);
+            } catch (Throwable e) {
+                System.err.println(product.logs());
+                throw e;
+            }
+        }
+    }
+
+    private static void live(Product product, Path context) throws Exception {
+        timed("first up", product);
+        DockerCli docker = product.docker();
+        TestImage.build(docker, TestImage.makeContext(context));
+        docker.ok("volume", "create", "kept");
+        docker.ok("run", "--rm", "-v", "kept:/v", TestImage.NAME, "sh", "-c", "echo precious > /v/f");
+        docker.ok("run", "-d", "--name", "web", "-p", "18087:80", TestImage.NAME, "sleep", "1000");
+
+        product.down();
+        assertNothingIsLeft(product, 18087);
+
+        Duration second = timed("second up", product);
+        assertThat(second).isLessThan(Duration.ofSeconds(60)); // 20 s on an idle machine
+        assertIsAsBefore(docker);
+
+        assertThat(ProcessHandle.of(product.daemonPid()).orElseThrow().destroyForcibly())
+                .isTrue();
+        Await.until(
+                "no orphan after kill -9",
+                SOON,
+                () -> product.processes().isEmpty(),
+                () -> String.join("\n", product.processes()));
+        assertThat(product.mounts()).isEmpty();
+
+        timed("up after kill -9", product);
+        assertIsAsBefore(docker);
+        docker.ok("rm", "-f", "web");
+        product.longshore("restart").within(Duration.ofMinutes(2)).run().expectOk();
+        assertIsAsBefore(docker);
+        product.down();
+        assertNothingIsLeft(product, 18087);
+        product.down(); // idempotent
+    }
+
+    private static Duration timed(String what, Product product) {
+        long begin = System.nanoTime();
+        product.up();
+        Duration took = Duration.ofNanos(System.nanoTime() - begin);
+        System.out.printf("%s: %.1f s%n", what, took.toMillis() / 1000.0);
+        return took;
+    }
+
+    private static void assertIsAsBefore(DockerCli docker) {
+        assertThat(docker.ok("images", "-q", TestImage.NAME)).isNotEmpty();
+        assertThat(docker.ok("run", "--rm", "-v", "kept:/v", TestImage.NAME, "cat", "/v/f"))
+                .isEqualTo("precious");
+    }
+
+    private static void assertNothingIsLeft(Product product, int port) throws IOException {
+        assertThat(product.processes()).isEmpty();
+        assertThat(product.mounts()).isEmpty();
+        assertThat(product.sockets()).isEmpty();
+        try (ServerSocket free = new ServerSocket()) {
+            free.setReuseAddress(true);
+            free.bind(new InetSocketAddress(InetAddress.ofLiteral("0.0.0.0"), port));
+        }
+    }
+}

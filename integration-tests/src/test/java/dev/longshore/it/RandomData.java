@@ -1,0 +1,53 @@
+package dev.longshore.it;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.SplittableRandom;
+
+/** The bytes that belong to a seed, and their SHA-256: what arrives can be checked without being kept. */
+record RandomData(long seed, long bytes) {
+    private static final int PIECE = 64 * 1024;
+
+    void writeTo(OutputStream out) throws IOException {
+        SplittableRandom random = new SplittableRandom(seed);
+        byte[] piece = new byte[PIECE];
+        for (long left = bytes; left > 0; left -= PIECE) {
+            random.nextBytes(piece);
+            out.write(piece, 0, (int) Math.min(PIECE, left));
+        }
+        out.flush();
+    }
+
+    /** In lower-case hexadecimal digits, as sha256sum prints it. */
+    String sha256() {
+        MessageDigest digest = newDigest();
+        try (OutputStream out = new java.security.DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
+            writeTo(out);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** Of everything up to the end of {@code in}. */
+    static String sha256(InputStream in) throws IOException {
+        MessageDigest digest = newDigest();
+        byte[] piece = new byte[PIECE];
+        for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
+            digest.update(piece, 0, n);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static MessageDigest newDigest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+/*
+ * peer: the other end of a test's connections, inside a container.
+ *   peer udp-echo PORT                 sends every datagram back; prints "from ADDRESS:PORT" for each
+ *   peer tcp-echo PORT                 sends everything back until EOF, one child a connection; prints who called
+ *   peer parallel HOST PORT COUNT      opens COUNT connections, then reads a byte from each; prints how many had both
+ *   peer connect HOST PORT             prints "connected" or the error, and the milliseconds it took
+ *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+    fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int listener(int type, int port) {
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int one = 1, fd = socket(AF_INET, type, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0) die("socket");
+    if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0) die("bind");
+    if (type == SOCK_STREAM && listen(fd, 512) < 0) die("listen");
+    printf("ready\n");
+    return fd;
+}
+
+static void print_from(const struct sockaddr_in *a) {
+    printf("from %s:%d\n", inet_ntoa(a->sin_addr), ntohs(a->sin_port));
+}
+
+static void udp_echo(int port) {
+    static char b[65536];
+    int fd = listener(SOCK_DGRAM, port);
+    for (;;) {
+        struct sockaddr_in a;
+        socklen_t len = sizeof a;
+        ssize_t n = recvfrom(fd, b, sizeof b, 0, (struct sockaddr *)&a, &len);
+        if (n < 0) die("recvfrom");
+        print_from(&a);
+        if (sendto(fd, b, n, 0, (struct sockaddr *)&a, len) < 0) perror("sendto");
+    }
+}
+
+static void write_all(int fd, const char *b, ssize_t n) {
+    while (n > 0) {
+        ssize_t w = write(fd, b, n);
+        if (w <= 0) die("write");
+        b += w;
+        n -= w;
+    }
+}
+
+static void tcp_echo(int port) {
+    static char b[65536];
+    int fd = listener(SOCK_STREAM, port);
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        struct sockaddr_in a;
+        socklen_t len = sizeof a;
+        int c = accept(fd, (struct sockaddr *)&a, &len);
+        if (c < 0) die("accept");
+        print_from(&a);
+        if (fork() == 0) {
+            ssize_t n;
+            while ((n = read(c, b, sizeof b)) > 0) write_all(c, b, n);
+            exit(0);
+        }
+        close(c);
+    }
+}
+
+static struct sockaddr_in resolve(const char *host, const char *port) {
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+    struct sockaddr_in a;
+    int e = getaddrinfo(host, port, &hints, &found);
+    if (e != 0) {
+        fprintf(stderr, "peer: %s: %s\n", host, gai_strerror(e));
+        exit(1);
+    }
+    memcpy(&a, found->ai_addr, sizeof a);
+    freeaddrinfo(found);
+    return a;
+}
+
+static int open_to(const struct sockaddr_in *a) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0) die("socket");
+    if (connect(fd, (const struct sockaddr *)a, sizeof *a) < 0) {
+        int e = errno;
+        close(fd);
+        errno = e;
+        return -1;
+    }
+    return fd;
+}
+
+static int parallel(const struct sockaddr_in *a, int count) {
+    int *fds = calloc(count, sizeof *fds), good = 0;
+    for (int i = 0; i < count; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (fd < 0) die("socket");
+        if (connect(fd, (const struct sockaddr *)a, sizeof *a) < 0 && errno != EINPROGRESS) die("connect");
+        fds[i] = fd;
+    }
+    for (int i = 0; i < count; i++) {
+        char c;
+        ssize_t n = -1;
+        struct pollfd p = {.fd = fds[i], .events = POLLIN};
+        if (poll(&p, 1, 60000) > 0) n = read(fds[i], &c, 1);
+        if (n == 1) good++;
+        else fprintf(stderr, "connection %d: %s\n", i, n == 0 ? "EOF" : strerror(errno));
+    }
+    printf("%d of %d\n", good, count);
+    return good != count;
+}
+
+static int timed_connect(const struct sockaddr_in *a) {
+    struct timespec t0, t1;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    int fd = open_to(a), e = errno;
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    long ms = (t1.tv_sec - t0.tv_sec) * 1000 + (t1.tv_nsec - t0.tv_nsec) / 1000000;
+    printf("%s after %ld ms\n", fd >= 0 ? "connected" : strerror(e), ms);
+    return 0;
+}
+
+static int half_close(const struct sockaddr_in *a, const char *text) {
+    static char b[65536];
+    ssize_t n;
+    int fd = open_to(a);
+    if (fd < 0) die("connect");
+    write_all(fd, text, strlen(text));
+    if (shutdown(fd, SHUT_WR) < 0) die("shutdown");
+    while ((n = read(fd, b, sizeof b)) > 0) write_all(1, b, n);
+    if (n < 0) die("read");
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
+    if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
+    if (argc >= 4) {
+        struct sockaddr_in a = resolve(argv[2], argv[3]);
+        if (argc == 5 && !strcmp(argv[1], "parallel")) return parallel(&a, atoi(argv[4]));
+        if (argc == 4 && !strcmp(argv[1], "connect")) return timed_connect(&a);
+        if (argc == 5 && !strcmp(argv[1], "half-close")) return half_close(&a, argv[4]);
+    }
+    fprintf(stderr, "peer: see peer.c\n");
+    return 2;
+}
