@@ -40,8 +40,7 @@ public final class ImageBuilder {
             "mmdebstrap", "mmdebstrap",
             "mke2fs", "e2fsprogs",
             "gcc", "gcc",
-            "strip", "binutils",
-            "setpriv", "util-linux");
+            "strip", "binutils");
 
     private static final List<String> DPKG_EXCLUDES =
             List.of("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*");
@@ -186,12 +185,7 @@ public final class ImageBuilder {
 
     private void bootstrap(Path recipeDirectory, Path out, Writer log)
             throws ImageException, IOException, InterruptedException {
-        // With the daemon, should that be killed; on SIGTERM mmdebstrap cleans up behind itself.
         List<String> command = new ArrayList<>(List.of(
-                "setpriv",
-                "--pdeathsig",
-                "TERM",
-                "--",
                 "mmdebstrap",
                 "--variant=essential",
                 "--format=null",

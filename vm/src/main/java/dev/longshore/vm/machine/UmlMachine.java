@@ -71,12 +71,9 @@ public final class UmlMachine implements Machine {
             }
         }
         Path memory = memoryPlace.choose(memoryMiB, home.state());
-        // UML believes the pid in its directory, which in the pid namespace of a new guest is always somebody's.
-        Path own = home.run().resolve(UMID);
         return new Launch(
                 command,
                 Map.of("TMPDIR", memory.toString()),
-                "ubd1=" + home.dataDisk(),
-                List.of(own.resolve("pid"), own.resolve("mconsole"), own));
+                home.run().resolve(UMID).resolve("pid"));
     }
 }

@@ -1,0 +1,180 @@
+package dev.longshore.vpnkit.tcp;
+
+import dev.longshore.packet.wire.Seq;
+import dev.longshore.vpnkit.flow.HostSide;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The receive sequence space of one flow (RFC 9293 §3.3.1, Figure 3), its window, and text out of order.
+ *
+ * <p>Confined to the link's event loop.
+ *
+ * <pre>
+ *     taken             acceptable              not yet allowed
+ *  ------------|-----------------------------|------------------
+ *           RCV.NXT                        edge
+ * </pre>
+ *
+ * The edge never moves back; the window told to the guest can be up to 2^scale - 1 bytes smaller than the distance to it,
+ * since the field has units.
+ */
+final class Receiver {
+    /** Units of 256 bytes, windows up to 16 MiB: RFC 7323 §2.3. */
+    static final int OUR_SCALE = 8;
+
+    /** The field of a SYN is never scaled, RFC 7323 §2.2. */
+    private static final int MAX_UNSCALED = 0xFFFF;
+
+    private final int mss;
+    private int irs;
+    private int rcvNxt;
+    private int edge;
+    private int scale;
+    private @Nullable Reassembly early;
+    private boolean finSeen;
+    private int finSeq;
+
+    /** An acknowledgment is owed. */
+    boolean ackDue;
+
+    long bytes;
+
+    /** {@code mss}: of the segments the guest sends, for the silly window rules. */
+    Receiver(int mss) {
+        this.mss = mss;
+    }
+
+    /** The guest's SYN: {@code scaled} if both sides sent the window scale option. */
+    void onSyn(int seq, boolean scaled) {
+        irs = seq;
+        rcvNxt = seq + 1;
+        edge = rcvNxt;
+        scale = scaled ? OUR_SCALE : 0;
+    }
+
+    int irs() {
+        return irs;
+    }
+
+    int rcvNxt() {
+        return rcvNxt;
+    }
+
+    /** RCV.WND, as far as the guest was ever told. */
+    int rcvWnd() {
+        return Seq.distance(rcvNxt, edge);
+    }
+
+    /** RFC 9293 §3.4, the four cases. */
+    boolean isAcceptable(int seq, int segLen) {
+        int wnd = rcvWnd();
+        if (segLen == 0) {
+            return wnd == 0 ? seq == rcvNxt : Seq.in(seq, rcvNxt, wnd);
+        }
+        return wnd > 0 && (Seq.in(seq, rcvNxt, wnd) || Seq.in(seq + segLen - 1, rcvNxt, wnd));
+    }
+
+    /**
+     * The window field of a segment that is sent now, after which the guest may use it. {@code room}: what the host side
+     * holds for us, in bytes.
+     */
+    int window(int room, boolean syn) {
+        int allowed = Math.max(rcvWnd(), openable(room));
+        int field = Math.min(syn ? allowed : allowed >>> scale, MAX_UNSCALED);
+        edge = Seq.max(edge, rcvNxt + (syn ? field : field << scale));
+        return field;
+    }
+
+    /** Silly window avoidance, RFC 9293 §3.8.6.2.2: small openings are not told. */
+    private int openable(int room) {
+        return room - rcvWnd() >= mss ? room : 0;
+    }
+
+    /** True if the guest should hear of the new room without having sent anything. */
+    boolean wantsUpdate(int room) {
+        int opening = Math.min(room, MAX_UNSCALED << scale) - rcvWnd();
+        return opening >= 2 * mss && rcvWnd() < room / 2;
+    }
+
+    /**
+     * Text and FIN of an acceptable segment. Borrows {@code b}; what is in order goes to {@code host}.
+     *
+     * @return true if the FIN's turn has come: RCV.NXT is at it
+     */
+    boolean onText(ByteBuf b, int at, int len, int seq, boolean fin, HostSide host) {
+        int old = Math.max(0, Seq.distance(seq, rcvNxt));
+        int beyond = Math.max(0, Seq.distance(edge, seq + len));
+        int from = seq + old;
+        int fresh = len - old - beyond;
+        if (fin && beyond == 0) {
+            finSeen = true;
+            finSeq = seq + len;
+        }
+        ackDue = ackDue || len > 0 || fin;
+        if (fresh > 0 && from == rcvNxt) {
+            take(b.retainedSlice(at + old, fresh), host); // the host's side releases it when it is written
+            takeEarly(host);
+        } else if (fresh > 0) {
+            keep(b, at + old, fresh, from);
+        }
+        return finSeen && rcvNxt == finSeq;
+    }
+
+    private void take(ByteBuf data, HostSide host) {
+        int n = data.readableBytes();
+        rcvNxt += n;
+        bytes += n;
+        host.deliver(data);
+    }
+
+    private void keep(ByteBuf b, int at, int len, int seq) {
+        Reassembly r = early;
+        if (r == null) {
+            r = new Reassembly();
+            early = r;
+        }
+        r.add(b, at, len, seq);
+        assert r.checkInvariants();
+    }
+
+    private void takeEarly(HostSide host) {
+        Reassembly r = early;
+        if (r == null) {
+            return;
+        }
+        for (ByteBuf next = r.take(rcvNxt); next != null; next = r.take(rcvNxt)) {
+            take(next, host);
+        }
+        if (r.isEmpty()) {
+            early = null;
+        }
+    }
+
+    /** Text has come ahead of its turn and waits: each segment is acknowledged at once, RFC 5681 §4.2. */
+    boolean hasEarly() {
+        return early != null;
+    }
+
+    /** The FIN at RCV.NXT has been taken: it occupies one sequence number. */
+    void passFin() {
+        rcvNxt += 1;
+        edge = Seq.max(edge, rcvNxt);
+        finSeen = false;
+        ackDue = true;
+    }
+
+    void release() {
+        Reassembly r = early;
+        if (r != null) {
+            r.clear();
+            early = null;
+        }
+    }
+
+    /** Called under assert. */
+    boolean checkInvariants() {
+        assert rcvWnd() >= 0 : "RCV.NXT " + rcvNxt + " beyond the edge " + edge;
+        return true;
+    }
+}

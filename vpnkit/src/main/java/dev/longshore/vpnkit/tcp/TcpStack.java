@@ -1,0 +1,533 @@
+package dev.longshore.vpnkit.tcp;
+
+import dev.longshore.packet.link.FrameSink;
+import dev.longshore.packet.wire.Checksum;
+import dev.longshore.packet.wire.IcmpHeader;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.Seq;
+import dev.longshore.packet.wire.TcpHeader;
+import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.flow.FlowChannel;
+import dev.longshore.vpnkit.flow.FlowEnd;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.flow.FlowTable;
+import dev.longshore.vpnkit.flow.HostChannel;
+import dev.longshore.vpnkit.flow.Services;
+import dev.longshore.vpnkit.hostsocket.Destination;
+import dev.longshore.vpnkit.hostsocket.DialResult;
+import dev.longshore.vpnkit.hostsocket.Dialer;
+import dev.longshore.vpnkit.ip.IcmpErrors;
+import dev.longshore.vpnkit.ip.IpOutput;
+import dev.longshore.vpnkit.ip.TransportInput;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All TCP flows of one guest: finds the flow of a segment, opens and forgets flows, gives each its turn to send.
+ *
+ * <p>Confined to the link's event loop, apart from {@link #counters}.
+ *
+ * <p>Theory of operation: segments of a batch change their flows and put them on the list of those with work; the batch's
+ * end works through the list. Events of host sockets do the same and have one task of the loop do the work, so that
+ * all sockets that were ready at once lead to one notification of the guest. When the link is full, the list stays as
+ * it is, with the flow that was refused at its head, until the link has room. Nothing here sends from inside a send.
+ */
+public final class TcpStack implements TransportInput {
+    private static final Logger log = LoggerFactory.getLogger(TcpStack.class);
+
+    private static final int MIN_BUFFER = 64 << 10;
+    private static final int MAX_BUFFER = 1 << 20;
+
+    /** RFC 5961 §7: a limit for challenge ACKs. */
+    private static final int CHALLENGES_PER_SECOND = 100;
+
+    private final SegmentOut out;
+    private final EventLoop loop;
+    private final Dialer dialer;
+    private final Services services;
+    private final IcmpErrors icmp;
+    private final TcpLimits limits;
+    private final LongSupplier clock;
+    private final Timers timers;
+    private final Counters<TcpCounter> counters = new Counters<>(TcpCounter.class);
+    private final InitialSequence initialSequence;
+    private final FlowTable<TcpFlow> flows;
+    private final ArrayDeque<TcpFlow> working = new ArrayDeque<>();
+    private final ArrayDeque<TcpFlow> timeWaits = new ArrayDeque<>();
+    private final Runnable workTask = this::workNow;
+    private int dials;
+    private boolean inBatch;
+    private boolean drainingNow;
+    private boolean taskScheduled;
+    private long challengeSecond;
+    private int challenges;
+    private boolean limitLogged;
+
+    /**
+     * @param clock nanoseconds of no origin, with which {@code loop}'s own timers keep step
+     * @param random for what a guest must not guess: sequence numbers, ports and the table's hash
+     */
+    public TcpStack(
+            IpOutput out,
+            EventLoop loop,
+            Dialer dialer,
+            Services services,
+            IcmpErrors icmp,
+            TcpLimits limits,
+            LongSupplier clock,
+            RandomGenerator random) {
+        this.out = new SegmentOut(out);
+        this.loop = loop;
+        this.dialer = dialer;
+        this.services = services;
+        this.icmp = icmp;
+        this.limits = limits;
+        this.clock = clock;
+        this.timers = new Timers(loop, clock);
+        this.initialSequence = new InitialSequence(random, clock);
+        this.flows = new FlowTable<>(random.nextLong());
+        this.challengeSecond = clock.getAsLong();
+    }
+
+    // ---- segments
+
+    @Override
+    public void onSegment(
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload) {
+        inBatch = true;
+        counters.increment(TcpCounter.SEGMENTS_FROM_GUEST);
+        if (!TcpHeader.isValid(b, at, len)) {
+            counters.increment(TcpCounter.DROPPED_HEADER);
+            return;
+        }
+        if ((offload & (FrameSink.CHECKSUM_PARTIAL | FrameSink.CHECKSUM_VALID)) == 0
+                && !isChecksumRight(b, at, len, guestHi, guestLo, remoteHi, remoteLo)) {
+            counters.increment(TcpCounter.DROPPED_CHECKSUM);
+            return;
+        }
+        int guestPort = TcpHeader.sourcePort(b, at);
+        int remotePort = TcpHeader.destinationPort(b, at);
+        TcpFlow flow = flows.get(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        int issAtLeast = 0;
+        if (flow != null && isNewSyn(flow, b, at)) {
+            issAtLeast = flow.sndMax() + (1 << 16);
+            flow.end(flow.state() == TcpState.TIME_WAIT ? new FlowEnd.Closed() : new FlowEnd.GuestReset());
+            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, issAtLeast, true);
+        } else if (flow != null) {
+            guarded(flow, b, at, len);
+        } else if (isSyn(b, at)) {
+            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, issAtLeast, false);
+        } else {
+            resetStray(b, at, len, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        }
+    }
+
+    private static boolean isChecksumRight(
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo) {
+        long sum = Checksum.pseudoHeader(guestHi, guestLo, remoteHi, remoteLo, TcpHeader.PROTOCOL, len);
+        return Checksum.fold(sum + Checksum.sum(b, at, len)) == 0xFFFF;
+    }
+
+    /** The edge where a bug of ours ends one flow and nothing else. */
+    private void guarded(TcpFlow flow, ByteBuf b, int at, int len) {
+        try {
+            flow.onSegment(b, at, len);
+        } catch (RuntimeException e) {
+            failed(flow, e);
+        }
+    }
+
+    private static void failed(TcpFlow flow, RuntimeException e) {
+        log.error("{}: bug in state {}", flow, flow.state(), e);
+        flow.abort(new FlowEnd.Failed());
+    }
+
+    /**
+     * A SYN that begins a new connection on the addresses of an old one: in TIME-WAIT with a higher number (RFC 9293 §3.10.7.4,
+     * MAY-2), or instead of one that we have not answered.
+     */
+    private static boolean isNewSyn(TcpFlow flow, ByteBuf b, int at) {
+        if (!isSyn(b, at)) {
+            return false;
+        }
+        int seq = TcpHeader.seq(b, at);
+        return (flow.state() == TcpState.TIME_WAIT && Seq.gt(seq, flow.rcvNxt()))
+                || (flow.state() == TcpState.LISTEN && seq != flow.irs());
+    }
+
+    private static boolean isSyn(ByteBuf b, int at) {
+        return (TcpHeader.flags(b, at) & (TcpHeader.SYN | TcpHeader.ACK | TcpHeader.RST)) == TcpHeader.SYN;
+    }
+
+    /** §3.10.7.1: for no connection. */
+    private void resetStray(
+            ByteBuf b,
+            int at,
+            int len,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort) {
+        int flags = TcpHeader.flags(b, at);
+        if ((flags & TcpHeader.RST) != 0) {
+            return;
+        }
+        boolean acked = (flags & TcpHeader.ACK) != 0;
+        int seq = acked ? TcpHeader.ack(b, at) : 0;
+        int ack = acked ? 0 : TcpHeader.seq(b, at) + TcpHeader.segLen(b, at, len);
+        out.reset(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, seq, ack, acked ? 0 : TcpHeader.ACK);
+        counters.increment(TcpCounter.RESETS_TO_GUEST);
+    }
+
+    @Override
+    public void onUnreachable(
+            long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code) {
+        TcpFlow flow = flows.get(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        if (flow != null) {
+            flow.onUnreachable();
+        }
+    }
+
+    // ---- opening flows from the guest
+
+    private void open(
+            ByteBuf b,
+            int at,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            int issAtLeast,
+            boolean reused) {
+        if (!hasRoomForFlow()) {
+            counters.increment(TcpCounter.SYNS_OVER_FLOW_LIMIT);
+            return;
+        }
+        ChannelHandler service = services.find(remoteHi, remoteLo, remotePort);
+        if (service == null && dials >= limits.dials()) {
+            counters.increment(TcpCounter.SYNS_OVER_DIAL_LIMIT);
+            return;
+        }
+        int iss = initialSequence.next(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        if (reused && Seq.lt(iss, issAtLeast)) {
+            iss = issAtLeast;
+        }
+        TcpFlow flow = new TcpFlow(this, false, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, iss);
+        flows.put(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, flow);
+        counters.increment(TcpCounter.FLOWS_FROM_GUEST);
+        counters.set(TcpCounter.FLOWS_ACTIVE, flows.size());
+        try {
+            flow.openFromGuest(b, at);
+            if (service != null) {
+                flow.hostConnected(channel(flow, service).hostSide());
+            } else {
+                dial(flow);
+            }
+        } catch (RuntimeException e) {
+            failed(flow, e);
+        }
+    }
+
+    /** A flow as a registered channel of the daemon's. */
+    FlowChannel channel(TcpFlow flow, @Nullable ChannelHandler first) {
+        FlowChannel channel = new FlowChannel(
+                flow,
+                new InetSocketAddress(new IpAddress(flow.remoteHi, flow.remoteLo).toInetAddress(), flow.remotePort),
+                new InetSocketAddress(new IpAddress(flow.guestHi, flow.guestLo).toInetAddress(), flow.guestPort),
+                this::bufferBytes);
+        if (first != null) {
+            channel.pipeline().addLast(first);
+        } else {
+            channel.config().setAutoRead(false);
+        }
+        loop.register(channel);
+        return channel;
+    }
+
+    private void dial(TcpFlow flow) {
+        Destination to = Destination.of(new IpAddress(flow.remoteHi, flow.remoteLo), flow.remotePort);
+        Future<DialResult> future = dialer.dial(to, loop);
+        flow.dialing(future);
+        future.addListener(done -> {
+            if (done.isSuccess()) {
+                onDialed(flow, future.getNow());
+            } else if (flow.state() == TcpState.LISTEN) { // otherwise we cancelled it ourselves
+                flow.notConnected(String.valueOf(done.cause()), true);
+                flushSoon();
+            }
+        });
+    }
+
+    private void onDialed(TcpFlow flow, DialResult result) {
+        if (flow.state() != TcpState.LISTEN) { // the guest gave up, and the dialer could not be stopped in time
+            if (result instanceof DialResult.Connected c) {
+                c.channel().close();
+            }
+            return;
+        }
+        switch (result) {
+            case DialResult.Connected c -> flow.hostConnected(HostChannel.attach(c.channel(), flow, this::bufferBytes));
+            case DialResult.Refused ignored -> flow.notConnected("refused", true);
+            case DialResult.Unreachable u -> {
+                unreachable(flow, u.network() ? IcmpHeader.CODE_NET : IcmpHeader.CODE_HOST);
+                flow.notConnected(u.reason(), true);
+            }
+            case DialResult.TimedOut ignored -> flow.notConnected("timed out", false);
+            case DialResult.Denied d -> {
+                unreachable(flow, IcmpHeader.CODE_ADMIN_PROHIBITED);
+                flow.notConnected(d.reason(), true);
+            }
+            case DialResult.UnknownHost u -> flow.notConnected(u.reason(), true);
+            case DialResult.Failed f -> flow.notConnected(f.reason(), true);
+        }
+        flushSoon();
+    }
+
+    private void unreachable(TcpFlow f, int code) {
+        icmp.unreachable(
+                TcpHeader.PROTOCOL,
+                code,
+                f.guestHi,
+                f.guestLo,
+                f.guestPort,
+                f.remoteHi,
+                f.remoteLo,
+                f.remotePort,
+                f.irs());
+    }
+
+    private boolean hasRoomForFlow() {
+        if (flows.size() >= limits.flows()) {
+            evictTimeWait();
+        }
+        boolean room = flows.size() < limits.flows();
+        if (!room && !limitLogged) {
+            limitLogged = true; // once: the counter has the rest
+            log.warn("{} TCP flows are open, the limit; further connections of the guest have to wait", flows.size());
+        }
+        return room;
+    }
+
+    // ---- opening flows into the guest
+
+    /** A new flow into the guest, not sending yet; null if there are too many, or these addresses are in use. */
+    @Nullable
+    TcpFlow newFlowIntoGuest(IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
+        TcpFlow old = flows.get(guest.hi(), guest.lo(), guestPort, source.hi(), source.lo(), sourcePort);
+        if (!hasRoomForFlow() || (old != null && old.state() != TcpState.TIME_WAIT)) {
+            return null;
+        }
+        int iss = initialSequence.next(guest.hi(), guest.lo(), guestPort, source.hi(), source.lo(), sourcePort);
+        if (old != null) {
+            iss = Seq.max(iss, old.sndMax() + (1 << 16)); // RFC 9293 §3.10.7.4: larger than all it has used
+            old.end(new FlowEnd.Closed());
+        }
+        TcpFlow flow =
+                new TcpFlow(this, true, guest.hi(), guest.lo(), guestPort, source.hi(), source.lo(), sourcePort, iss);
+        flows.put(guest.hi(), guest.lo(), guestPort, source.hi(), source.lo(), sourcePort, flow);
+        counters.increment(TcpCounter.FLOWS_TO_GUEST);
+        counters.set(TcpCounter.FLOWS_ACTIVE, flows.size());
+        return flow;
+    }
+
+    // ---- work
+
+    /** {@code flow} has something to flush or to send. */
+    void work(TcpFlow flow) {
+        if (!flow.queued && flow.state() != TcpState.CLOSED) {
+            flow.queued = true;
+            working.add(flow);
+        }
+        scheduleWork();
+    }
+
+    /** Something was sent outside of a batch. */
+    void flushSoon() {
+        scheduleWork();
+    }
+
+    private void scheduleWork() {
+        if (!inBatch && !drainingNow && !taskScheduled) {
+            taskScheduled = true;
+            loop.execute(workTask);
+        }
+    }
+
+    private void workNow() {
+        taskScheduled = false;
+        drain();
+        out.flush();
+    }
+
+    @Override
+    public void onBatchEnd() {
+        inBatch = false;
+        drain();
+    }
+
+    @Override
+    public void onWritable() {
+        drain();
+        out.flush();
+    }
+
+    private void drain() {
+        if (drainingNow) {
+            return;
+        }
+        drainingNow = true;
+        try {
+            boolean room = true;
+            while (room && !working.isEmpty()) {
+                room = workOne(working.remove());
+            }
+        } finally {
+            drainingNow = false;
+        }
+    }
+
+    /** False if the link is full: the flow is at the list's head again. */
+    private boolean workOne(TcpFlow flow) {
+        flow.queued = false;
+        int result;
+        try {
+            result = flow.work();
+        } catch (RuntimeException e) {
+            failed(flow, e);
+            return true;
+        }
+        if (result != Sender.DONE && !flow.queued && flow.state() != TcpState.CLOSED) {
+            flow.queued = true;
+            if (result == Sender.BLOCKED) {
+                working.addFirst(flow);
+            } else {
+                working.add(flow);
+            }
+        }
+        return result != Sender.BLOCKED;
+    }
+
+    // ---- what flows need
+
+    SegmentOut out() {
+        return out;
+    }
+
+    Timers timers() {
+        return timers;
+    }
+
+    long now() {
+        return clock.getAsLong();
+    }
+
+    /** Thread-safe. */
+    public Counters<TcpCounter> counters() {
+        return counters;
+    }
+
+    EventLoop loop() {
+        return loop;
+    }
+
+    /** One flow's share of the memory, each way. */
+    int bufferBytes() {
+        return Math.clamp(limits.bufferedBytes() / Math.max(1, flows.size()), MIN_BUFFER, MAX_BUFFER);
+    }
+
+    boolean mayChallenge() {
+        long now = now();
+        if (now - challengeSecond >= TimeUnit.SECONDS.toNanos(1)) {
+            challengeSecond = now;
+            challenges = 0;
+        }
+        return ++challenges <= CHALLENGES_PER_SECOND;
+    }
+
+    void onDialBegun() {
+        dials++;
+    }
+
+    void onDialOver() {
+        dials--;
+    }
+
+    void onTimeWait(TcpFlow flow) {
+        timeWaits.add(flow);
+    }
+
+    /** Called by the flow when it ends. */
+    void onEnded(TcpFlow flow, FlowEnd why) {
+        TcpFlow gone =
+                flows.remove(flow.guestHi, flow.guestLo, flow.guestPort, flow.remoteHi, flow.remoteLo, flow.remotePort);
+        assert gone == flow : "another flow in its place";
+        counters.increment(TcpCounter.of(why));
+        counters.set(TcpCounter.FLOWS_ACTIVE, flows.size());
+        while (!timeWaits.isEmpty() && timeWaits.element().state() != TcpState.TIME_WAIT) {
+            timeWaits.remove();
+        }
+    }
+
+    /** The oldest TIME-WAIT makes room. */
+    private void evictTimeWait() {
+        while (!timeWaits.isEmpty()) {
+            TcpFlow oldest = timeWaits.remove();
+            if (oldest.state() == TcpState.TIME_WAIT) {
+                oldest.end(new FlowEnd.Closed());
+                return;
+            }
+        }
+    }
+
+    // ---- the whole
+
+    @Override
+    public void onLinkState(boolean up) {
+        if (!up) {
+            endAll();
+        }
+    }
+
+    /** Ends every flow without a word to the guest. */
+    public void endAll() {
+        List<TcpFlow> all = new ArrayList<>(flows.size());
+        flows.forEach(all::add);
+        for (TcpFlow flow : all) {
+            flow.end(new FlowEnd.LinkDown());
+        }
+        working.clear();
+    }
+
+    /** All flows, in no order. */
+    public List<FlowSnapshot> snapshot() {
+        List<FlowSnapshot> list = new ArrayList<>(flows.size());
+        flows.forEach(f -> list.add(f.snapshot()));
+        return list;
+    }
+
+    public int flowCount() {
+        return flows.size();
+    }
+
+    /** For tests. */
+    @Nullable
+    TcpFlow find(IpAddress guest, int guestPort, IpAddress remote, int remotePort) {
+        return flows.get(guest.hi(), guest.lo(), guestPort, remote.hi(), remote.lo(), remotePort);
+    }
+}
