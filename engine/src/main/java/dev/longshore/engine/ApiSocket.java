@@ -1,0 +1,236 @@
+package dev.longshore.engine;
+
+import dev.longshore.vpnkit.hostsocket.Relay;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.io.IOException;
+import java.net.BindException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The API's socket on the host: each connection is joined to a stream of its own into the guest, byte for byte; while the
+ * Engine is starting it waits, else it is told why not. Confined to the dialer's event loop, on which all connections live,
+ * except {@link #open}.
+ *
+ * <p>Auto-read is off until it is decided where a connection goes, and {@link Early} keeps what comes all the same, so the
+ * relay passes on every byte.
+ */
+final class ApiSocket {
+    private static final Logger LOG = LoggerFactory.getLogger(ApiSocket.class);
+
+    private final EngineDialer dialer;
+    private final EventLoop loop;
+    private final Path path;
+    private final EngineLimits limits;
+    private final Set<DuplexChannel> waiting = new LinkedHashSet<>();
+    private final Set<DuplexChannel> connections = new LinkedHashSet<>();
+    private EngineState state = new EngineState.Starting();
+    private @Nullable Channel server;
+    private boolean closed;
+
+    private ApiSocket(EngineDialer dialer, Path path, EngineLimits limits) {
+        this.dialer = dialer;
+        this.loop = dialer.loop();
+        this.path = path;
+        this.limits = limits;
+    }
+
+    /**
+     * Listens at {@code path}, mode 0600, in place of a socket that nobody serves any more.
+     *
+     * @return fails with BindException if a live process serves it, or if something else is in the way
+     */
+    static Future<ApiSocket> open(EngineDialer dialer, Path path, EngineLimits limits) {
+        ApiSocket socket = new ApiSocket(dialer, path, limits);
+        Promise<ApiSocket> promise = dialer.loop().newPromise();
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            socket.bind(promise);
+        } else if (Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
+                || Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)
+                || Files.isSymbolicLink(path)) {
+            promise.setFailure(new BindException(path + " exists and is not a socket"));
+        } else {
+            socket.replaceStale(promise);
+        }
+        return promise;
+    }
+
+    private void replaceStale(Promise<ApiSocket> promise) {
+        new Bootstrap()
+                .group(loop)
+                .channel(EpollDomainSocketChannel.class)
+                .handler(new ChannelInboundHandlerAdapter())
+                .connect(new DomainSocketAddress(path.toFile()))
+                .addListener((ChannelFuture connected) -> {
+                    connected.channel().close();
+                    if (connected.isSuccess()) {
+                        promise.setFailure(new BindException("another process serves " + path));
+                        return;
+                    }
+                    try {
+                        Files.deleteIfExists(path);
+                        bind(promise);
+                    } catch (IOException e) {
+                        promise.setFailure(e);
+                    }
+                });
+    }
+
+    private void bind(Promise<ApiSocket> promise) {
+        new ServerBootstrap()
+                .group(loop)
+                .channel(EpollServerDomainSocketChannel.class)
+                .option(ChannelOption.SO_BACKLOG, 1024)
+                .childOption(ChannelOption.AUTO_READ, false)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel accepted) {
+                        onAccepted((DuplexChannel) accepted);
+                    }
+                })
+                .bind(new DomainSocketAddress(path.toFile()))
+                .addListener((ChannelFuture bound) -> {
+                    if (!bound.isSuccess()) {
+                        promise.setFailure(bound.cause());
+                        return;
+                    }
+                    try {
+                        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+                        server = bound.channel();
+                        promise.setSuccess(this);
+                    } catch (IOException e) {
+                        bound.channel().close();
+                        promise.setFailure(e);
+                    }
+                });
+    }
+
+    /** From the initializer: the channel becomes active after this, so all that follows is left to a task. */
+    private void onAccepted(DuplexChannel accepted) {
+        boolean tooMany = connections.size() >= limits.connections();
+        connections.add(accepted);
+        accepted.pipeline().addLast(new Early());
+        accepted.closeFuture().addListener(gone -> {
+            connections.remove(accepted);
+            waiting.remove(accepted);
+        });
+        loop.execute(() -> {
+            if (tooMany) {
+                Unavailable.answer(accepted, "too many connections to the Docker API: " + limits.connections());
+            } else {
+                route(accepted);
+            }
+        });
+    }
+
+    private void route(DuplexChannel accepted) {
+        switch (state) {
+            case EngineState.Ready ready -> relay(accepted);
+            case EngineState.Starting starting -> hold(accepted);
+            case EngineState.Down down -> Unavailable.answer(accepted, down.reason());
+        }
+    }
+
+    private void hold(DuplexChannel accepted) {
+        waiting.add(accepted);
+        Future<?> timer = loop.schedule(
+                () -> {
+                    if (waiting.remove(accepted)) {
+                        Unavailable.answer(accepted, "the Docker Engine has not started yet");
+                    }
+                },
+                limits.hold().toNanos(),
+                TimeUnit.NANOSECONDS);
+        accepted.closeFuture().addListener(gone -> timer.cancel(false));
+    }
+
+    private void relay(DuplexChannel accepted) {
+        Future<DuplexChannel> connecting = dialer.connect();
+        accepted.closeFuture().addListener(gone -> connecting.cancel(false));
+        connecting.addListener((Future<DuplexChannel> connected) -> {
+            if (connected.isSuccess()) {
+                join(accepted, connected.getNow());
+            } else if (accepted.isOpen()) {
+                Unavailable.answer(accepted, "the Docker Engine can't be reached: " + text(connected.cause()));
+            }
+        });
+    }
+
+    private void join(DuplexChannel accepted, DuplexChannel guest) {
+        if (closed || !accepted.isOpen()) {
+            guest.close();
+            accepted.close();
+            return;
+        }
+        Early.release(accepted, bytes -> guest.write(bytes, guest.voidPromise()));
+        guest.flush();
+        Relay.join(accepted, guest).addListener((Future<Relay.Totals> ended) -> {
+            if (LOG.isTraceEnabled()) {
+                LOG.trace("connection to the Docker API ended: {}", ended.getNow());
+            }
+        });
+    }
+
+    private static String text(@Nullable Throwable cause) {
+        String message = cause == null ? null : cause.getMessage();
+        return message == null ? String.valueOf(cause) : message;
+    }
+
+    /** From now on connections are treated by {@code next}; those that wait hear of it at once. */
+    void become(EngineState next) {
+        assert loop.inEventLoop();
+        state = next;
+        if (next instanceof EngineState.Starting) {
+            return;
+        }
+        for (DuplexChannel held : new ArrayList<>(waiting)) {
+            waiting.remove(held);
+            route(held);
+        }
+    }
+
+    int connections() {
+        assert loop.inEventLoop();
+        return connections.size();
+    }
+
+    /** Stops listening, removes the socket and closes all connections. Idempotent. */
+    void close() {
+        assert loop.inEventLoop();
+        Channel listening = server;
+        if (closed || listening == null) {
+            return;
+        }
+        closed = true;
+        listening.close();
+        new ArrayList<>(connections).forEach(Channel::close);
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            LOG.warn("could not remove {}: {}", path, e.toString());
+        }
+    }
+}
