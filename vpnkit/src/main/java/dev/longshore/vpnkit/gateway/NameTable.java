@@ -31,8 +31,7 @@ public final class NameTable {
     }
 
     private static final String REVERSE = ".in-addr.arpa";
-    private static final List<String> ZONES =
-            List.of("docker.internal", "docker.for.mac", "docker.for.win", "containers.internal", "localhost");
+    private static final List<String> ZONES = List.of("docker.internal", "containers.internal", "localhost");
     private static final int LOOPBACK = 0x7F00_0001;
 
     private final IpPlan plan;
@@ -85,11 +84,11 @@ public final class NameTable {
     Entry find(String name) {
         Integer address = addresses.get(name);
         String zone = zone(name);
+        if (address != null) {
+            return new Entry.Address(address, zone == null ? name : zone);
+        }
         if (zone == null) {
             return name.endsWith(REVERSE) ? reverse(name) : null;
-        }
-        if (address != null) {
-            return new Entry.Address(address, zone);
         }
         if (zone.equals("localhost")) {
             return new Entry.Address(LOOPBACK, zone); // everything below localhost, too

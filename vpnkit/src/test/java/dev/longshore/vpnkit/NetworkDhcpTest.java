@@ -1,0 +1,189 @@
+package dev.longshore.vpnkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.packet.wire.Checksum;
+import dev.longshore.packet.wire.DhcpMessage;
+import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.UdpHeader;
+import dev.longshore.testkit.GuestEnd;
+import dev.longshore.testkit.Received;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** RFC 2131 §4.3. */
+class NetworkDhcpTest {
+    private static final long STRANGER = 0x0202_0304_0506L;
+    private static final int GUEST_IP = GuestEnd.GUEST.v4Bits();
+    private static final int GATEWAY_IP = GuestEnd.GATEWAY.v4Bits();
+
+    private final TestNetwork net = new TestNetwork();
+
+    @AfterEach
+    void close() {
+        net.close();
+    }
+
+    /** What a station asks; 0 leaves an option out. */
+    private record Ask(long mac, int type, int requested, int serverId, int clientIp, boolean broadcast) {
+        static Ask of(long mac, int type) {
+            return new Ask(mac, type, 0, 0, 0, false);
+        }
+
+        Ask requesting(int address) {
+            return new Ask(mac, type, address, serverId, clientIp, broadcast);
+        }
+
+        Ask of(int server) {
+            return new Ask(mac, type, requested, server, clientIp, broadcast);
+        }
+    }
+
+    private void send(Ask ask) {
+        ByteBuf m = Unpooled.buffer();
+        DhcpMessage.write(m, DhcpMessage.BOOT_REQUEST, 0xCAFE, ask.broadcast, ask.clientIp, 0, 0, 0, ask.mac);
+        DhcpMessage.writeByteOption(m, DhcpMessage.OPTION_MESSAGE_TYPE, ask.type);
+        if (ask.requested != 0) {
+            DhcpMessage.writeIntOption(m, DhcpMessage.OPTION_REQUESTED_ADDRESS, ask.requested);
+        }
+        if (ask.serverId != 0) {
+            DhcpMessage.writeIntOption(m, DhcpMessage.OPTION_SERVER_ID, ask.serverId);
+        }
+        DhcpMessage.writeEnd(m, 0);
+        ByteBuf udp = Unpooled.buffer();
+        int length = UdpHeader.BYTES + m.readableBytes();
+        UdpHeader.write(udp, DhcpMessage.CLIENT_PORT, DhcpMessage.SERVER_PORT, length);
+        udp.writeBytes(m);
+        IpAddress from = IpAddress.v4(ask.clientIp);
+        IpAddress to = ask.clientIp == 0 ? IpAddress.v4(-1) : GuestEnd.GATEWAY;
+        long pseudo = Checksum.pseudoHeader(0, from.lo(), 0, to.lo(), IpProtocol.UDP, length);
+        UdpHeader.setChecksum(udp, 0, pseudo + Checksum.sum(udp, 0, length));
+        net.guest.mac(ask.mac);
+        net.guest.sendFrame(net.guest.ip(IpProtocol.UDP, from, to, 64, udp), 0);
+    }
+
+    private Received answer(int type) {
+        Received r = net.guest.receive();
+        int at = r.transportAt() + UdpHeader.BYTES;
+        int len = r.transportLen() - UdpHeader.BYTES;
+        assertThat(DhcpMessage.isValid(r.frame(), at, len)).isTrue();
+        assertThat(DhcpMessage.xid(r.frame(), at)).isEqualTo(0xCAFE);
+        assertThat(option(r, DhcpMessage.OPTION_SERVER_ID)).isEqualTo(GATEWAY_IP);
+        assertThat(DhcpMessage.byteOption(r.frame(), at, len, DhcpMessage.OPTION_MESSAGE_TYPE, 0))
+                .isEqualTo(type);
+        return r;
+    }
+
+    private static int option(Received r, int code) {
+        return DhcpMessage.intOption(
+                r.frame(), r.transportAt() + UdpHeader.BYTES, r.transportLen() - UdpHeader.BYTES, code, -1);
+    }
+
+    private static int yourIp(Received r) {
+        return DhcpMessage.yourIp(r.frame(), r.transportAt() + UdpHeader.BYTES);
+    }
+
+    @Test
+    void discoverThenRequest_givesTheGuestItsAddressAndTheNetwork() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        Received offer = answer(DhcpMessage.OFFER);
+        assertThat(yourIp(offer)).isEqualTo(GUEST_IP);
+        assertThat(EthernetHeader.destination(offer.frame(), 0)).isEqualTo(GuestEnd.GUEST_MAC);
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.REQUEST)
+                .requesting(GUEST_IP)
+                .of(GATEWAY_IP));
+        Received ack = answer(DhcpMessage.ACK);
+        assertThat(yourIp(ack)).isEqualTo(GUEST_IP);
+        assertThat(option(ack, DhcpMessage.OPTION_SUBNET_MASK)).isEqualTo(0xFFFF_FF00);
+        assertThat(option(ack, DhcpMessage.OPTION_ROUTER)).isEqualTo(GATEWAY_IP);
+        assertThat(option(ack, DhcpMessage.OPTION_DNS)).isEqualTo(GuestEnd.DNS.v4Bits());
+        assertThat(option(ack, DhcpMessage.OPTION_LEASE_SECONDS)).isGreaterThan(86_400);
+        int mtuAt =
+                DhcpMessage.option(ack.frame(), ack.transportAt() + 8, ack.transportLen() - 8, DhcpMessage.OPTION_MTU);
+        assertThat(ack.frame().getUnsignedShort(mtuAt)).isEqualTo(1500);
+    }
+
+    @Test
+    void broadcastFlag_isHonoured() {
+        send(new Ask(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER, 0, 0, 0, true));
+        Received offer = answer(DhcpMessage.OFFER);
+        assertThat(EthernetHeader.destination(offer.frame(), 0)).isEqualTo(EthernetHeader.BROADCAST);
+        assertThat(Ipv4Header.destination(offer.frame(), offer.ipAt())).isEqualTo(-1);
+    }
+
+    @Test
+    void stranger_getsAnotherAddress_evenIfItCameFirstAndTheGuestCameLater() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        answer(DhcpMessage.OFFER);
+        send(Ask.of(STRANGER, DhcpMessage.DISCOVER));
+        int other = yourIp(answer(DhcpMessage.OFFER));
+        assertThat(other).isNotEqualTo(GUEST_IP).isNotEqualTo(GATEWAY_IP);
+        assertThat(other & 0xFFFF_FF00).isEqualTo(GATEWAY_IP & 0xFFFF_FF00);
+        send(Ask.of(STRANGER, DhcpMessage.RELEASE));
+        send(Ask.of(STRANGER, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(other);
+    }
+
+    @Test
+    void guestWithRandomMac_stillGetsTheGuestsAddress_untilTheOwnerComes() {
+        send(Ask.of(STRANGER, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(GUEST_IP);
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(GUEST_IP);
+        send(new Ask(STRANGER, DhcpMessage.REQUEST, 0, 0, GUEST_IP, false));
+        answer(DhcpMessage.NAK);
+    }
+
+    @Test
+    void wrongAddress_isRefusedByBroadcast() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.REQUEST)
+                .requesting(IpAddress.parse("10.0.0.9").v4Bits()));
+        Received nak = answer(DhcpMessage.NAK);
+        assertThat(EthernetHeader.destination(nak.frame(), 0)).isEqualTo(EthernetHeader.BROADCAST);
+    }
+
+    @Test
+    void requestToAnotherServer_isLeftAlone() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.REQUEST)
+                .requesting(GUEST_IP)
+                .of(0x0A00_0001));
+        net.guest.receivesNothing();
+    }
+
+    @Test
+    void inform_isAnsweredWithoutALease() {
+        send(new Ask(GuestEnd.GUEST_MAC, DhcpMessage.INFORM, 0, 0, GUEST_IP, false));
+        Received ack = answer(DhcpMessage.ACK);
+        assertThat(yourIp(ack)).isZero();
+        assertThat(option(ack, DhcpMessage.OPTION_LEASE_SECONDS)).isEqualTo(-1);
+        assertThat(ack.destination()).isEqualTo(GuestEnd.GUEST);
+    }
+
+    @Test
+    void declinedAddress_isNotGivenAgain() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        answer(DhcpMessage.OFFER);
+        send(Ask.of(STRANGER, DhcpMessage.DISCOVER));
+        int first = yourIp(answer(DhcpMessage.OFFER));
+        send(Ask.of(STRANGER, DhcpMessage.DECLINE).requesting(first));
+        send(Ask.of(STRANGER, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isNotEqualTo(first);
+    }
+
+    @Test
+    void moreStationsThanAddresses_theRestGetsNothing() {
+        for (int i = 0; i < 500; i++) {
+            send(Ask.of(0x0200_0000_0000L + i, DhcpMessage.DISCOVER));
+        }
+        assertThat(net.count("vpnkit.dhcp.leases", "")).isLessThan(90);
+        assertThat(net.dropped("layer=dhcp,reason=exhausted")).isGreaterThan(300);
+        net.guest.clearReceived();
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(GUEST_IP);
+    }
+}

@@ -1,0 +1,435 @@
+package dev.longshore.vpnkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.packet.wire.DnsMessage;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.testkit.GuestEnd;
+import dev.longshore.testkit.GuestEnd.Datagram;
+import dev.longshore.vpnkit.udp.UdpLimits;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The name server at .7: our names, and the relay to resolvers that are sockets of this test. */
+class NetworkDnsTest {
+    private final List<Resolver> resolvers = new ArrayList<>();
+    private TestNetwork net = new TestNetwork();
+    private GuestEnd guest = net.guest;
+
+    /** A resolver on loopback, scripted by the test. */
+    private final class Resolver {
+        final DatagramChannel channel;
+        final ByteBuffer buffer = ByteBuffer.allocate(4096);
+        SocketAddress from = new InetSocketAddress(0);
+
+        Resolver() throws IOException {
+            channel = DatagramChannel.open();
+            channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                    .configureBlocking(false);
+            resolvers.add(this);
+        }
+
+        InetSocketAddress address() throws IOException {
+            return (InetSocketAddress) channel.getLocalAddress();
+        }
+
+        boolean poll() {
+            try {
+                buffer.clear();
+                SocketAddress sender = channel.receive(buffer);
+                if (sender != null) {
+                    from = sender;
+                    buffer.flip();
+                }
+                return sender != null;
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        ByteBuf receive() {
+            net.loop.runUntil(this::poll, "a question at the resolver");
+            return Unpooled.copiedBuffer(buffer);
+        }
+
+        void send(ByteBuf answer) throws IOException {
+            channel.send(answer.nioBuffer(), from);
+        }
+
+        /** The question as an answer with one A record. */
+        void answer(ByteBuf question, int rcode, int address) throws IOException {
+            int afterQuestion = DnsMessage.skipQuestion(question, 0, question.readableBytes(), 12);
+            ByteBuf b = Unpooled.buffer();
+            DnsMessage.writeAnswerHeader(b, question, 0, rcode, 1, rcode == 0 ? 1 : 0, 0, 0);
+            b.writeBytes(question, 12, afterQuestion - 12);
+            if (rcode == 0) {
+                DnsMessage.writeA(b, 60, address);
+            }
+            send(b);
+        }
+    }
+
+    private void withResolvers(InetSocketAddress... addresses) {
+        net.close();
+        net = new TestNetwork(UdpLimits.standard(), List.of(addresses));
+        guest = net.guest;
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        for (Resolver r : resolvers) {
+            r.channel.close();
+        }
+        net.close();
+    }
+
+    private static ByteBuf query(String name, int type) {
+        ByteBuf q = Unpooled.buffer();
+        DnsMessage.writeQueryHeader(q, 0x1234);
+        DnsMessage.writeQuestion(q, name, type);
+        return q;
+    }
+
+    private void ask(ByteBuf query) {
+        guest.sendUdp(5353, GuestEnd.DNS, 53, ByteBufUtil.getBytes(query));
+    }
+
+    private ByteBuf answered() {
+        net.loop.runUntil(guest::hasReceived, "an answer at the guest");
+        Datagram d = guest.receiveUdp();
+        assertThat(d.source()).isEqualTo(GuestEnd.DNS);
+        assertThat(d.sourcePort()).isEqualTo(53);
+        assertThat(d.destinationPort()).isEqualTo(5353);
+        ByteBuf b = d.payload();
+        assertThat(DnsMessage.id(b, 0)).isEqualTo(0x1234);
+        assertThat(DnsMessage.isResponse(b, 0)).isTrue();
+        return b;
+    }
+
+    private ByteBuf look(String name, int type) {
+        ask(query(name, type));
+        return answered();
+    }
+
+    private static IpAddress firstA(ByteBuf answer) {
+        int i = DnsMessage.skipQuestion(answer, 0, answer.readableBytes(), 12);
+        int afterName = DnsMessage.skipName(answer, 0, answer.readableBytes(), i);
+        assertThat(DnsMessage.type(answer, afterName)).isEqualTo(DnsMessage.TYPE_A);
+        return IpAddress.v4(answer.getInt(afterName + 10));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "host.docker.internal,192.168.65.254",
+        "gateway.docker.internal,192.168.65.1",
+        "http.docker.internal,192.168.65.1",
+        "kubernetes.docker.internal,192.168.65.254",
+        "vm.docker.internal,192.168.65.3",
+        "docker.for.mac.localhost,192.168.65.254",
+        "docker.for.mac.host.internal,192.168.65.254",
+        "docker.for.win.gateway.internal,192.168.65.1",
+        "host.containers.internal,192.168.65.254",
+        "HOST.Docker.Internal,192.168.65.254",
+        "localhost,127.0.0.1",
+        "any.localhost,127.0.0.1",
+    })
+    void ourName_hasItsAddress(String name, String address) {
+        ByteBuf answer = look(name, DnsMessage.TYPE_A);
+        assertThat(DnsMessage.rcode(answer, 0)).isZero();
+        assertThat(DnsMessage.answers(answer, 0)).isEqualTo(1);
+        assertThat(firstA(answer)).isEqualTo(IpAddress.parse(address));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "host.docker.internal,28",
+        "host.docker.internal,16",
+        "docker.internal,1",
+        "docker.internal,6",
+        "docker.for.mac.host.internal,28",
+    })
+    void existingName_otherType_isNodataWithSoa(String name, int type) {
+        ByteBuf answer = look(name, type);
+        assertThat(DnsMessage.rcode(answer, 0)).isZero();
+        assertThat(DnsMessage.answers(answer, 0)).isZero();
+        assertThat(DnsMessage.authorities(answer, 0)).isEqualTo(1);
+    }
+
+    @Test
+    void unknownNameInOurZone_doesNotExist() {
+        ByteBuf answer = look("reject.docker.internal", DnsMessage.TYPE_A);
+        assertThat(DnsMessage.rcode(answer, 0)).isEqualTo(DnsMessage.RCODE_NXDOMAIN);
+        assertThat(DnsMessage.authorities(answer, 0)).isEqualTo(1);
+    }
+
+    @Test
+    void addressesOfOurs_havePointers_othersOfTheSubnetHaveNone() {
+        ByteBuf answer = look("254.65.168.192.in-addr.arpa", DnsMessage.TYPE_PTR);
+        assertThat(DnsMessage.answers(answer, 0)).isEqualTo(1);
+        int afterName = DnsMessage.skipName(
+                answer, 0, answer.readableBytes(), DnsMessage.skipQuestion(answer, 0, answer.readableBytes(), 12));
+        assertThat(DnsMessage.name(answer, 0, answer.readableBytes(), afterName + 10))
+                .isEqualTo("host.docker.internal");
+        assertThat(DnsMessage.rcode(look("9.65.168.192.in-addr.arpa", DnsMessage.TYPE_PTR), 0))
+                .isEqualTo(DnsMessage.RCODE_NXDOMAIN);
+    }
+
+    @Test
+    void questionWithEdns_isAnsweredWithEdns() {
+        ByteBuf q = query("host.docker.internal", DnsMessage.TYPE_A);
+        q.setShort(10, 1);
+        DnsMessage.writeOpt(q, 4096);
+        ask(q);
+        assertThat(DnsMessage.additionals(answered(), 0)).isEqualTo(1);
+    }
+
+    @Test
+    void nonsense_isRefusedOrDropped_butNeverRelayed() {
+        ByteBuf update = query("x.test", DnsMessage.TYPE_A).setShort(2, 5 << 11);
+        ask(update);
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_NOTIMP);
+        ask(query("x.test", DnsMessage.TYPE_A).setShort(4, 2));
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_FORMERR);
+        ask(query("x.test", DnsMessage.TYPE_A).setShort(2, DnsMessage.FLAG_RESPONSE));
+        ask(Unpooled.buffer().writeZero(3));
+        guest.receivesNothing();
+    }
+
+    @Test
+    void otherName_isRelayedByteForByte() throws IOException {
+        Resolver r = new Resolver();
+        withResolvers(r.address());
+        ask(query("Example.TEST", 65));
+        ByteBuf seen = r.receive();
+        assertThat(seen.slice(2, seen.readableBytes() - 2))
+                .isEqualTo(query("Example.TEST", 65).slice(2, seen.readableBytes() - 2));
+        ByteBuf answer = Unpooled.buffer();
+        DnsMessage.writeAnswerHeader(answer, seen, 0, 0, 1, 1, 0, 0);
+        answer.setShort(2, DnsMessage.flags(answer, 0) | DnsMessage.FLAG_TRUNCATED | 0x20); // AD, too
+        answer.writeBytes(seen, 12, seen.readableBytes() - 12);
+        answer.writeShort(0xC00C)
+                .writeShort(65_280)
+                .writeShort(1)
+                .writeInt(5)
+                .writeShort(3)
+                .writeMedium(0xABCDEF);
+        r.send(answer);
+        ByteBuf got = answered();
+        assertThat(got.slice(2, got.readableBytes() - 2)).isEqualTo(answer.slice(2, answer.readableBytes() - 2));
+    }
+
+    @Test
+    void answerWithWrongIdOrQuestion_isIgnored() throws IOException {
+        Resolver r = new Resolver();
+        withResolvers(r.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        ByteBuf seen = r.receive();
+        r.answer(seen.copy().setShort(0, DnsMessage.id(seen, 0) + 1), 0, 1);
+        ByteBuf other = seen.copy().setByte(13, 'b');
+        r.answer(other, 0, 2);
+        r.answer(seen, 0, 3);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(3));
+        assertThat(net.dropped("layer=dns,reason=mismatch")).isEqualTo(2);
+    }
+
+    @Test
+    void silentResolver_nextOneIsAskedAfterASecond_andPreferredThen() throws IOException {
+        Resolver silent = new Resolver();
+        Resolver good = new Resolver();
+        withResolvers(silent.address(), good.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        silent.receive();
+        net.loop.advance(Duration.ofMillis(999));
+        assertThat(good.poll()).isFalse();
+        net.loop.advance(Duration.ofMillis(2));
+        good.answer(good.receive(), 0, 7);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(7));
+        ask(query("b.test", DnsMessage.TYPE_A));
+        good.answer(good.receive(), 0, 8);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(8));
+        assertThat(silent.poll()).isFalse();
+    }
+
+    @Test
+    void lateAnswerOfTheFirstResolver_stillCounts() throws IOException {
+        Resolver slow = new Resolver();
+        Resolver silent = new Resolver();
+        withResolvers(slow.address(), silent.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        ByteBuf seen = slow.receive();
+        net.loop.advance(Duration.ofMillis(1500));
+        slow.answer(seen, 0, 5);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(5));
+    }
+
+    @Test
+    void deadResolvers_endInServfail_atOnceIfRefused_else_before_five_seconds() throws IOException {
+        Resolver gone = new Resolver();
+        InetSocketAddress address = gone.address();
+        gone.channel.close();
+        withResolvers(address);
+        ask(query("a.test", DnsMessage.TYPE_A));
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_SERVFAIL);
+
+        Resolver silent = new Resolver();
+        withResolvers(silent.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        net.loop.advance(Duration.ofMillis(4499));
+        guest.receivesNothing();
+        net.loop.advance(Duration.ofMillis(2));
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_SERVFAIL);
+        assertThat(net.count("vpnkit.dns.active", "")).isZero();
+        assertThat(net.loop.nanosToNextTimer()).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void servfailOfOneResolver_nextIsAsked_andIfAllSaySo_itIsPassedOn() throws IOException {
+        Resolver bad = new Resolver();
+        Resolver good = new Resolver();
+        withResolvers(bad.address(), good.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        bad.answer(bad.receive(), DnsMessage.RCODE_SERVFAIL, 0);
+        good.answer(good.receive(), 0, 9);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(9));
+
+        withResolvers(bad.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        bad.answer(bad.receive(), DnsMessage.RCODE_REFUSED, 0);
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_REFUSED);
+    }
+
+    @Test
+    void nxdomain_isAnAnswer() throws IOException {
+        Resolver r = new Resolver();
+        Resolver unasked = new Resolver();
+        withResolvers(r.address(), unasked.address());
+        ask(query("a.test", DnsMessage.TYPE_A));
+        r.answer(r.receive(), DnsMessage.RCODE_NXDOMAIN, 0);
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_NXDOMAIN);
+        assertThat(unasked.poll()).isFalse();
+    }
+
+    @Test
+    void floodOfQuestions_isBounded() throws IOException {
+        Resolver silent = new Resolver();
+        withResolvers(silent.address());
+        for (int i = 0; i < 1100; i++) {
+            ask(query("a.test", DnsMessage.TYPE_A));
+        }
+        assertThat(net.count("vpnkit.dns.active", "")).isEqualTo(1024);
+        assertThat(net.count("vpnkit.dns.busy", "")).isEqualTo(76);
+        assertThat(guest.receivedCount()).isEqualTo(76);
+    }
+
+    // ---- over TCP
+
+    private EmbeddedChannel tcp() {
+        return new EmbeddedChannel(net.network.dns().tcpInitializer());
+    }
+
+    private static ByteBuf framed(ByteBuf message) {
+        return Unpooled.directBuffer().writeShort(message.readableBytes()).writeBytes(message);
+    }
+
+    private static ByteBuf outbound(EmbeddedChannel channel) {
+        ByteBuf all = Unpooled.buffer();
+        for (ByteBuf b = channel.readOutbound(); b != null; b = channel.readOutbound()) {
+            all.writeBytes(b);
+            b.release();
+        }
+        return all;
+    }
+
+    @Test
+    void overTcp_pipelinedQuestionsInAnyPieces_areAnswered() {
+        EmbeddedChannel channel = tcp();
+        ByteBuf both = framed(query("host.docker.internal", 1));
+        ByteBuf second = framed(query("vm.docker.internal", 1));
+        both.writeBytes(second);
+        second.release();
+        while (both.isReadable()) {
+            channel.writeInbound(Unpooled.copiedBuffer(both.readSlice(1)));
+        }
+        both.release();
+        ByteBuf out = outbound(channel);
+        assertThat(firstA(out.readBytes(out.readUnsignedShort()))).isEqualTo(GuestEnd.HOST);
+        assertThat(firstA(out.readBytes(out.readUnsignedShort()))).isEqualTo(GuestEnd.GUEST);
+        assertThat(out.isReadable()).isFalse();
+        channel.finishAndReleaseAll();
+    }
+
+    @Test
+    void overTcp_otherNames_areRelayedOverTcp() throws IOException {
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                    .configureBlocking(false);
+            withResolvers((InetSocketAddress) server.getLocalAddress());
+            EmbeddedChannel channel = tcp();
+            channel.writeInbound(framed(query("a.test", 1)));
+            SocketChannel[] accepted = new SocketChannel[1];
+            net.loop.runUntil(
+                    () -> {
+                        try {
+                            accepted[0] = server.accept();
+                            return accepted[0] != null;
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                    },
+                    "a connection at the resolver");
+            SocketChannel resolver = accepted[0];
+            resolver.configureBlocking(false);
+            ByteBuffer in = ByteBuffer.allocate(512);
+            net.loop.runUntil(
+                    () -> {
+                        try {
+                            int n = resolver.read(in);
+                            return n >= 0 && in.position() >= 2 + 24;
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                    },
+                    "the question");
+            ByteBuf seen = Unpooled.wrappedBuffer(in.flip());
+            ByteBuf question = seen.slice(2, seen.readableBytes() - 2);
+            ByteBuf answer = Unpooled.buffer();
+            DnsMessage.writeAnswerHeader(answer, question, 0, 0, 1, 1, 0, 0);
+            answer.writeBytes(question, 12, question.readableBytes() - 12);
+            DnsMessage.writeA(answer, 1, 42);
+            ByteBuf framed = framed(answer);
+            resolver.write(framed.nioBuffer());
+            framed.release();
+            net.loop.runUntil(() -> !channel.outboundMessages().isEmpty(), "the answer");
+            ByteBuf out = outbound(channel);
+            assertThat(firstA(out.copy(2, out.readableBytes() - 2))).isEqualTo(IpAddress.v4(42));
+            resolver.close();
+            channel.finishAndReleaseAll();
+        }
+    }
+
+    @Test
+    void overTcp_nonsense_closesTheConnection() {
+        EmbeddedChannel channel = tcp();
+        channel.writeInbound(framed(Unpooled.buffer().writeZero(5)));
+        assertThat(channel.isOpen()).isFalse();
+        channel.finishAndReleaseAll();
+    }
+}
