@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -24,7 +25,6 @@ import java.nio.charset.StandardCharsets;
 public final class Linux {
     public static final int EINTR = 4;
     public static final int EAGAIN = 11;
-    public static final int EPIPE = 32;
 
     private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
@@ -69,8 +69,11 @@ public final class Linux {
             call("sendmsg", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle READ =
             call("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
-    private static final MethodHandle WRITE =
-            call("write", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
+    /** Without errno and with a plain address: capturing errno allocates 72 bytes a call, and this one is on the hot path. */
+    private static final MethodHandle WRITE = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("write"),
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
+
     private static final MethodHandle CLOSE = call("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final MethodHandle EVENTFD = call("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle MEMFD_CREATE =
@@ -259,16 +262,19 @@ public final class Linux {
         }
     }
 
-    /** Adds one to an eventfd, or sends eight bytes to what stands in for one. The caller made {@code fd} non-blocking. */
-    public int writeOne(int fd) {
+    /**
+     * Adds one to an eventfd, or sends eight bytes to what stands in for one. The caller made {@code fd} non-blocking, so
+     * no signal interrupts this. Allocates nothing.
+     *
+     * @return false if it was not written: the reader has more unread than fits, or is gone
+     */
+    public boolean writeOne(int fd) {
         try {
-            int r;
-            do {
-                r = (int) result((long) WRITE.invokeExact(errno, fd, one, 8L));
-            } while (r == -EINTR);
-            return r;
+            return (long) WRITE.invokeExact(fd, one.address(), 8L) == 8;
         } catch (Throwable t) {
             throw bug(t);
+        } finally {
+            Reference.reachabilityFence(this); // the arena lives as long as this object
         }
     }
 

@@ -93,7 +93,7 @@ final class FrontEndSession {
     void call(Virtqueue queue) {
         int fd = rings[queue.index()].callFd;
         if (fd >= 0) {
-            linux.writeOne(fd); // EAGAIN: a call is pending; EPIPE: the guest is going down, the socket will say so
+            linux.writeOne(fd); // if not: a call is pending, or the guest is going down, which the socket will say
         }
     }
 
