@@ -56,6 +56,7 @@ final class GuestBuffers implements PacketsToGuest {
                 q.push(chain);
             }
         } while (q.enableNotifications());
+        q.flush(); // nothing follows that would give back the small ones
         return false;
     }
 

@@ -30,7 +30,7 @@ public final class VsockDevice implements VhostUserDevice {
     private final GuestBuffers toGuest;
     private final Chain chain = new Chain();
     private final PayloadFromGuest payload = (dst, bytes) -> chain.read(dst, bytes);
-    private final ByteBuf header = Unpooled.directBuffer(VsockHeader.BYTES, VsockHeader.BYTES);
+    private final ByteBuf header = Unpooled.buffer(VsockHeader.BYTES, VsockHeader.BYTES);
 
     private @Nullable Virtqueue transmitq;
     private @Nullable Virtqueue eventq;
