@@ -44,6 +44,11 @@ public final class HostTools {
         return null;
     }
 
+    /** True if this process is root's. */
+    public boolean isRoot() {
+        return "root".equals(System.getProperty("user.name"));
+    }
+
     /** The command to tell the user to run; both names are of Debian packages. */
     public static String installCommand(Iterable<String> packages) {
         return "sudo apt-get install " + String.join(" ", packages);

@@ -40,7 +40,8 @@ public final class ImageBuilder {
             "mmdebstrap", "mmdebstrap",
             "mke2fs", "e2fsprogs",
             "gcc", "gcc",
-            "strip", "binutils");
+            "strip", "binutils",
+            "setpriv", "util-linux");
 
     private static final List<String> DPKG_EXCLUDES =
             List.of("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*");
@@ -185,7 +186,12 @@ public final class ImageBuilder {
 
     private void bootstrap(Path recipeDirectory, Path out, Writer log)
             throws ImageException, IOException, InterruptedException {
+        // With the daemon, should that be killed; on SIGTERM mmdebstrap cleans up behind itself.
         List<String> command = new ArrayList<>(List.of(
+                "setpriv",
+                "--pdeathsig",
+                "TERM",
+                "--",
                 "mmdebstrap",
                 "--variant=essential",
                 "--format=null",

@@ -19,10 +19,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A guest that runs. Thread-safe: its thread owns the process, everything else goes through futures.
  *
- * <p>Theory of operation. The kernel sends the guest SIGKILL when its parent dies ({@code setpriv --pdeathsig}), so not
- * even {@code kill -9} of the daemon leaves a guest behind. "Parent" is the very thread that started the process
- * (prctl(2), PR_SET_PDEATHSIG): that is why one thread starts it, reads its console and waits for its end. User-mode
- * Linux runs the guest's programs as traced children, which the kernel kills with their tracer (PTRACE_O_EXITKILL).
+ * <p>One thread starts the process, reads its console and waits for its end, because the signal that ends the guest with
+ * the daemon (see {@link Leash}) is tied to the thread that started it (prctl(2), PR_SET_PDEATHSIG).
  */
 public final class GuestProcess {
     private static final Logger LOG = LoggerFactory.getLogger(GuestProcess.class);
@@ -47,15 +45,10 @@ public final class GuestProcess {
 
     static GuestProcess start(Machine.Launch launch, Path consoleFile, long limitBytes, HostTools tools)
             throws MachineException, InterruptedException {
-        Path setpriv = tools.find("setpriv");
-        if (setpriv == null) {
-            throw new MachineException(
-                    "running the guest needs setpriv: " + HostTools.installCommand(List.of("util-linux")));
-        }
-        LeftOver.end(launch.pidFile());
-        List<String> command = new ArrayList<>(List.of(setpriv.toString(), "--pdeathsig", "KILL", "--"));
+        LeftOver.end(launch);
+        List<String> command = new ArrayList<>(Privileges.drop(tools.isRoot()));
         command.addAll(launch.command());
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        ProcessBuilder builder = new ProcessBuilder(Leash.choose(tools).tie(command)).redirectErrorStream(true);
         builder.environment().putAll(launch.environment());
         return onItsOwnThread(builder, consoleFile, limitBytes);
     }
@@ -135,7 +128,6 @@ public final class GuestProcess {
     /** The life of the guest's thread. */
     private void follow(ConsoleLog console) {
         try {
-            process.getOutputStream().close();
             console.copy(process.getInputStream());
         } catch (IOException e) {
             LOG.debug("console of the guest", e); // ends with the process

@@ -4,17 +4,17 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Objects;
+import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A guest of an earlier daemon that is still there: possible only if that daemon was killed in the instant between
- * starting the guest and the guest's asking for the death signal. It would hold the data disk for ever.
+ * Clears away what an earlier guest of the same home left: files, and processes that escaped their {@link Leash}, as when a
+ * daemon is killed in the instant between starting the guest and the guest's asking for the death signal. They would hold
+ * the data disk for ever. The caller holds the home's lock, so no such process belongs to a living daemon.
  */
 final class LeftOver {
     private static final Logger LOG = LoggerFactory.getLogger(LeftOver.class);
@@ -22,34 +22,35 @@ final class LeftOver {
 
     private LeftOver() {}
 
-    /** Kills the process of the pid file if its command line says that it is a guest of the same home. */
-    static void end(Path pidFile) throws MachineException, InterruptedException {
-        ProcessHandle process = read(pidFile);
-        if (process == null) {
-            return;
+    static void end(Machine.Launch launch) throws MachineException, InterruptedException {
+        List<ProcessHandle> processes = ProcessHandle.allProcesses()
+                .filter(process -> words(process).contains(launch.mark()))
+                .toList();
+        processes.forEach(ProcessHandle::destroyForcibly);
+        for (ProcessHandle process : processes) {
+            LOG.warn("killed process {}, of a guest that an earlier daemon left behind", process.pid());
+            try {
+                process.onExit().get(WAIT_SECONDS, TimeUnit.SECONDS);
+            } catch (ExecutionException | TimeoutException e) {
+                throw new MachineException("process " + process.pid() + ", of an old guest of this home, does not end", e);
+            }
         }
-        LOG.warn("killing process {}, a guest that an earlier daemon left behind", process.pid());
-        process.destroyForcibly();
         try {
-            process.onExit().get(WAIT_SECONDS, TimeUnit.SECONDS);
-        } catch (ExecutionException | TimeoutException e) {
-            throw new MachineException("process " + process.pid() + ", an old guest of this home, does not end", e);
+            for (Path stale : launch.stale()) {
+                Files.deleteIfExists(stale);
+            }
+        } catch (IOException e) {
+            throw new MachineException("what an earlier guest left can't be deleted: " + e.getMessage(), e);
         }
     }
 
-    private static @Nullable ProcessHandle read(Path pidFile) {
+    /** Of the command line; empty if it can't be read or the process has ended. */
+    private static List<String> words(ProcessHandle process) {
         try {
-            long pid = Long.parseLong(Files.readString(pidFile).trim());
-            String commandLine = Files.readString(Path.of("/proc/" + pid + "/cmdline"), StandardCharsets.ISO_8859_1);
-            boolean ours = commandLine.contains(runDirectory(pidFile).toString());
-            return ours ? ProcessHandle.of(pid).orElse(null) : null;
-        } catch (IOException | NumberFormatException e) {
-            return null; // no such file or no such process
+            Path file = Path.of("/proc", String.valueOf(process.pid()), "cmdline");
+            return List.of(Files.readString(file, StandardCharsets.ISO_8859_1).split("\0", -1));
+        } catch (IOException e) {
+            return List.of();
         }
-    }
-
-    /** uml_dir/umid/pid of User-mode Linux, or a pid file in the run directory itself. */
-    private static Path runDirectory(Path pidFile) {
-        return Objects.requireNonNull(pidFile.toAbsolutePath().getParent());
     }
 }

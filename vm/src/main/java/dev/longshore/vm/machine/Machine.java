@@ -23,12 +23,14 @@ public sealed interface Machine permits UmlMachine, QemuMachine {
      * A process to start.
      *
      * @param environment added to the daemon's own
-     * @param pidFile where the program writes its process id, used to find what a crash of the machine left behind
+     * @param mark the one of the command's words that no process but a guest of this home has
+     * @param stale what an earlier run may have left and the program would stumble over
      */
-    record Launch(List<String> command, Map<String, String> environment, Path pidFile) {
+    record Launch(List<String> command, Map<String, String> environment, String mark, List<Path> stale) {
         public Launch {
             command = List.copyOf(command);
             environment = Map.copyOf(environment);
+            stale = List.copyOf(stale);
         }
     }
 }

@@ -43,11 +43,10 @@ public final class QemuMachine implements Machine {
     public Launch launch(MachineSpec spec) throws MachineException {
         spec.check();
         Home home = spec.home();
-        Path pidFile = home.run().resolve("qemu.pid");
         int cpus = spec.settings().vm().cpus();
         List<String> command =
                 new ArrayList<>(List.of(program.toString(), "-nodefaults", "-no-user-config", "-no-reboot"));
-        command.addAll(List.of("-machine", "q35,memory-backend=mem", "-pidfile", pidFile.toString()));
+        command.addAll(List.of("-machine", "q35,memory-backend=mem"));
         // Shared, because the daemon's devices read and write the guest's memory.
         command.addAll(List.of(
                 "-object",
@@ -62,18 +61,19 @@ public final class QemuMachine implements Machine {
         command.addAll(List.of("-initrd", spec.image().cloudInitrd().toString()));
         command.addAll(
                 List.of("-append", String.join(" ", spec.kernelWords("/dev/vda", "/dev/vdb")) + " console=ttyS0"));
-        command.addAll(disk("root", spec.image().rootFileSystem(), "readonly=on"));
-        command.addAll(disk("data", home.dataDisk(), "discard=unmap"));
+        command.addAll(disk("root", drive("root", spec.image().rootFileSystem(), "readonly=on")));
+        String data = drive("data", home.dataDisk(), "discard=unmap");
+        command.addAll(disk("data", data));
         command.addAll(devices(home));
-        return new Launch(command, Map.of(), pidFile);
+        return new Launch(command, Map.of(), data, List.of());
     }
 
-    private static List<String> disk(String id, Path file, String options) {
-        return List.of(
-                "-drive",
-                "if=none,format=raw,id=" + id + ",file=" + file + "," + options,
-                "-device",
-                "virtio-blk-pci,drive=" + id);
+    private static String drive(String id, Path file, String options) {
+        return "if=none,format=raw,id=" + id + ",file=" + file + "," + options;
+    }
+
+    private static List<String> disk(String id, String drive) {
+        return List.of("-drive", drive, "-device", "virtio-blk-pci,drive=" + id);
     }
 
     private List<String> devices(Home home) {

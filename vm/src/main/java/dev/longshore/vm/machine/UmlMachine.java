@@ -71,9 +71,12 @@ public final class UmlMachine implements Machine {
             }
         }
         Path memory = memoryPlace.choose(memoryMiB, home.state());
+        // UML believes the pid in its directory, which in the pid namespace of a new guest is always somebody's.
+        Path own = home.run().resolve(UMID);
         return new Launch(
                 command,
                 Map.of("TMPDIR", memory.toString()),
-                home.run().resolve(UMID).resolve("pid"));
+                "ubd1=" + home.dataDisk(),
+                List.of(own.resolve("pid"), own.resolve("mconsole"), own));
     }
 }

@@ -1,0 +1,302 @@
+package dev.longshore.vpnkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.packet.wire.IcmpHeader;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.UdpHeader;
+import dev.longshore.testkit.GuestEnd;
+import dev.longshore.testkit.GuestEnd.Datagram;
+import dev.longshore.testkit.Received;
+import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
+import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
+import dev.longshore.vpnkit.udp.UdpLimits;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The guest's datagrams and host sockets, on the host's loopback behind .254. */
+class NetworkUdpTest {
+    private final TestNetwork net = new TestNetwork(
+            new UdpLimits(8, Duration.ofSeconds(10), Duration.ofSeconds(120), Duration.ofSeconds(300)), List.of());
+    private final GuestEnd guest = net.guest;
+    private final List<Remote> remotes = new ArrayList<>();
+
+    /** A socket of somebody on the host. */
+    private final class Remote {
+        final DatagramChannel channel;
+        final ByteBuffer buffer = ByteBuffer.allocate(70_000);
+
+        Remote() throws IOException {
+            channel = DatagramChannel.open();
+            channel.setOption(java.net.StandardSocketOptions.SO_RCVBUF, 1 << 20);
+            channel.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                    .configureBlocking(false);
+            remotes.add(this);
+        }
+
+        int port() {
+            try {
+                return ((InetSocketAddress) channel.getLocalAddress()).getPort();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        /** The next datagram's sender; its bytes are in {@link #buffer}. */
+        InetSocketAddress receive() {
+            SocketAddress[] from = new SocketAddress[1];
+            net.loop.runUntil(
+                    () -> {
+                        try {
+                            buffer.clear();
+                            from[0] = channel.receive(buffer);
+                            return from[0] != null;
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                    },
+                    "a datagram at the remote");
+            buffer.flip();
+            return (InetSocketAddress) from[0];
+        }
+
+        String text() {
+            return StandardCharsets.UTF_8.decode(buffer.duplicate()).toString();
+        }
+
+        void send(String text, InetSocketAddress to) throws IOException {
+            channel.send(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)), to);
+        }
+    }
+
+    private Datagram receiveUdp() {
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        return guest.receiveUdp();
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        for (Remote r : remotes) {
+            r.channel.close();
+        }
+        net.close();
+    }
+
+    @Test
+    void request_andReply_keepAddressesAndPorts() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "hello");
+        InetSocketAddress from = remote.receive();
+        assertThat(remote.text()).isEqualTo("hello");
+        remote.send("welcome", from);
+        Datagram reply = receiveUdp();
+        assertThat(reply.text()).isEqualTo("welcome");
+        assertThat(reply.source()).isEqualTo(GuestEnd.HOST);
+        assertThat(reply.sourcePort()).isEqualTo(remote.port());
+        assertThat(reply.destination()).isEqualTo(GuestEnd.GUEST);
+        assertThat(reply.destinationPort()).isEqualTo(4000);
+    }
+
+    @Test
+    void onePortOfTheGuest_isOnePortOfTheHost_forAllRemotes() throws IOException {
+        Remote a = new Remote();
+        Remote b = new Remote();
+        Remote stranger = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, a.port(), "to a");
+        guest.sendUdp(4000, GuestEnd.HOST, b.port(), "to b");
+        InetSocketAddress fromA = a.receive();
+        InetSocketAddress fromB = b.receive();
+        assertThat(fromA.getPort()).isEqualTo(fromB.getPort());
+        a.send("from a", fromA);
+        assertThat(receiveUdp().sourcePort()).isEqualTo(a.port());
+        b.send("from b", fromB);
+        assertThat(receiveUdp().sourcePort()).isEqualTo(b.port());
+        stranger.send("unasked", fromA);
+        Datagram unasked = receiveUdp();
+        assertThat(unasked.text()).isEqualTo("unasked");
+        assertThat(unasked.sourcePort()).isEqualTo(stranger.port());
+        guest.sendUdp(4000, GuestEnd.HOST, a.port(), "again");
+        a.receive();
+        assertThat(a.text()).isEqualTo("again");
+        assertThat(net.count("vpnkit.udp.flows.opened", "")).isEqualTo(1);
+    }
+
+    @Test
+    void closedPort_isReportedToTheGuest() throws IOException {
+        Remote gone = new Remote();
+        int port = gone.port();
+        gone.channel.close();
+        guest.sendUdp(4000, GuestEnd.HOST, port, "anybody?");
+        net.loop.runUntil(guest::hasReceived, "an ICMP error");
+        Received error = guest.receiveIcmp(IcmpHeader.DESTINATION_UNREACHABLE, IcmpHeader.CODE_PORT);
+        assertThat(error.source()).isEqualTo(GuestEnd.HOST);
+        int quotedUdp = error.transportAt() + IcmpHeader.BYTES + 20;
+        assertThat(UdpHeader.sourcePort(error.frame(), quotedUdp)).isEqualTo(4000);
+        assertThat(UdpHeader.destinationPort(error.frame(), quotedUdp)).isEqualTo(port);
+    }
+
+    @Test
+    void ourOtherAddresses_haveNoOpenPorts() {
+        guest.sendUdp(4000, GuestEnd.GATEWAY, 9, "x");
+        Received error = guest.receiveIcmp(IcmpHeader.DESTINATION_UNREACHABLE, IcmpHeader.CODE_PORT);
+        assertThat(error.source()).isEqualTo(GuestEnd.GATEWAY);
+    }
+
+    @Test
+    void largestDatagram_crossesBothWaysByFragments() throws IOException {
+        Remote remote = new Remote();
+        byte[] big = new byte[UdpHeader.MAX_PAYLOAD_V4];
+        new Random(7).nextBytes(big);
+        guest.sendFragments(IpProtocol.UDP, GuestEnd.HOST, guest.udp(4000, GuestEnd.HOST, remote.port(), big), 1500);
+        InetSocketAddress from = remote.receive();
+        byte[] got = new byte[remote.buffer.remaining()];
+        remote.buffer.get(got);
+        assertThat(got).isEqualTo(big);
+        remote.channel.send(ByteBuffer.wrap(big), from);
+        assertThat(receiveUdp().bytes()).isEqualTo(big);
+        assertThat(net.count("vpnkit.ip.reassembled", "")).isEqualTo(1);
+    }
+
+    @Test
+    void partialChecksum_isTrusted_wrongOneIsNot() throws IOException {
+        Remote remote = new Remote();
+        byte[] payload = {1};
+        ByteBuf wrong = guest.udp(4000, GuestEnd.HOST, remote.port(), payload).setShort(6, 0x1111);
+        guest.sendIp(IpProtocol.UDP, GuestEnd.HOST, wrong.copy(), 0);
+        assertThat(net.dropped("layer=udp,reason=checksum")).isEqualTo(1);
+        guest.sendIp(IpProtocol.UDP, GuestEnd.HOST, wrong, dev.longshore.packet.link.FrameSink.CHECKSUM_PARTIAL);
+        remote.receive();
+        assertThat(remote.buffer.remaining()).isEqualTo(1);
+    }
+
+    @Test
+    void idleFlows_end_sooner_ifTheyAskedDns() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "x");
+        guest.sendUdp(4001, GuestEnd.HOST, 53, "x"); // nobody there; the flow counts all the same
+        net.loop.advance(Duration.ofSeconds(12));
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isEqualTo(1);
+        net.loop.advance(Duration.ofSeconds(100));
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isEqualTo(1);
+        net.loop.advance(Duration.ofSeconds(12));
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isZero();
+        assertThat(net.loop.nanosToNextTimer()).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void moreFlowsThanAllowed_endTheLeastRecentlyUsed() throws IOException {
+        Remote remote = new Remote();
+        for (int i = 0; i < 8; i++) {
+            guest.sendUdp(4000 + i, GuestEnd.HOST, remote.port(), "x");
+        }
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "still in use");
+        guest.sendUdp(5000, GuestEnd.HOST, remote.port(), "one more");
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isEqualTo(8);
+        assertThat(net.count("vpnkit.udp.flows.ended", "evicted")).isEqualTo(1);
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "x");
+        assertThat(net.count("vpnkit.udp.flows.opened", "")).isEqualTo(9);
+    }
+
+    @Test
+    void linkDown_endsAllFlows() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "x");
+        net.link.setUp(false);
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isZero();
+    }
+
+    /** What a published port's owner hears. */
+    private static final class Replies implements UdpReplies {
+        final List<String> texts = new ArrayList<>();
+        int unreachable;
+
+        @Override
+        public void onReply(ByteBuf payload) {
+            texts.add(payload.toString(StandardCharsets.UTF_8));
+        }
+
+        @Override
+        public void onUnreachable() {
+            unreachable++;
+        }
+    }
+
+    private static ByteBuf text(String text) {
+        return Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void publishedPort_showsTheRemotesOwnAddress_andBringsReplies() {
+        Replies replies = new Replies();
+        IpAddress container = IpAddress.parse("172.17.0.2");
+        IpAddress source = IpAddress.parse("10.9.8.7");
+        UdpFlow flow = net.network.udp().openInbound(container, 9000, source, 5555, replies);
+        flow.sendToGuest(text("ping"));
+        Datagram d = receiveUdp();
+        assertThat(d.source()).isEqualTo(source);
+        assertThat(d.sourcePort()).isEqualTo(5555);
+        assertThat(d.destination()).isEqualTo(container);
+        assertThat(d.destinationPort()).isEqualTo(9000);
+        guest.address(container).sendUdp(9000, source, 5555, "pong");
+        assertThat(replies.texts).containsExactly("pong");
+        flow.close();
+        flow.close();
+        assertThat(net.count("vpnkit.udp.inbound.active", "")).isZero();
+    }
+
+    @Test
+    void publishedPort_calledFromLoopbackOrTwice_showsTheGateway() {
+        Replies replies = new Replies();
+        IpAddress container = IpAddress.parse("172.17.0.2");
+        UdpFlow loopback = net.network.udp().openInbound(container, 9000, IpAddress.parse("127.0.0.1"), 5555, replies);
+        UdpFlow neighbour =
+                net.network.udp().openInbound(container, 9000, IpAddress.parse("172.17.0.1"), 5555, replies);
+        loopback.sendToGuest(text("a"));
+        Datagram a = receiveUdp();
+        neighbour.sendToGuest(text("b"));
+        Datagram b = receiveUdp();
+        assertThat(a.source()).isEqualTo(GuestEnd.GATEWAY);
+        assertThat(b.source()).isEqualTo(GuestEnd.GATEWAY);
+        assertThat(a.sourcePort()).isNotEqualTo(b.sourcePort());
+        guest.address(container).sendUdp(9000, GuestEnd.GATEWAY, b.sourcePort(), "to b");
+        assertThat(replies.texts).containsExactly("to b");
+    }
+
+    @Test
+    void publishedPort_nobodyListens_ownerHearsIt() {
+        Replies replies = new Replies();
+        UdpFlow flow = net.network.udp().openInbound(GuestEnd.GUEST, 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
+        flow.sendToGuest(text("x"));
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        assertThat(replies.unreachable).isEqualTo(1);
+    }
+
+    @Test
+    void guestWithoutRoom_losesDatagrams_andNothingElse() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "x");
+        InetSocketAddress from = remote.receive();
+        net.link.limitRoom(0);
+        remote.send("lost", from);
+        net.loop.runUntil(() -> net.dropped("layer=udp,reason=no_room") == 1, "the drop");
+        net.link.makeRoom();
+        remote.send("found", from);
+        assertThat(receiveUdp().text()).isEqualTo("found");
+    }
+}

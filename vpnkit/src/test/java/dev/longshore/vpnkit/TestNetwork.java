@@ -1,0 +1,86 @@
+package dev.longshore.vpnkit;
+
+import dev.longshore.testkit.GuestEnd;
+import dev.longshore.testkit.VirtualLink;
+import dev.longshore.testkit.VirtualLoop;
+import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.icmp.PingSockets;
+import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.ip.TransportInput;
+import dev.longshore.vpnkit.udp.UdpLimits;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
+
+/** A network and its guest in one thread: virtual time, real sockets on loopback. */
+final class TestNetwork implements AutoCloseable {
+    final VirtualLoop loop = new VirtualLoop(EpollIoHandler.newFactory());
+    final VirtualLink link = new VirtualLink();
+    final GuestEnd guest = new GuestEnd(link);
+    final Network network;
+
+    TestNetwork() {
+        this(UdpLimits.standard(), List.of());
+    }
+
+    TestNetwork(UdpLimits limits, List<InetSocketAddress> resolvers) {
+        this(limits, resolvers, PingSockets.none());
+    }
+
+    TestNetwork(UdpLimits limits, List<InetSocketAddress> resolvers, PingSockets pings) {
+        NetworkConfig config = new NetworkConfig(
+                IpPlan.standard(),
+                1500,
+                NetworkConfig.OUR_MAC,
+                NetworkConfig.GUEST_MAC,
+                resolvers,
+                Path.of("/nonexistent/resolv.conf"),
+                limits);
+        network =
+                new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> new NoTcp());
+        network.start();
+        link.setUp(true);
+        guest.clearReceived(); // the gratuitous ARP
+    }
+
+    /** The sum of all counters with this metric and this tag text in their tags. */
+    long count(String metric, String tag) {
+        return network.readings().stream()
+                .filter(r -> r.metric().equals(metric) && r.tags().contains(tag))
+                .mapToLong(Counters.Reading::value)
+                .sum();
+    }
+
+    long dropped(String reason) {
+        return count("vpnkit.packets.dropped", reason);
+    }
+
+    @Override
+    public void close() {
+        network.close();
+        loop.runDue();
+        loop.close();
+    }
+
+    /** Takes every segment and does nothing. */
+    static final class NoTcp implements TransportInput {
+        @Override
+        public void onSegment(
+                ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload) {}
+
+        @Override
+        public void onUnreachable(
+                long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code) {}
+
+        @Override
+        public void onBatchEnd() {}
+
+        @Override
+        public void onWritable() {}
+
+        @Override
+        public void onLinkState(boolean up) {}
+    }
+}
