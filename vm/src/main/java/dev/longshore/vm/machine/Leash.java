@@ -56,8 +56,9 @@ enum Leash {
                 return leash;
             }
         }
-        LOG.warn("no process namespace can be made here (no root, no user namespaces): the guest's processes are tied to"
-                + " the daemon by a watching shell instead; do not kill that shell");
+        LOG.warn(
+                "no process namespace can be made here (no root, no user namespaces): the guest's processes are tied to"
+                        + " the daemon by a watching shell instead; do not kill that shell");
         return PROCESS_GROUP;
     }
 

@@ -32,7 +32,8 @@ final class LeftOver {
             try {
                 process.onExit().get(WAIT_SECONDS, TimeUnit.SECONDS);
             } catch (ExecutionException | TimeoutException e) {
-                throw new MachineException("process " + process.pid() + ", of an old guest of this home, does not end", e);
+                throw new MachineException(
+                        "process " + process.pid() + ", of an old guest of this home, does not end", e);
             }
         }
         try {
