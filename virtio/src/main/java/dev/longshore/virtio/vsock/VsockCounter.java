@@ -6,6 +6,8 @@ public enum VsockCounter {
     STREAMS_FROM_GUEST("virtio.vsock.streams.from_guest"),
     /** Streams the host opened and the guest accepted. */
     STREAMS_TO_GUEST("virtio.vsock.streams.to_guest"),
+    /** Streams of either side that are over; what was opened and is not over is active. */
+    STREAMS_ENDED("virtio.vsock.streams.ended"),
     /** Guest REQUESTs for ports nobody listens on. */
     REQUESTS_REFUSED("virtio.vsock.requests.refused"),
     /** Guest REQUESTs beyond {@link VsockLimits#streamsFromGuest}. */

@@ -411,6 +411,9 @@ final class VsockStream {
         if (!released && state == StreamState.CLOSED && (open == null || !open.isOpen())) {
             released = true;
             host.release(this);
+            if (open != null) {
+                host.counters().count(VsockCounter.STREAMS_ENDED);
+            }
         }
     }
 
