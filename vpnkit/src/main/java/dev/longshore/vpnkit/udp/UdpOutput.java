@@ -12,6 +12,7 @@ import io.netty.util.concurrent.EventExecutor;
 public final class UdpOutput {
     private final IpOutput output;
     private final EventExecutor loop;
+    private final Runnable flushTask = this::flushNow;
     private boolean flushPending;
 
     public UdpOutput(IpOutput output, EventExecutor loop) {
@@ -72,7 +73,7 @@ public final class UdpOutput {
     public void flushSoon() {
         if (!flushPending) {
             flushPending = true;
-            loop.execute(this::flushNow);
+            loop.execute(flushTask);
         }
     }
 
