@@ -1,0 +1,79 @@
+package dev.longshore.vpnkit.tcp;
+
+import static dev.longshore.packet.wire.TcpHeader.ACK;
+import static dev.longshore.packet.wire.TcpHeader.RST;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.testkit.TcpGuest;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** RFC 9293 §3.8.4, and what an idle flow costs. */
+class TcpKeepAliveTest {
+    private final TcpBench bench = new TcpBench();
+    private final TcpGuest guest = bench.guest;
+
+    @AfterEach
+    void close() {
+        bench.close();
+    }
+
+    @Test
+    void idleGuestThatAnswers_staysForEver() {
+        FakeHost host = bench.established();
+        int probes = 0;
+        for (int hour = 0; hour < 24 * 7; hour++) {
+            bench.advance(Duration.ofHours(1));
+            while (bench.guestEnd.hasReceived()) {
+                guest.receives(ACK, bench.iss, 0);
+                guest.sends(ACK, 0, bench.iss + 1);
+                probes++;
+            }
+        }
+        assertThat(probes).isBetween(70, 90);
+        assertThat(host.isClosed()).isFalse();
+    }
+
+    @Test
+    void idleGuestThatIsGone_isFoundOut() {
+        FakeHost host = bench.established();
+        bench.advance(Duration.ofHours(2).plus(Duration.ofSeconds(76 * 9)));
+        assertThat(bench.isGone()).isTrue();
+        assertThat(host.isReset()).isTrue();
+        assertThat(bench.guestEnd.receivedCount()).isEqualTo(10);
+        TcpGuest.Segment last = guest.receives();
+        while (bench.guestEnd.hasReceived()) {
+            last = guest.receives();
+        }
+        assertThat(last.flags()).isEqualTo(RST | ACK);
+    }
+
+    @Test
+    void idleFlow_needsNoTimerForHours() {
+        FakeHost host = bench.established();
+        host.sends("x");
+        bench.run();
+        guest.receives();
+        guest.sends(ACK, 0, bench.iss + 2);
+        bench.advance(Duration.ofSeconds(5));
+        assertThat(Duration.ofNanos(bench.loop.nanosToNextTimer())).isGreaterThan(Duration.ofMinutes(100));
+    }
+
+    @Test
+    void noFlows_noTimer() {
+        bench.established();
+        guest.sends(RST, 0, 0);
+        bench.run();
+        assertThat(bench.loop.nanosToNextTimer()).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void guestsOwnProbe_isAnswered() {
+        bench.established();
+        guest.sends(ACK, -1, bench.iss + 1);
+        guest.receives(ACK, bench.iss + 1, 0);
+        guest.sends(ACK, -1, bench.iss + 1, "x");
+        guest.receives(ACK, bench.iss + 1, 0);
+    }
+}
