@@ -27,7 +27,10 @@ public final class Linux {
     public static final int EAGAIN = 11;
 
     private static final int AF_UNIX = 1;
+    private static final int AF_INET = 2;
+    private static final int IPPROTO_ICMP = 1;
     private static final int SOCK_STREAM = 1;
+    private static final int SOCK_DGRAM = 2;
     private static final int SOCK_NONBLOCK = 0x800;
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SOL_SOCKET = 1;
@@ -122,6 +125,16 @@ public final class Linux {
     public int unixSocket() {
         try {
             return result((int) SOCKET.invokeExact(errno, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** A new non-blocking, close-on-exec socket for ICMP echo without privileges: Linux net/ipv4/ping.c. */
+    public int pingSocket() {
+        try {
+            return result(
+                    (int) SOCKET.invokeExact(errno, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
         } catch (Throwable t) {
             throw bug(t);
         }
