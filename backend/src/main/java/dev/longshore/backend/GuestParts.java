@@ -1,6 +1,5 @@
 package dev.longshore.backend;
 
-import dev.longshore.config.AddressPlan;
 import dev.longshore.config.Home;
 import dev.longshore.config.HostRoutes;
 import dev.longshore.config.Problem;
@@ -8,12 +7,8 @@ import dev.longshore.config.Settings;
 import dev.longshore.config.SettingsFile;
 import dev.longshore.config.SettingsResult;
 import dev.longshore.config.SubnetChoice;
-import dev.longshore.control.Outcome;
-import dev.longshore.control.Ports;
-import dev.longshore.control.Status;
-import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
+import dev.longshore.control.Events;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,16 +18,24 @@ final class GuestParts implements GuestStack.Factory {
     private static final Logger LOG = LoggerFactory.getLogger(GuestParts.class);
 
     private final Home home;
+    private final Consumer<Events.What> events;
 
-    GuestParts(Home home) {
+    GuestParts(Home home, Consumer<Events.What> events) {
         this.home = home;
+        this.events = events;
     }
 
     @Override
     public GuestStack create(GuestStack.Ended ended) throws PartException {
         Settings settings = settings();
         SubnetChoice choice = SubnetChoice.choose(settings.network(), HostRoutes.read());
-        return new Stack(settings.withNetwork(settings.network().withSubnet(choice.subnet())), choice);
+        Settings moved = settings.withNetwork(settings.network().withSubnet(choice.subnet()));
+        try {
+            return new GuestRun(home, moved, choice, GuestMachine.choose(home, moved, ended), events);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PartException("cancelled", e);
+        }
     }
 
     private Settings settings() throws PartException {
@@ -45,67 +48,5 @@ final class GuestParts implements GuestStack.Factory {
                 throw new PartException(home.settingsFile() + " is not usable:\n"
                         + r.problems().stream().map(Problem::toString).collect(Collectors.joining("\n  ", "  ", "")));
         };
-    }
-
-    /** One run. */
-    private static final class Stack implements GuestStack {
-        private final Settings settings;
-        private final SubnetChoice choice;
-
-        Stack(Settings settings, SubnetChoice choice) {
-            this.settings = settings;
-            this.choice = choice;
-        }
-
-        @Override
-        public List<Part> parts() {
-            return List.of();
-        }
-
-        @Override
-        public Status.Guest guest() {
-            return new Status.Guest("", 0, null, 0, settings.vm().memoryMiB(), false);
-        }
-
-        @Override
-        public Status.Engine engine() {
-            return new Status.Engine(false, "", "");
-        }
-
-        @Override
-        public Status.Network network() {
-            AddressPlan plan = settings.network().plan();
-            return new Status.Network(
-                    choice.subnet().toString(),
-                    choice.moved(),
-                    plan.gateway().getHostAddress(),
-                    plan.guest().getHostAddress(),
-                    plan.dns().getHostAddress(),
-                    plan.host().getHostAddress(),
-                    settings.network().mtu(),
-                    false);
-        }
-
-        @Override
-        public Ports ports() {
-            return new Ports() {
-                @Override
-                public List<Port> list() {
-                    return List.of();
-                }
-
-                @Override
-                public CompletionStage<Outcome<Port>> expose(
-                        Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
-                    return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.FAILED, "not yet"));
-                }
-
-                @Override
-                public CompletionStage<Outcome<Outcome.Nothing>> unexpose(
-                        Protocol protocol, String hostAddress, int hostPort) {
-                    return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "not yet"));
-                }
-            };
-        }
     }
 }

@@ -1,0 +1,195 @@
+package dev.longshore.backend;
+
+import dev.longshore.config.AddressPlan;
+import dev.longshore.config.Settings;
+import dev.longshore.control.Events;
+import dev.longshore.packet.link.Link;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.PortSnapshot;
+import dev.longshore.portforward.PortTable;
+import dev.longshore.portforward.PortWatcher;
+import dev.longshore.portforward.UdpLimits;
+import dev.longshore.proxy.HttpProxy;
+import dev.longshore.proxy.ProxySettings;
+import dev.longshore.vpnkit.Network;
+import dev.longshore.vpnkit.NetworkConfig;
+import dev.longshore.vpnkit.flow.GuestConnector;
+import dev.longshore.vpnkit.flow.Services;
+import dev.longshore.vpnkit.gateway.DnsServer;
+import dev.longshore.vpnkit.hostsocket.DialResult;
+import dev.longshore.vpnkit.hostsocket.DirectDialer;
+import dev.longshore.vpnkit.hostsocket.OwnAddresses;
+import dev.longshore.vpnkit.icmp.PingSockets;
+import dev.longshore.vpnkit.ip.IcmpErrors;
+import dev.longshore.vpnkit.ip.IpOutput;
+import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.ip.TransportInput;
+import dev.longshore.vpnkit.tcp.GuestCalls;
+import dev.longshore.vpnkit.tcp.TcpLimits;
+import dev.longshore.vpnkit.tcp.TcpStack;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The network of one run, put together on the link's event loop: the stack, the services at our own addresses, the way
+ * into the guest, and the table of published ports. Confined to that loop, except the methods that say otherwise.
+ */
+final class GuestNetwork {
+    private static final long CLOSE_SECONDS = 5;
+
+    private final EventLoop loop;
+    private final DirectDialer dialer;
+    private final Network network;
+    private final PortTable ports;
+    private final SecureRandom random = new SecureRandom();
+    private @Nullable TcpStack tcp;
+
+    /** Called on the loop. */
+    GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events) {
+        this.loop = loop;
+        IpPlan plan = IpPlan.of(settings.network().plan());
+        OwnAddresses own = own(plan);
+        dialer = new DirectDialer(own);
+        Services services = new Services();
+        TcpLimits limits = new TcpLimits(
+                settings.limits().tcpFlows(),
+                TcpLimits.defaults().dials(),
+                TcpLimits.defaults().bufferedBytes());
+        network = new Network(
+                config(plan, settings),
+                link,
+                loop,
+                System::nanoTime,
+                settings.network().ping() ? new HostPings() : PingSockets.none(),
+                (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
+        services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
+        services.register(
+                plan.gateway(), AddressPlan.PROXY_PORT, new HttpProxy(ProxySettings.of("longshore", own), dialer));
+        ports = new PortTable(connector(own, plan), settings.ports().binding(), UdpLimits.DEFAULT, new Watcher(events));
+    }
+
+    private static OwnAddresses own(IpPlan plan) {
+        return new OwnAddresses(
+                Set.of(plan.host()),
+                Set.of("host.docker.internal", "host.containers.internal", "kubernetes.docker.internal"),
+                List.of(new OwnAddresses.Subnet(plan.gateway(), plan.prefixLength())));
+    }
+
+    private static NetworkConfig config(IpPlan plan, Settings settings) {
+        Settings.Network wanted = settings.network();
+        NetworkConfig usual = NetworkConfig.of(
+                plan,
+                wanted.mtu(),
+                wanted.dnsServers().stream()
+                        .map(a -> new InetSocketAddress(a, DnsServer.PORT))
+                        .toList());
+        dev.longshore.vpnkit.udp.UdpLimits udp = usual.udp();
+        return new NetworkConfig(
+                usual.plan(),
+                usual.mtu(),
+                usual.ourMac(),
+                usual.guestMac(),
+                usual.resolvers(),
+                usual.resolvConf(),
+                new dev.longshore.vpnkit.udp.UdpLimits(
+                        settings.limits().udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()));
+    }
+
+    private TransportInput stack(
+            IpOutput output, IcmpErrors errors, EventLoop l, LongSupplier clock, Services services, TcpLimits limits) {
+        TcpStack made = new TcpStack(output, l, dialer, services, errors, limits, clock, random);
+        tcp = made;
+        return made;
+    }
+
+    private TcpStack tcp() {
+        TcpStack made = tcp;
+        if (made == null) {
+            throw new IllegalStateException("the network makes its TCP first");
+        }
+        return made;
+    }
+
+    private GuestConnector connector(OwnAddresses own, IpPlan plan) {
+        GuestCalls calls = new GuestCalls(tcp(), own, plan.gateway(), null, random);
+        return new GuestConnector() {
+            @Override
+            public EventLoop loop() {
+                return loop;
+            }
+
+            @Override
+            public void forwardTcp(
+                    DuplexChannel host, IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
+                calls.forwardTcp(host, guest, guestPort, source, sourcePort);
+            }
+
+            @Override
+            public Future<DialResult> connectTcp(IpAddress guest, int guestPort) {
+                return calls.connectTcp(guest, guestPort);
+            }
+
+            @Override
+            public UdpFlow openUdp(
+                    IpAddress guest, int guestPort, IpAddress source, int sourcePort, UdpReplies replies) {
+                return network.udp().openInbound(guest, guestPort, source, sourcePort, replies);
+            }
+        };
+    }
+
+    void start() {
+        network.start();
+    }
+
+    /** From any thread. */
+    PortTable ports() {
+        return ports;
+    }
+
+    /** From any thread. */
+    List<dev.longshore.vpnkit.count.Counters.Reading> readings() {
+        List<dev.longshore.vpnkit.count.Counters.Reading> all = new java.util.ArrayList<>(network.readings());
+        all.addAll(tcp().counters().readings());
+        return all;
+    }
+
+    /** Releases the ports, then ends all flows and the link; from the lifecycle thread. */
+    void close() {
+        CompletableFuture<Integer> released = ports.closeAll();
+        try {
+            released.get(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
+            // The sockets go with the loop.
+        }
+        Futures.settle(loop.submit(() -> {
+            tcp().endAll();
+            network.close();
+        }));
+        dialer.close();
+    }
+
+    /** Ports as events. */
+    private record Watcher(Consumer<Events.What> events) implements PortWatcher {
+        @Override
+        public void onExposed(PortSnapshot port) {
+            events.accept(new Events.PortChanged(true, port.text()));
+        }
+
+        @Override
+        public void onReleased(PortSnapshot port) {
+            events.accept(new Events.PortChanged(false, port.text()));
+        }
+    }
+}

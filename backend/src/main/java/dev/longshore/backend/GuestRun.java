@@ -1,0 +1,155 @@
+package dev.longshore.backend;
+
+import dev.longshore.config.AddressPlan;
+import dev.longshore.config.Home;
+import dev.longshore.config.Settings;
+import dev.longshore.config.SubnetChoice;
+import dev.longshore.config.VsockPorts;
+import dev.longshore.control.Events;
+import dev.longshore.control.Ports;
+import dev.longshore.control.Status;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.PublishProtocol;
+import dev.longshore.virtio.net.NetConfig;
+import dev.longshore.virtio.net.NetDevice;
+import dev.longshore.virtio.vhostuser.VhostUserBackend;
+import dev.longshore.virtio.vsock.VsockDevice;
+import dev.longshore.virtio.vsock.VsockHost;
+import dev.longshore.virtio.vsock.VsockLimits;
+import dev.longshore.virtio.vsock.VsockListener;
+import dev.longshore.vpnkit.NetworkConfig;
+import io.netty.buffer.ByteBufAllocator;
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One run of the guest: its parts, wired. The parts belong to the lifecycle thread; what others read is volatile.
+ *
+ * <p>The order is that of need: the devices listen before the guest boots, since User-mode Linux connects to them once and
+ * never again; the network and the Docker socket are there before anybody asks for them.
+ */
+final class GuestRun implements GuestStack {
+    private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
+    private static final Duration AGENT_LIMIT = Duration.ofSeconds(5);
+
+    private final Settings settings;
+    private final SubnetChoice choice;
+    private final GuestMachine machine;
+    private final Consumer<Events.What> events;
+    private final Loops loops = new Loops();
+    private final VsockHost vsock;
+    private final AgentClient agent;
+    private final EnginePart engine;
+    private final NetDevice card;
+    private final VhostUserBackend cardSocket;
+    private final VhostUserBackend vsockSocket;
+    private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
+    private volatile boolean agentReady;
+    private @Nullable VsockListener publishing;
+
+    GuestRun(Home home, Settings settings, SubnetChoice choice, GuestMachine machine, Consumer<Events.What> events) {
+        this.settings = settings;
+        this.choice = choice;
+        this.machine = machine;
+        this.events = events;
+        vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
+        agent = new AgentClient(vsock, AGENT_LIMIT);
+        engine = new EnginePart(home.dockerSocket(), vsock);
+        card = new NetDevice(
+                loops.link(),
+                new NetConfig(NetworkConfig.GUEST_MAC, settings.network().mtu(), machine.takesConfig()),
+                ByteBufAllocator.DEFAULT);
+        cardSocket = new VhostUserBackend(loops.link(), card, home.netSocket());
+        vsockSocket = new VhostUserBackend(loops.vsock(), new VsockDevice(vsock), home.vsockSocket());
+    }
+
+    @Override
+    public List<Part> parts() {
+        return List.of(
+                loops,
+                machine.imagePart(),
+                machine.diskPart(),
+                new SimplePart("network", "Network " + choice.subnet(), _ -> openNetwork(), this::closeNetwork),
+                new SimplePart("vsock", "Streams to the guest", _ -> openVsock(), this::closeVsock),
+                engine.socketPart(),
+                machine.processPart(agent),
+                new SimplePart("agent", "Guest booted", _ -> awaitAgent(), () -> agentReady = false),
+                new ClockKeeper(loops.vsock(), agent),
+                engine.readyPart(BOOT_LIMIT));
+    }
+
+    private void openNetwork() throws Exception {
+        network = Futures.get(loops.link().submit(() -> {
+            GuestNetwork made = new GuestNetwork(settings, card, loops.link(), events);
+            made.start();
+            return made;
+        }));
+        Futures.get(cardSocket.open());
+    }
+
+    private void closeNetwork() {
+        GuestNetwork open = network;
+        network = null;
+        if (open != null) {
+            open.close();
+        }
+        Futures.settle(cardSocket.close());
+    }
+
+    private void openVsock() throws Exception {
+        PublishProtocol protocol =
+                new PublishProtocol(Objects.requireNonNull(network, "network").ports());
+        publishing = Futures.get(vsock.listen(VsockPorts.PORT_PUBLISH, protocol));
+        Futures.get(vsockSocket.open());
+    }
+
+    private void closeVsock() {
+        VsockListener listener = publishing;
+        if (listener != null) {
+            listener.close();
+        }
+        Futures.settle(vsockSocket.close());
+    }
+
+    private void awaitAgent() throws PartException, InterruptedException {
+        String _ = Polling.until(BOOT_LIMIT, "the guest's agent", agent::ping);
+        agentReady = true;
+    }
+
+    @Override
+    public Status.Guest guest() {
+        return machine.status(agentReady);
+    }
+
+    @Override
+    public Status.Engine engine() {
+        return engine.status();
+    }
+
+    @Override
+    public Status.Network network() {
+        AddressPlan plan = settings.network().plan();
+        return new Status.Network(
+                choice.subnet().toString(),
+                choice.moved(),
+                plan.gateway().getHostAddress(),
+                plan.guest().getHostAddress(),
+                plan.dns().getHostAddress(),
+                plan.host().getHostAddress(),
+                settings.network().mtu(),
+                agentReady);
+    }
+
+    @Override
+    public Ports ports() {
+        GuestNetwork open = network;
+        if (open == null) {
+            throw new IllegalStateException("ports are asked for while the guest runs");
+        }
+        return new PublishedPorts(
+                open.ports(), IpAddress.of(settings.network().plan().guest()));
+    }
+}
