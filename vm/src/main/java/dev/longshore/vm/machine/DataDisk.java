@@ -40,10 +40,11 @@ public record DataDisk(Path file) {
             }
             long wanted = (long) sizeMiB << 20;
             try (RandomAccessFile disk = new RandomAccessFile(file.toFile(), "rw")) {
+                long fileSystemBytes = fileSystemBytes(disk);
                 if (disk.length() < wanted) {
                     disk.setLength(wanted);
                 }
-                return disk.length() - fileSystemBytes(disk) >= 1 << 20;
+                return disk.length() - fileSystemBytes >= 1 << 20;
             }
         } catch (IOException e) {
             throw new MachineException("the data disk " + file + " can't be prepared: " + e.getMessage(), e);

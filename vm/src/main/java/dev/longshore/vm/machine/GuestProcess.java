@@ -40,15 +40,15 @@ public final class GuestProcess {
         Machine.Launch launch = machine.launch(spec);
         Path console = spec.home().consoleLog();
         long limitBytes = (long) spec.settings().limits().logMiB() << 20;
-        return start(launch, console, limitBytes, tools);
+        return start(launch, console, limitBytes, tools, Leash.choose(tools));
     }
 
-    static GuestProcess start(Machine.Launch launch, Path consoleFile, long limitBytes, HostTools tools)
+    static GuestProcess start(Machine.Launch launch, Path consoleFile, long limitBytes, HostTools tools, Leash leash)
             throws MachineException, InterruptedException {
         LeftOver.end(launch);
         List<String> command = new ArrayList<>(Privileges.drop(tools.isRoot()));
         command.addAll(launch.command());
-        ProcessBuilder builder = new ProcessBuilder(Leash.choose(tools).tie(command)).redirectErrorStream(true);
+        ProcessBuilder builder = new ProcessBuilder(leash.tie(command)).redirectErrorStream(true);
         builder.environment().putAll(launch.environment());
         return onItsOwnThread(builder, consoleFile, limitBytes);
     }

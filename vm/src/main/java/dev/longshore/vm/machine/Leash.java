@@ -32,12 +32,12 @@ enum Leash {
             exec 3<&0 </dev/null
             setsid setpriv --pdeathsig KILL -- "$@" 3<&- &
             guest=$!
-            { read -r _ <&3; kill -KILL -- "-$guest" "$guest"; } 2>/dev/null &
+            { read -r _ <&3; kill -KILL "-$guest" "$guest"; } 2>/dev/null &
             watcher=$!
             wait "$guest"
             code=$?
             kill -KILL "$watcher" 2>/dev/null
-            kill -KILL -- "-$guest" 2>/dev/null
+            kill -KILL "-$guest" 2>/dev/null
             exit "$code"
             """;
 
