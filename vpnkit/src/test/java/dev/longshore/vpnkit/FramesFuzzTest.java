@@ -1,0 +1,63 @@
+package dev.longshore.vpnkit;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.testkit.GuestEnd;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.time.Duration;
+import org.junit.jupiter.api.Tag;
+
+/**
+ * Whatever a guest sends, nothing throws. Not part of normal runs, since Jazzer instruments the whole JVM; those try the
+ * collected inputs in {@link NetworkRandomTest}. A search for new ones: {@code JAZZER_FUZZ=1 mvn -pl vpnkit -am test
+ * -Dtest=FramesFuzzTest -Dtest.excluded= -Dsurefire.failIfNoSpecifiedTests=false}.
+ */
+@Tag("fuzz")
+class FramesFuzzTest {
+    private static final IpAddress[] OURS = {GuestEnd.GATEWAY, GuestEnd.DNS, IpAddress.v4(-1)};
+
+    /** Input: frames, each with an offload byte and two length bytes before it. */
+    @FuzzTest(maxDuration = "5m")
+    void anyFrames(byte[] input) {
+        run(input);
+    }
+
+    /** One input, from a new network to its end. */
+    static void run(byte[] input) {
+        try (TestNetwork net = new TestNetwork()) {
+            ByteBuf in = Unpooled.wrappedBuffer(input);
+            while (in.readableBytes() >= 3) {
+                int offload = in.readUnsignedByte() & 7;
+                int length = Math.min(in.readUnsignedShort(), in.readableBytes());
+                ByteBuf frame = Unpooled.buffer().writeBytes(in, length);
+                keepOnThisMachine(frame);
+                net.link.deliver(frame, offload);
+            }
+            net.loop.advance(Duration.ofSeconds(40));
+            if (net.dropped("fault") > 0) {
+                throw new AssertionError("a bug was caught at the edge: see the log");
+            }
+        }
+    }
+
+    /** A search must not send to strangers: addresses become ours, checksums right, so that it gets further, too. */
+    private static void keepOnThisMachine(ByteBuf frame) {
+        int at = EthernetHeader.BYTES;
+        if (frame.readableBytes() < at + Ipv4Header.MIN_BYTES) {
+            return;
+        }
+        IpAddress to = OURS[(frame.getByte(at + 16) & 0xFF) % OURS.length];
+        frame.setInt(at + 16, to.v4Bits());
+        if (Ipv4Header.headerBytes(frame, at) <= frame.readableBytes() - at) {
+            Ipv4Header.updateChecksum(frame, at);
+        }
+        int udpAt = at + Ipv4Header.headerBytes(frame, at);
+        if (Ipv4Header.protocol(frame, at) == IpProtocol.UDP && frame.readableBytes() >= udpAt + 8) {
+            frame.setShort(udpAt + 6, 0);
+        }
+    }
+}
