@@ -42,7 +42,11 @@ final class HostUdp {
 
         void onReadComplete();
 
+        /** The flow's first remote can't be reached, or refuses. */
         void onHostError(UdpFlow flow, Throwable cause);
+
+        /** A datagram to another remote could not be sent; the kernel doesn't say which. */
+        void onSendFailed(UdpFlow flow, Throwable cause);
     }
 
     /** {@code hostAlias} is the address that stands for the host's loopback. */
@@ -83,7 +87,7 @@ final class HostUdp {
     }
 
     void join(UdpFlow flow) {
-        flow.connected.pipeline().addLast(new Receiver(flow));
+        flow.connected.pipeline().addLast(new Receiver(flow, true));
         flow.connected.config().setAutoRead(true);
     }
 
@@ -102,7 +106,7 @@ final class HostUdp {
             channel.close();
             return null;
         }
-        channel.pipeline().addLast(new Receiver(flow));
+        channel.pipeline().addLast(new Receiver(flow, false));
         channel.config().setAutoRead(true);
         return channel;
     }
@@ -121,9 +125,11 @@ final class HostUdp {
     /** Hands on what one socket receives. */
     private final class Receiver extends ChannelInboundHandlerAdapter {
         private final UdpFlow flow;
+        private final boolean connected;
 
-        Receiver(UdpFlow flow) {
+        Receiver(UdpFlow flow, boolean connected) {
             this.flow = flow;
+            this.connected = connected;
         }
 
         @Override
@@ -149,7 +155,11 @@ final class HostUdp {
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            events.onHostError(flow, cause);
+            if (connected) {
+                events.onHostError(flow, cause);
+            } else {
+                events.onSendFailed(flow, cause);
+            }
         }
     }
 }

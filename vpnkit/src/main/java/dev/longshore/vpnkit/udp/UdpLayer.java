@@ -282,6 +282,12 @@ public final class UdpLayer implements TransportInput {
         }
 
         @Override
+        public void onSendFailed(UdpFlow flow, Throwable cause) {
+            LOG.debug("{}, another remote: {}", flow, cause.toString());
+            counters.increment(UdpCounter.DROPPED_HOST_FAILED);
+        }
+
+        @Override
         public void onHostError(UdpFlow flow, Throwable cause) {
             LOG.debug("{}: {}", flow, cause.toString());
             if (flows.get(flow.key) == flow) {
