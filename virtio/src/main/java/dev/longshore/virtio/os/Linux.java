@@ -130,7 +130,10 @@ public final class Linux {
         }
     }
 
-    /** A new non-blocking, close-on-exec socket for ICMP echo without privileges: Linux net/ipv4/ping.c. */
+    /**
+     * A new non-blocking, close-on-exec socket for ICMP echo over IPv4, which needs no privilege: Linux net/ipv4/ping.c.
+     * The host may forbid it to our group (-EACCES, sysctl net.ipv4.ping_group_range).
+     */
     public int pingSocket() {
         try {
             return result(

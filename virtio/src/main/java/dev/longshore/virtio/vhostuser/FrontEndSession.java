@@ -513,17 +513,26 @@ final class FrontEndSession {
         }
         ring.ready = false;
         ring.again = false;
-        device.onQueueStopped(ring.queue);
-        ring.queue.flush();
-        ring.base = ring.queue.nextAvail();
-        ring.queue.stop();
+        try {
+            device.onQueueStopped(ring.queue);
+            ring.queue.flush();
+        } catch (RuntimeException | InternalError e) { // see onBug
+            LOG.warn("{}: queue {} was not stopped properly", device.name(), ring.queue.index(), e);
+        } finally {
+            ring.base = ring.queue.nextAvail();
+            ring.queue.stop(); // in all cases: its memory may be unmapped next
+        }
     }
 
     // ---- the end
 
     private void onBug(Throwable t) {
-        LOG.error("{}: bug while serving the front end", device.name(), t);
-        close("of a bug");
+        if (t instanceof InternalError) { // how the JVM reports SIGBUS: the file under the memory was truncated
+            close("its memory is gone");
+        } else {
+            LOG.error("{}: bug while serving the front end", device.name(), t);
+            close("of a bug");
+        }
     }
 
     /** Releases everything. Idempotent. */

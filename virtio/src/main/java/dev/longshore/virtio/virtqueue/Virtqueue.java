@@ -177,11 +177,8 @@ public final class Virtqueue {
         enableNotifications();
     }
 
-    /** Stops using the rings and forgets them; what was pushed is published first. Idempotent. */
+    /** Forgets the rings without touching them again: what was pushed and not flushed is lost. Idempotent. */
     public void stop() {
-        if (running) {
-            publish();
-        }
         running = false;
         memory = GuestMemory.none();
         desc = MemorySegment.NULL;

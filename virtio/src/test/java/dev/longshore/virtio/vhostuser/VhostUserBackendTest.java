@@ -15,6 +15,8 @@ import dev.longshore.virtio.virtqueue.GuestRam;
 import dev.longshore.virtio.virtqueue.QueueFault;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -618,6 +620,31 @@ class VhostUserBackendTest {
         front.close();
 
         device.throwOnKick = false;
+        try (FrontEnd next = connect()) {
+            assertThat(next.bootAsUml(256, ALL)).isNotZero();
+        }
+    }
+
+    /** The front end cuts its memory's file under our mapping: the access fails, and ends the session alone. */
+    @Test
+    void memoryFileTruncated_endsTheSessionAndNothingElse() throws IOException {
+        ProcessResources before = ProcessResources.now();
+        GuestRam lost = GuestRam.ofUml(linux, 1 << 20);
+        FrontEnd front = new FrontEnd(linux, loop::settle, lost, path, 2);
+        front.bootAsUml(256, ALL);
+        front.ring(1).add(readable(lost.allocate(8, 8), 8));
+        front.ring(1).expose();
+        try (RandomAccessFile file = new RandomAccessFile("/proc/self/fd/" + lost.fd(), "rw")) {
+            file.setLength(0);
+        }
+        front.kick(1);
+        loop.settle();
+        assertThat(front.isClosedByBackend()).isTrue();
+        assertThat(backend.queue(1).isRunning()).isFalse();
+        front.close();
+        lost.close();
+        assertThat(ProcessResources.now()).isEqualTo(before);
+
         try (FrontEnd next = connect()) {
             assertThat(next.bootAsUml(256, ALL)).isNotZero();
         }
