@@ -21,7 +21,7 @@ class FramesFuzzTest {
     private static final IpAddress[] OURS = {GuestEnd.GATEWAY, GuestEnd.DNS, IpAddress.v4(-1)};
 
     /** Input: frames, each with an offload byte and two length bytes before it. */
-    @FuzzTest(maxDuration = "5m")
+    @FuzzTest(maxDuration = "2m")
     void anyFrames(byte[] input) {
         run(input);
     }
