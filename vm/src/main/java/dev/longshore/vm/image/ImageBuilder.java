@@ -202,7 +202,9 @@ public final class ImageBuilder {
         Map<String, String> environment = Map.of(
                 "LONGSHORE_RECIPE", recipeDirectory.toString(),
                 "LONGSHORE_OUT", out.toString(),
-                "TMPDIR", scratch.toString());
+                "TMPDIR", scratch.toString(),
+                // For the scripts of Debian's kernel packages: the initial file system is ours.
+                "INITRD", "No");
         Deque<String> output = new ArrayDeque<>();
         int code = tools.runLogged(command, environment, log, line -> {
             keep(output, line);
@@ -238,7 +240,7 @@ public final class ImageBuilder {
         List<String> kernelFiles =
                 switch (recipe.kernel()) {
                     case UML -> List.of(GuestImage.UML_KERNEL);
-                    case CLOUD -> List.of(GuestImage.CLOUD_KERNEL, GuestImage.CLOUD_INITRD);
+                    case CLOUD -> List.of(GuestImage.CLOUD_KERNEL);
                 };
         List<String> files = new ArrayList<>(List.of(GuestImage.ROOT_FILE_SYSTEM, GuestImage.PACKAGES));
         files.addAll(kernelFiles);
@@ -251,8 +253,16 @@ public final class ImageBuilder {
                     out.resolve(file).toString(),
                     fresh.resolve(file).toString());
         }
-        if (recipe.kernel() == GuestKernel.UML) {
-            new KernelFit(tools, log).fit(fresh.resolve(GuestImage.UML_KERNEL), out, fresh, directory());
+        switch (recipe.kernel()) {
+            case UML ->
+                new KernelFit(tools, log).fit(fresh.resolve(GuestImage.UML_KERNEL), out, fresh, directory());
+            case CLOUD ->
+                new Initramfs()
+                        .file("init", recipe.content("initrd-init"))
+                        .file("bin/busybox", Files.readAllBytes(out.resolve("busybox")))
+                        .file("virtio_blk.ko", Files.readAllBytes(out.resolve("virtio_blk.ko")))
+                        .directory("root")
+                        .writeTo(fresh.resolve(GuestImage.CLOUD_INITRD));
         }
         Path manifest = fresh.resolve(GuestImage.MANIFEST);
         try (Writer writer = Files.newBufferedWriter(manifest)) {

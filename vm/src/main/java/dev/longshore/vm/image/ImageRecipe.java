@@ -108,8 +108,12 @@ public final class ImageRecipe {
         }
     }
 
+    byte[] content(String file) {
+        return Objects.requireNonNull(files.get(file), file).clone();
+    }
+
     private String text(String file) {
-        return new String(Objects.requireNonNull(files.get(file), file), StandardCharsets.UTF_8);
+        return new String(content(file), StandardCharsets.UTF_8);
     }
 
     /** With its length before it, so that no two lists of parts give the same bytes. */

@@ -3,8 +3,9 @@
 # removes what the guest never uses and writes the image.
 #
 # In:  LONGSHORE_RECIPE  directory with manifest.txt, files/ and the built longshore-agent
-# Out: LONGSHORE_OUT     directory for rootfs.ext4, linux, ld.so, libc.so.6, packages.txt (flat: no subdirectory,
-#                        so that an ordinary user may delete what this script made under a mapped user id)
+# Out: LONGSHORE_OUT     directory for rootfs.ext4, packages.txt and the kernel: linux, ld.so and libc.so.6, or vmlinuz,
+#                        busybox and virtio_blk.ko (flat: no subdirectory, so that an ordinary user may delete what this
+#                        script made under a mapped user id)
 set -eu
 root=$1
 recipe=$LONGSHORE_RECIPE
@@ -32,31 +33,50 @@ chroot "$root" update-alternatives --set iptables /usr/sbin/iptables-legacy
 chroot "$root" update-alternatives --set ip6tables /usr/sbin/ip6tables-legacy
 chroot "$root" dpkg-query -W -f '${Package} ${Version}\n' > "$out/packages.txt"
 
-step "taking the kernel and its modules"
-cp "$root/usr/bin/linux.uml" "$out/linux"
-cp -L "$root/lib64/ld-linux-x86-64.so.2" "$out/ld.so"
-cp -L "$root/lib/x86_64-linux-gnu/libc.so.6" "$out/libc.so.6"
-for tree in "$root"/usr/lib/uml/modules/*; do
-    release=${tree##*/}
-    modules=$root/usr/lib/modules/$release
+# Containers need networks and file systems; of the drivers, only those of virtual machines.
+# $1 the package's modules, $2 the kernel's release
+take_modules() {
+    modules=$root/usr/lib/modules/$2
     mkdir -p "$modules"
-    cp "$tree"/modules.builtin* "$tree"/modules.order "$modules"
-    # Containers need networks and file systems; of the drivers, only virtual network cards.
-    for part in net fs lib crypto drivers/net drivers/block/loop.ko drivers/virtio; do
-        [ -e "$tree/kernel/$part" ] || continue
+    cp "$1"/modules.builtin* "$1"/modules.order "$modules"
+    for part in net fs lib crypto drivers/net drivers/virtio drivers/block/virtio_blk.ko drivers/block/virtio_blk.ko.xz \
+        drivers/block/loop.ko drivers/block/loop.ko.xz drivers/char/hw_random; do
+        [ -e "$1/kernel/$part" ] || continue
         mkdir -p "$modules/kernel/$(dirname "$part")"
-        cp -a "$tree/kernel/$part" "$modules/kernel/$(dirname "$part")"
+        cp -a "$1/kernel/$part" "$modules/kernel/$(dirname "$part")"
     done
     for part in drivers/net/wireless drivers/net/ethernet drivers/net/usb drivers/net/can drivers/net/phy \
-        drivers/net/hamradio drivers/net/wan drivers/net/ieee802154 drivers/net/fddi drivers/net/arcnet \
+        drivers/net/hamradio drivers/net/wan drivers/net/ieee802154 drivers/net/fddi drivers/net/arcnet drivers/net/hyperv \
         net/mac80211 net/wireless net/bluetooth net/batman-adv net/can net/ax25 net/netrom net/rose net/nfc net/rds \
-        net/tipc net/mac802154 net/ieee802154 net/caif net/atm net/sctp/sctp_diag.ko net/dccp net/openvswitch net/mptcp \
+        net/tipc net/mac802154 net/ieee802154 net/caif net/atm net/dccp net/openvswitch net/mptcp \
         fs/btrfs fs/xfs fs/ocfs2 fs/gfs2 fs/jfs fs/reiserfs fs/f2fs fs/nilfs2 fs/ubifs fs/jffs2 fs/afs fs/ceph fs/orangefs \
         fs/coda fs/dlm fs/ntfs3 fs/bcachefs fs/hfs fs/hfsplus fs/affs fs/befs fs/minix fs/sysv fs/ufs fs/omfs fs/qnx4 fs/qnx6; do
         rm -rf "$modules/kernel/$part"
     done
     find "$modules" -name '*.ko' -exec strip --strip-debug {} +
-    chroot "$root" depmod "$release" 2>/dev/null
+    chroot "$root" depmod "$2" 2>/dev/null
+}
+
+step "taking the kernel and its modules"
+for tree in "$root"/usr/lib/uml/modules/*; do
+    [ -d "$tree" ] || continue
+    cp "$root/usr/bin/linux.uml" "$out/linux"
+    cp -L "$root/lib64/ld-linux-x86-64.so.2" "$out/ld.so"
+    cp -L "$root/lib/x86_64-linux-gnu/libc.so.6" "$out/libc.so.6"
+    take_modules "$tree" "${tree##*/}"
+done
+for kernel in "$root"/boot/vmlinuz-*; do
+    [ -f "$kernel" ] || continue
+    release=${kernel##*/vmlinuz-}
+    cp "$kernel" "$out/vmlinuz"
+    mv "$root/usr/lib/modules/$release" "$root/all-modules"
+    take_modules "$root/all-modules" "$release"
+    # The daemon makes the initial file system of these two.
+    cp "$root/usr/bin/busybox" "$out/busybox"
+    cp "$modules"/kernel/drivers/block/virtio_blk.ko* "$root/tmp"
+    chroot "$root" sh -c 'xz -q -d /tmp/virtio_blk.ko.xz' 2>/dev/null || :
+    mv "$root/tmp/virtio_blk.ko" "$out"
+    rm -rf "$root/all-modules"
 done
 
 step "removing what the guest never uses"
