@@ -103,7 +103,8 @@ public final class EchoFlows {
     }
 
     void onBatchEnd() {
-        for (Flow flow : unflushed) {
+        for (int i = 0; i < unflushed.size(); i++) {
+            Flow flow = unflushed.get(i);
             flow.dirty = false;
             flow.channel.flush();
         }
