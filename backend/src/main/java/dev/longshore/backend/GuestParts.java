@@ -19,10 +19,12 @@ final class GuestParts implements GuestStack.Factory {
 
     private final Home home;
     private final Consumer<Events.What> events;
+    private final Meters meters;
 
-    GuestParts(Home home, Consumer<Events.What> events) {
+    GuestParts(Home home, Consumer<Events.What> events, Meters meters) {
         this.home = home;
         this.events = events;
+        this.meters = meters;
     }
 
     @Override
@@ -31,7 +33,7 @@ final class GuestParts implements GuestStack.Factory {
         SubnetChoice choice = SubnetChoice.choose(settings.network(), HostRoutes.read());
         Settings moved = settings.withNetwork(settings.network().withSubnet(choice.subnet()));
         try {
-            return new GuestRun(home, moved, choice, GuestMachine.choose(home, moved, ended), events);
+            return new GuestRun(home, moved, choice, GuestMachine.choose(home, moved, ended), events, meters);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new PartException("cancelled", e);

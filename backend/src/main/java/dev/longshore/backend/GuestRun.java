@@ -39,6 +39,7 @@ final class GuestRun implements GuestStack {
     private final SubnetChoice choice;
     private final GuestMachine machine;
     private final Consumer<Events.What> events;
+    private final Meters meters;
     private final Loops loops = new Loops();
     private final VsockHost vsock;
     private final AgentClient agent;
@@ -49,12 +50,20 @@ final class GuestRun implements GuestStack {
     private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
     private volatile boolean agentReady;
     private @Nullable VsockListener publishing;
+    private @Nullable RunMeters runMeters;
 
-    GuestRun(Home home, Settings settings, SubnetChoice choice, GuestMachine machine, Consumer<Events.What> events) {
+    GuestRun(
+            Home home,
+            Settings settings,
+            SubnetChoice choice,
+            GuestMachine machine,
+            Consumer<Events.What> events,
+            Meters meters) {
         this.settings = settings;
         this.choice = choice;
         this.machine = machine;
         this.events = events;
+        this.meters = meters;
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
         engine = new EnginePart(home.dockerSocket(), vsock);
@@ -73,7 +82,8 @@ final class GuestRun implements GuestStack {
                 machine.imagePart(),
                 machine.diskPart(),
                 new SimplePart("network", "Network " + choice.subnet(), _ -> openNetwork(), this::closeNetwork),
-                new SimplePart("vsock", "Streams to the guest", _ -> openVsock(), this::closeVsock),
+                new SimplePart("vsock", "", _ -> openVsock(), this::closeVsock),
+                new SimplePart("meters", "", _ -> addMeters(), this::removeMeters),
                 engine.socketPart(),
                 machine.processPart(agent),
                 new SimplePart("agent", "Guest booted", _ -> awaitAgent(), () -> agentReady = false),
@@ -112,6 +122,20 @@ final class GuestRun implements GuestStack {
             listener.close();
         }
         Futures.settle(vsockSocket.close());
+    }
+
+    private void addMeters() {
+        RunMeters made = new RunMeters(meters, Objects.requireNonNull(network, "network"));
+        made.card(card.counters(), cardSocket);
+        made.vsock(vsock.counters(), vsockSocket);
+        runMeters = made;
+    }
+
+    private void removeMeters() {
+        RunMeters made = runMeters;
+        if (made != null) {
+            made.close();
+        }
     }
 
     private void awaitAgent() throws PartException, InterruptedException {

@@ -81,6 +81,9 @@ final class Lifecycle {
             case DONE -> LOG.info("{}: done in {} ms", part.name(), millis(since));
             case FAILED -> LOG.warn("{}: {}", part.name(), text);
         }
+        if (part.title().isEmpty() && phase != Events.Phase.FAILED) {
+            return;
+        }
         steps.onStep(new Events.Step(part.name(), phase, text, Duration.ofNanos(System.nanoTime() - since)));
     }
 

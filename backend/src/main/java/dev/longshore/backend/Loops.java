@@ -37,7 +37,7 @@ final class Loops implements Part {
 
     @Override
     public String title() {
-        return "Event loops";
+        return "";
     }
 
     /** Their threads start with their first task. */

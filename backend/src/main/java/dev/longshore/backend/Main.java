@@ -104,7 +104,7 @@ public final class Main {
 
         EventLog events = new EventLog(Clock.systemUTC());
         Meters meters = new Meters();
-        Conductor conductor = new Conductor(home, events, new GuestParts(home, events::add), meters::scrape);
+        Conductor conductor = new Conductor(home, events, new GuestParts(home, events::add, meters), meters::scrape);
         CountDownLatch closed = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> onSignal(conductor, closed), "signal"));
         if (foreground) {

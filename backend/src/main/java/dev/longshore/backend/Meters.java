@@ -2,20 +2,28 @@ package dev.longshore.backend;
 
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.DoubleSupplier;
 
 /** All meters of the daemon, in one registry. Thread-safe: as the registry is. */
 final class Meters {
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final List<Group> groups = new CopyOnWriteArrayList<>();
 
     Meters() {
-        gauge("longshore.process.resident.bytes", "Resident memory of the daemon", Tags.empty(), Resident::bytes);
-        gauge("longshore.process.heap.used.bytes", "Java heap in use", Tags.empty(), Meters::heapUsed);
+        Group own = group(() -> {});
+        own.gauge(
+                "longshore.process.resident.bytes",
+                "Memory of the daemon in RAM, the touched part of the guest's included.",
+                Tags.empty(),
+                Resident::bytes);
+        own.gauge("longshore.process.heap.used.bytes", "Java heap in use.", Tags.empty(), Meters::heapUsed);
     }
 
     private static double heapUsed() {
@@ -23,18 +31,31 @@ final class Meters {
         return runtime.totalMemory() - runtime.freeMemory();
     }
 
-    void gauge(String name, String help, Tags tags, DoubleSupplier value) {
-        Gauge.builder(name, value::getAsDouble).description(help).tags(tags).register(registry);
+    /**
+     * A new group, without meters.
+     *
+     * @param beforeScrape brings what the meters read up to date; on the control server's thread
+     */
+    Group group(Runnable beforeScrape) {
+        Group group = new Group(beforeScrape);
+        groups.add(group);
+        return group;
     }
 
     /** Prometheus text format. */
     String scrape() {
+        groups.forEach(g -> g.beforeScrape.run());
         return registry.scrape();
     }
 
-    /** Meters of one run of the guest: they go away with it. Confined to the lifecycle thread. */
+    /** Meters that come and go together. Confined to the thread that makes it. */
     final class Group {
-        private final List<io.micrometer.core.instrument.Meter> meters = new ArrayList<>();
+        private final Runnable beforeScrape;
+        private final List<Meter> meters = new ArrayList<>();
+
+        private Group(Runnable beforeScrape) {
+            this.beforeScrape = beforeScrape;
+        }
 
         void counter(String name, String help, Tags tags, DoubleSupplier value) {
             meters.add(FunctionCounter.builder(name, value, DoubleSupplier::getAsDouble)
@@ -51,6 +72,7 @@ final class Meters {
         }
 
         void close() {
+            groups.remove(this);
             meters.forEach(registry::remove);
             meters.clear();
         }

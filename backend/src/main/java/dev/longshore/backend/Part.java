@@ -8,7 +8,7 @@ interface Part {
     /** Stable and short, for events and logs: {@code guest}. */
     String name();
 
-    /** What starting it means to the user, as in {@code booting the guest}. */
+    /** What is there once it has started, for the user: {@code Data disk}; empty for what the user need not know. */
     String title();
 
     /**

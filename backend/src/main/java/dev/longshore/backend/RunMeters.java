@@ -1,0 +1,113 @@
+package dev.longshore.backend;
+
+import dev.longshore.portforward.PortSnapshot;
+import dev.longshore.virtio.net.NetCounters;
+import dev.longshore.virtio.net.NetDrop;
+import dev.longshore.virtio.vhostuser.VhostUserBackend;
+import dev.longshore.virtio.virtqueue.QueueCounters;
+import dev.longshore.virtio.vsock.VsockCounter;
+import dev.longshore.virtio.vsock.VsockCounters;
+import dev.longshore.vpnkit.count.Counters;
+import io.micrometer.core.instrument.Tags;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
+
+/** The counters of one run's parts as meters. The part belongs to the lifecycle thread. */
+final class RunMeters {
+    private static final long PORTS_MILLIS = 500;
+
+    private final Meters.Group group;
+    private final GuestNetwork network;
+    private final Map<String, Long> readings = new ConcurrentHashMap<>();
+    private volatile List<PortSnapshot> ports = List.of();
+
+    RunMeters(Meters meters, GuestNetwork network) {
+        this.network = network;
+        group = meters.group(this::refresh);
+        refresh();
+        stack();
+        group.gauge("portforward.ports.bound", "Ports bound on the host.", Tags.empty(), () -> ports.size());
+        group.gauge(
+                "portforward.connections.active",
+                "Connections and UDP flows of published ports.",
+                Tags.empty(),
+                () -> ports.stream().mapToLong(PortSnapshot::active).sum());
+    }
+
+    /** The stack's own, read all at once before each scrape. */
+    private void stack() {
+        for (Counters.Reading r : network.readings()) {
+            String key = r.metric() + "{" + r.tags() + "}";
+            if (r.metric().endsWith(".active")) {
+                group.gauge(r.metric(), r.help(), tags(r.tags()), () -> readings.getOrDefault(key, 0L));
+            } else {
+                group.counter(r.metric(), r.help(), tags(r.tags()), () -> readings.getOrDefault(key, 0L));
+            }
+        }
+    }
+
+    private void refresh() {
+        network.readings().forEach(r -> readings.put(r.metric() + "{" + r.tags() + "}", r.value()));
+        try {
+            ports = network.ports().list().get(PORTS_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            ports = List.of(); // the network has just stopped
+        }
+    }
+
+    void card(NetCounters c, VhostUserBackend backend) {
+        count("virtio.net.frames", "direction=fromGuest", "Frames given to the stack.", c::framesFromGuest);
+        count("virtio.net.frames", "direction=toGuest", "Frames put into the guest's buffers.", c::framesToGuest);
+        count("virtio.net.bytes", "direction=fromGuest", "Bytes of the frames given to the stack.", c::bytesFromGuest);
+        count("virtio.net.bytes", "direction=toGuest", "Bytes of the frames given to the guest.", c::bytesToGuest);
+        count("virtio.net.blocked", "", "Times that the guest had no room for a frame.", c::blocked);
+        for (NetDrop reason : NetDrop.values()) {
+            String word = reason.name().toLowerCase(Locale.ROOT);
+            count("virtio.net.dropped", "reason=" + word, "Frames dropped at the link.", () -> c.drops(reason));
+        }
+        queue(backend, 0, "net.receiveq");
+        queue(backend, 1, "net.transmitq");
+    }
+
+    void vsock(VsockCounters c, VhostUserBackend backend) {
+        for (VsockCounter counter : VsockCounter.values()) {
+            count(counter.metric(), "", "Streams between host and guest.", () -> c.get(counter));
+        }
+        queue(backend, 0, "vsock.receiveq");
+        queue(backend, 1, "vsock.transmitq");
+    }
+
+    private void queue(VhostUserBackend backend, int index, String name) {
+        QueueCounters c = backend.queue(index).counters();
+        count("virtio.queue.kicks", "queue=" + name, "Kicks from the guest.", c::kicks);
+        count("virtio.queue.calls", "queue=" + name, "Interrupts sent to the guest.", c::calls);
+        count("virtio.queue.chains", "queue=" + name, "Buffers taken from the guest.", c::chains);
+        count("virtio.queue.faults", "queue=" + name, "Times the guest broke the ring.", c::faults);
+    }
+
+    private void count(String name, String tags, String help, LongSupplier value) {
+        group.counter(name, help, tags(tags), value::getAsLong);
+    }
+
+    /** From {@code layer=tcp,reason=header}. */
+    private static Tags tags(String text) {
+        Tags tags = Tags.empty();
+        for (String pair : text.isEmpty() ? new String[0] : text.split(",", -1)) {
+            int equals = pair.indexOf('=');
+            tags = tags.and(pair.substring(0, equals), pair.substring(equals + 1));
+        }
+        return tags;
+    }
+
+    void close() {
+        group.close();
+    }
+}
