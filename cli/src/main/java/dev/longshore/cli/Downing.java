@@ -32,10 +32,10 @@ final class Downing {
         if (ran) {
             terminal.say("stopping …");
             askToStop(pid);
-            if (!released(CLEAN_SECONDS)) {
+            if (!ended(pid, CLEAN_SECONDS)) {
                 terminal.say("the daemon (pid " + pid + ") does not stop; killing it");
                 ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
-                if (!released(KILL_SECONDS)) {
+                if (!ended(pid, KILL_SECONDS)) {
                     throw new CliException("the daemon (pid " + pid + ") cannot be killed");
                 }
             }
@@ -61,9 +61,10 @@ final class Downing {
         ProcessHandle.of(pid).ifPresent(ProcessHandle::destroy);
     }
 
-    private boolean released(long seconds) throws InterruptedException {
+    /** The home is free, and the process gone: it has a moment's work left after it let go of the home. */
+    private boolean ended(long pid, long seconds) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
-        while (HomeLock.holder(home) != 0) {
+        while (HomeLock.holder(home) != 0 || HomeProcesses.runs(pid)) {
             if (System.nanoTime() - deadline >= 0) {
                 return false;
             }

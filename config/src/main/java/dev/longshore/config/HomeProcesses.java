@@ -32,6 +32,21 @@ public final class HomeProcesses {
         return found;
     }
 
+    /** True while the process can still do something: not for a zombie, whose parent may never collect it. */
+    public static boolean runs(long pid) {
+        if (!Files.isDirectory(PROC)) {
+            return ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false);
+        }
+        try {
+            // proc(5): "pid (comm) state …", and comm may have blanks and brackets in it
+            String stat = Files.readString(PROC.resolve(pid + "/stat"));
+            char state = stat.charAt(stat.lastIndexOf(')') + 2);
+            return state != 'Z' && state != 'X';
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     private static boolean names(Path process, String mark) {
         try {
             return new String(Files.readAllBytes(process.resolve("cmdline")), StandardCharsets.UTF_8).contains(mark);

@@ -1,0 +1,123 @@
+package dev.longshore.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.config.Home;
+import dev.longshore.config.HomeLock;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The commands as the user types them, where no daemon runs. */
+class LongshoreCommandTest {
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void help_showsEveryCommandAndExamples() {
+        assertThat(run("--help")).isZero();
+
+        assertThat(out.toString())
+                .contains("up", "down", "restart", "status", "logs", "ports", "metrics", "version", "LONGSHORE_HOME");
+    }
+
+    @Test
+    void status_withoutADaemon_isStopped() {
+        assertThat(run("status")).isEqualTo(ExitCode.STOPPED);
+        assertThat(out.toString()).startsWith("status       stopped");
+
+        assertThat(run("status", "--format", "json")).isEqualTo(ExitCode.STOPPED);
+        assertThat(out.toString()).contains("\"dockerHost\" : \"unix://" + directory);
+    }
+
+    @Test
+    void wrongArguments_areAUsageError() {
+        assertThat(run("status", "--format", "xml")).isEqualTo(ExitCode.USAGE);
+        assertThat(run("stauts")).isEqualTo(ExitCode.USAGE);
+        assertThat(err.toString()).contains("stauts");
+    }
+
+    @Test
+    void commandsThatNeedADaemon_sayHowToStartOne() {
+        assertThat(run("ports")).isEqualTo(ExitCode.FAILED);
+        assertThat(run("metrics")).isEqualTo(ExitCode.FAILED);
+        assertThat(err.toString()).contains("not running; start it with: longshore up");
+    }
+
+    @Test
+    void down_afterADaemonWasKilled_sweepsItsFiles() throws Exception {
+        Home home = home();
+        home.create();
+        for (Path socket : home.sockets()) {
+            Files.writeString(socket, "");
+        }
+        Files.writeString(home.pidFile(), "1\n");
+
+        assertThat(run("down")).isZero();
+
+        assertThat(home.run()).isEmptyDirectory();
+        assertThat(err.toString()).contains("Not running.");
+    }
+
+    @Test
+    void status_whileSomebodyHoldsTheHome_isNoLongerStopped() throws Exception {
+        Home home = home();
+        home.create();
+        try (HomeLock lock = HomeLock.take(home)) {
+            assertThat(lock).isNotNull();
+            assertThat(HomeLock.take(home)).isNull();
+            assertThat(run("status")).isEqualTo(ExitCode.CHANGING);
+        }
+        assertThat(HomeLock.holder(home)).isZero();
+    }
+
+    @Test
+    void logs_showTheEndOfTheFile() throws Exception {
+        Home home = home();
+        home.create();
+        Files.writeString(home.backendLog(), "one\ntwo\nthree\n");
+        Files.writeString(home.consoleLog(), "booting\n");
+
+        assertThat(run("logs", "-n", "2")).isZero();
+        assertThat(out.toString()).isEqualTo("two\nthree\n");
+        assertThat(run("logs", "--console")).isZero();
+        assertThat(out.toString()).endsWith("booting\n");
+    }
+
+    @Test
+    void up_withoutTheLauncher_saysSo() {
+        assertThat(run("up")).isEqualTo(ExitCode.FAILED);
+        assertThat(err.toString()).contains("./longshore up");
+    }
+
+    @Test
+    void up_withTooLongAHome_saysWhatToDo() {
+        Home home = Home.at(directory.resolve("d".repeat(100)), directory);
+
+        assertThat(run(home, "up")).isEqualTo(ExitCode.FAILED);
+        assertThat(err.toString()).contains("LONGSHORE_HOME").contains("shorter");
+    }
+
+    private Home home() {
+        return Home.at(directory, directory.resolve("cache"));
+    }
+
+    private int run(String... arguments) {
+        return run(home(), arguments);
+    }
+
+    private int run(Home home, String... arguments) {
+        Terminal terminal = new Terminal(new PrintWriter(out), new PrintWriter(err), false);
+        int status = LongshoreCommand.commandLine(new Context(home, terminal, new DaemonLauncher(home, "")))
+                .execute(arguments);
+        terminal.out().flush();
+        terminal.err().flush();
+        return status;
+    }
+}
