@@ -41,7 +41,8 @@ public final class ImageBuilder {
             "mke2fs", "e2fsprogs",
             "gcc", "gcc",
             "strip", "binutils",
-            "setpriv", "util-linux");
+            "setpriv", "util-linux",
+            "unshare", "util-linux");
 
     private static final List<String> DPKG_EXCLUDES =
             List.of("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*");
@@ -156,7 +157,8 @@ public final class ImageBuilder {
                 .toList();
         if (!missing.isEmpty()) {
             throw new ImageException("building the guest image needs " + String.join(", ", missing) + ": "
-                    + HostTools.installCommand(missing.stream().map(TOOLS::get).toList()));
+                    + HostTools.installCommand(
+                            missing.stream().map(TOOLS::get).distinct().toList()));
         }
     }
 
@@ -186,12 +188,13 @@ public final class ImageBuilder {
 
     private void bootstrap(Path recipeDirectory, Path out, Writer log)
             throws ImageException, IOException, InterruptedException {
-        // With the daemon, should that be killed; on SIGTERM mmdebstrap cleans up behind itself.
-        List<String> command = new ArrayList<>(List.of(
-                "setpriv",
-                "--pdeathsig",
-                "TERM",
-                "--",
+        // Ends with the daemon, should that be killed; on SIGTERM mmdebstrap cleans up behind itself.
+        List<String> command = new ArrayList<>(List.of("setpriv", "--pdeathsig", "TERM", "--"));
+        if (tools.isRoot()) {
+            // As root it mounts /proc and the like in the host's file tree, but nobody else shall see that.
+            command.addAll(List.of("unshare", "--mount", "--"));
+        }
+        command.addAll(List.of(
                 "mmdebstrap",
                 "--variant=essential",
                 "--format=null",
@@ -254,8 +257,7 @@ public final class ImageBuilder {
                     fresh.resolve(file).toString());
         }
         switch (recipe.kernel()) {
-            case UML ->
-                new KernelFit(tools, log).fit(fresh.resolve(GuestImage.UML_KERNEL), out, fresh, directory());
+            case UML -> new KernelFit(tools, log).fit(fresh.resolve(GuestImage.UML_KERNEL), out, fresh, directory());
             case CLOUD ->
                 new Initramfs()
                         .file("init", recipe.content("initrd-init"))

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +64,7 @@ public final class BootSectorProbe implements KvmProbe {
                 }
             }
             boolean boots = run(qemu);
+            Files.createDirectories(Objects.requireNonNull(answers.getParent()));
             Files.writeString(answers, question + (boots ? "boots" : "fails"));
             return boots;
         } catch (IOException e) {

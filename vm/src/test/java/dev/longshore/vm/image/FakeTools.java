@@ -16,6 +16,7 @@ final class FakeTools {
         put("strip", "exit 0");
         put("gcc", "while [ $# -gt 0 ]; do [ \"$1\" = -o ] && echo agent > \"$2\"; shift; done");
         put("setpriv", "while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"");
+        put("unshare", "while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"");
         put("mmdebstrap", """
                 echo run >> "$(dirname "$0")/mmdebstrap.runs"
                 echo "$*" > "$(dirname "$0")/mmdebstrap.arguments"
