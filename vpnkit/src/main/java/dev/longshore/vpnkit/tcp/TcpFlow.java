@@ -371,10 +371,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         TcpState next = state.onFin(sender.isFinAcked());
         if (next != state) {
             receiver.passFin();
+            become(next); // before the host hears of it: it may close at once, from within the call
             to.guestFinished();
-            if (state != TcpState.CLOSED) {
-                become(next);
-            }
         }
     }
 

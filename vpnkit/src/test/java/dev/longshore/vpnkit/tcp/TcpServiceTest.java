@@ -31,6 +31,7 @@ class TcpServiceTest {
     private final List<String> events = new ArrayList<>();
     private final List<DuplexChannel> channels = new ArrayList<>();
     private int iss;
+    private boolean closeOnEof;
 
     private final class Recorder extends ChannelInboundHandlerAdapter {
         @Override
@@ -50,6 +51,9 @@ class TcpServiceTest {
         public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
             if (event instanceof ChannelInputShutdownEvent) {
                 events.add("eof");
+                if (closeOnEof) {
+                    ctx.close();
+                }
             }
         }
 
@@ -119,6 +123,19 @@ class TcpServiceTest {
         bench.run();
         assertThat(events).endsWith("inactive");
         assertThat(bench.stack.flowCount()).isZero();
+    }
+
+    @Test
+    void guestsFin_answeredByCloseFromWithinTheEvent_endsInLastAck() {
+        closeOnEof = true;
+        guest.sends(FIN | ACK, 100, iss + 1, "q");
+        bench.run();
+        guest.receives(FIN | ACK, iss + 1, 102);
+        guest.sends(ACK, 102, iss + 2);
+        bench.run();
+        assertThat(events).containsExactly("active", "q", "eof", "inactive");
+        assertThat(bench.stack.flowCount()).isZero();
+        bench.guestEnd.receivesNothing();
     }
 
     @Test
