@@ -96,6 +96,11 @@ public final class FlowChannel extends AbstractChannel implements DuplexChannel 
         }
 
         @Override
+        public int held() {
+            return inboundBytes;
+        }
+
+        @Override
         public void wantMore(boolean more) {
             wanted = more;
             if (more && open) {

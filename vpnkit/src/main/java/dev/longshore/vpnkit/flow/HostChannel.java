@@ -107,6 +107,11 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         return closed ? 0 : (int) Math.max(0, bufferBytes.getAsInt() - pending());
     }
 
+    @Override
+    public int held() {
+        return closed ? 0 : (int) Math.min(Integer.MAX_VALUE, pending());
+    }
+
     private long pending() {
         @Nullable ChannelOutboundBuffer buffer = channel.unsafe().outboundBuffer();
         return buffer == null ? 0 : buffer.totalPendingWriteBytes();

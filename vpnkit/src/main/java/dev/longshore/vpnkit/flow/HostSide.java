@@ -21,6 +21,9 @@ public interface HostSide {
     /** Bytes it would hold for a slow receiver beyond those it holds now; 0 or more. The guest's window follows it. */
     int room();
 
+    /** Bytes it holds now that the receiver has not taken. */
+    int held();
+
     /** False: stop giving, enough is waiting for the guest. True: go on. Starts as false. */
     void wantMore(boolean wanted);
 

@@ -20,6 +20,7 @@ final class Reassembly {
     private final @Nullable ByteBuf[] pieces = new ByteBuf[MAX_PIECES];
     private final int[] starts = new int[MAX_PIECES];
     private int count;
+    private int bytes;
 
     boolean isEmpty() {
         return count == 0;
@@ -31,6 +32,10 @@ final class Reassembly {
 
     private ByteBuf piece(int i) {
         return Objects.requireNonNull(pieces[i]);
+    }
+
+    int bytes() {
+        return bytes;
     }
 
     private int end(int i) {
@@ -52,7 +57,7 @@ final class Reassembly {
                     return false;
                 }
                 int n = Seq.distance(from, gapEnd);
-                insert(i, from, b.retainedSlice(at + Seq.distance(seq, from), n)); // held until taken or cleared
+                insert(i, from, Pieces.keep(b, at + Seq.distance(seq, from), n)); // held until taken or cleared
                 i++;
             }
             if (i == count) {
@@ -70,6 +75,7 @@ final class Reassembly {
         pieces[i] = piece;
         starts[i] = start;
         count++;
+        bytes += piece.readableBytes();
     }
 
     /** The first piece if it begins at or before {@code rcvNxt} and ends after it, without what lies before; the caller owns it. */
@@ -78,6 +84,7 @@ final class Reassembly {
         while (count > 0 && Seq.le(starts[0], rcvNxt)) {
             ByteBuf first = piece(0);
             int old = Seq.distance(starts[0], rcvNxt);
+            bytes -= first.readableBytes();
             removeFirst();
             if (old < first.readableBytes()) {
                 first.skipBytes(old);
@@ -101,6 +108,7 @@ final class Reassembly {
             pieces[i] = null;
         }
         count = 0;
+        bytes = 0;
     }
 
     /** Called under assert. */

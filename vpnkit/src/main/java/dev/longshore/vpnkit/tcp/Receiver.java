@@ -113,7 +113,7 @@ final class Receiver {
         }
         ackDue = ackDue || len > 0 || fin;
         if (fresh > 0 && from == rcvNxt) {
-            take(b.retainedSlice(at + old, fresh), host); // the host's side releases it when it is written
+            take(Pieces.keep(b, at + old, fresh), host); // the host's side releases it when it is written
             takeEarly(host);
         } else if (fresh > 0) {
             keep(b, at + old, fresh, from);
@@ -162,6 +162,12 @@ final class Receiver {
         edge = Seq.max(edge, rcvNxt);
         finSeen = false;
         ackDue = true;
+    }
+
+    /** Bytes that have come ahead of their turn. */
+    int earlyBytes() {
+        Reassembly r = early;
+        return r == null ? 0 : r.bytes();
     }
 
     void release() {

@@ -23,11 +23,17 @@ final class SendQueue {
     private int head;
     private int count;
     private int bytes;
+    private int footprint;
     private int cursor; // buffers between head and the remembered place
     private int cursorStart; // position of that buffer's first byte
 
     int bytes() {
         return bytes;
+    }
+
+    /** The memory that these bytes keep in use: more than {@link #bytes}, where a remote sent little at a time. */
+    int footprint() {
+        return footprint;
     }
 
     boolean isEmpty() {
@@ -46,6 +52,7 @@ final class SendQueue {
         ring[(head + count) & (ring.length - 1)] = data;
         count++;
         bytes += data.readableBytes();
+        footprint += Pieces.footprint(data);
     }
 
     private void grow() {
@@ -83,6 +90,7 @@ final class SendQueue {
     }
 
     private void removeFirst() {
+        footprint -= Pieces.footprint(at(0));
         at(0).release();
         ring[head] = null;
         head = (head + 1) & (ring.length - 1);
@@ -136,6 +144,7 @@ final class SendQueue {
         head = 0;
         count = 0;
         bytes = 0;
+        footprint = 0;
         cursor = 0;
         cursorStart = 0;
     }

@@ -21,6 +21,10 @@ public enum TcpCounter implements Counted {
     SYNS_OVER_FLOW_LIMIT("vpnkit.packets.dropped", "layer=tcp,reason=flows", "SYNs not answered: too many flows."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=tcp,reason=header", "Segments with impossible lengths."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=tcp,reason=checksum", "Segments with a wrong checksum."),
+    DROPPED_MEMORY(
+            "vpnkit.packets.dropped",
+            "layer=tcp,reason=memory",
+            "Text there was no memory for: the host takes too little."),
     SEGMENTS_FROM_GUEST("vpnkit.tcp.segments", "direction=fromGuest", "Segments from the guest, good or bad."),
     UNACCEPTABLE("vpnkit.tcp.segments.unacceptable", "", "Segments outside the window, answered by an ACK."),
     OUT_OF_ORDER("vpnkit.tcp.segments.out.of.order", "", "Segments ahead of their turn, or filling a gap."),

@@ -73,6 +73,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     private long lifeTimerAt;
     private long heardAt;
     private int keepAliveProbes;
+    private int accounted;
 
     /** Used by {@link TcpStack#work}: waiting there for its turn. */
     boolean queued;
@@ -327,6 +328,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             return false;
         }
         sender.onAck(seq, ack, TcpHeader.window(b, at), bare);
+        account();
         if (sender.isFinAcked()) {
             become(state.onFinAcked());
             if (state == TcpState.CLOSED) {
@@ -349,6 +351,10 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         HostSide to = host;
         if (to == null || (hostGone && text > 0)) {
             abort(new FlowEnd.HostGone()); // §3.10.7.4 has no such case; RFC 9293 §3.6.1, second paragraph, does
+            return;
+        }
+        if (text > 0 && !stack.mayKeep(to.held() + receiver.earlyBytes(), text)) {
+            count(TcpCounter.DROPPED_MEMORY); // as if lost on the way: the guest sends it again
             return;
         }
         boolean early = receiver.hasEarly() || seq != receiver.rcvNxt();
@@ -392,7 +398,19 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             return;
         }
         sender.queue.add(data);
+        account();
+        if (stack.isOverfull(sender.queue.footprint())) {
+            abort(new FlowEnd.Evicted());
+            return;
+        }
         wantMore();
+    }
+
+    /** Tells the stack what this flow keeps for the guest. */
+    private void account() {
+        int footprint = sender.queue.footprint();
+        stack.onKeptForGuest(footprint - accounted);
+        accounted = footprint;
     }
 
     @Override
@@ -402,7 +420,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
 
     /** Twice the guest's window keeps it full; a share of the whole keeps memory bounded. */
     private int sendBuffer() {
-        return (int) Math.min(Math.max(2L * sender.sndWnd(), 64 << 10), stack.bufferBytes());
+        return (int) Math.min(Math.max(2L * sender.sndWnd(), 64 << 10), stack.bufferBytesToGuest());
     }
 
     /** Back-pressure, with a gap between off and on. */
@@ -411,7 +429,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         if (from == null || !state.isSynchronized()) {
             return;
         }
-        int waiting = sender.queue.bytes();
+        // A remote that sends byte by byte costs a buffer for each: what counts then is the memory.
+        int waiting = Math.max(sender.queue.bytes(), sender.queue.footprint() / 4);
         boolean wanted = hostWanted ? waiting < sendBuffer() : waiting <= sendBuffer() / 2;
         if (wanted != hostWanted) {
             hostWanted = wanted;
@@ -613,8 +632,9 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             case LISTEN -> stack.onDialBegun();
             case TIME_WAIT -> {
                 sender.release();
+                account();
                 receiver.release();
-                host = null; // it closes itself when it has written what it got
+                leaveHost();
                 startLifeTimer(2 * MSL);
                 stack.onTimeWait(this);
             }
@@ -648,16 +668,19 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         become(TcpState.CLOSED);
         stack.timers().cancel(this);
         sender.release();
+        account();
         receiver.release();
         Future<?> attempt = dial;
         dial = null;
         if (attempt != null) {
             attempt.cancel(false);
         }
+        if (why instanceof FlowEnd.Closed) {
+            leaveHost();
+        }
         HostSide side = host;
         host = null;
-        boolean orderly = why instanceof FlowEnd.Closed;
-        if (side != null && !hostGone && !orderly) {
+        if (side != null && !hostGone) {
             side.abort();
         }
         stack.onEnded(this, why);
@@ -668,8 +691,23 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         }
     }
 
+    /** All is said: the host's side closes itself when it has written what it got, if the remote ever takes it. */
+    private void leaveHost() {
+        HostSide side = host;
+        host = null;
+        if (side != null && !hostGone && side.held() > 0) {
+            stack.orphans().add(side);
+        }
+    }
+
     TcpState state() {
         return state;
+    }
+
+    /** Bytes of the guest that wait for the host, or for what is missing before them. */
+    int keptForHost() {
+        HostSide to = host;
+        return receiver.earlyBytes() + (to == null ? 0 : to.held());
     }
 
     @Nullable

@@ -50,6 +50,14 @@ public final class TcpStack implements TransportInput {
     private static final int MIN_BUFFER = 64 << 10;
     private static final int MAX_BUFFER = 1 << 20;
 
+    /** What a flow may keep however many there are, so that none is starved by the others. */
+    private static final int LEAST_SHARE = 4 << 10;
+
+    /** Counting walks over all flows. */
+    private static final long RECOUNT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final int MIN_TIME_WAITS = 64;
+
     /** RFC 5961 §7: a limit for challenge ACKs. */
     private static final int CHALLENGES_PER_SECOND = 100;
 
@@ -67,7 +75,11 @@ public final class TcpStack implements TransportInput {
     private final ArrayDeque<TcpFlow> working = new ArrayDeque<>();
     private final ArrayDeque<TcpFlow> timeWaits = new ArrayDeque<>();
     private final Runnable workTask = this::workNow;
+    private final Orphans orphans;
     private int dials;
+    private long keptForHost; // at most: exact when it was counted last, grown since
+    private long countedAt;
+    private long keptForGuest;
     private boolean inBatch;
     private boolean drainingNow;
     private boolean taskScheduled;
@@ -99,6 +111,8 @@ public final class TcpStack implements TransportInput {
         this.initialSequence = new InitialSequence(random, clock);
         this.flows = new FlowTable<>(random.nextLong());
         this.challengeSecond = clock.getAsLong();
+        this.countedAt = challengeSecond - RECOUNT_NANOS;
+        this.orphans = new Orphans(timers);
     }
 
     // ---- segments
@@ -451,6 +465,55 @@ public final class TcpStack implements TransportInput {
         return Math.clamp(limits.bufferedBytes() / Math.max(1, flows.size()), MIN_BUFFER, MAX_BUFFER);
     }
 
+    /** Less than {@link #bufferBytes} where the guest leaves too much untaken. */
+    int bufferBytesToGuest() {
+        return keptForGuest <= limits.bufferedBytes() ? bufferBytes() : share();
+    }
+
+    private int share() {
+        return Math.clamp(limits.bufferedBytes() / Math.max(1, flows.size()), LEAST_SHARE, MAX_BUFFER);
+    }
+
+    /**
+     * True if {@code bytes} more of the guest's may be kept for the host. A window that was promised can't be taken back,
+     * and a guest may use all it was ever promised at once: what goes beyond our memory is dropped, but for flows that keep
+     * less than their share.
+     */
+    boolean mayKeep(int keptByFlow, int bytes) {
+        if (keptForHost + bytes > limits.bufferedBytes()) {
+            recount();
+            if (keptForHost + bytes > limits.bufferedBytes() && keptByFlow + bytes > share()) {
+                return false;
+            }
+        }
+        keptForHost += bytes;
+        return true;
+    }
+
+    private void recount() {
+        long now = now();
+        if (now - countedAt >= RECOUNT_NANOS) {
+            countedAt = now;
+            keptForHost = 0;
+            flows.forEach(f -> keptForHost += f.keptForHost());
+        }
+    }
+
+    /** {@code change} of the memory that waits for the guest. */
+    void onKeptForGuest(int change) {
+        keptForGuest += change;
+        assert keptForGuest >= 0 : keptForGuest;
+    }
+
+    /** True if a flow that keeps {@code footprint} bytes for the guest has to go, so that the others can stay. */
+    boolean isOverfull(int footprint) {
+        return keptForGuest > 2 * limits.bufferedBytes() && footprint > share();
+    }
+
+    Orphans orphans() {
+        return orphans;
+    }
+
     boolean mayChallenge() {
         long now = now();
         if (now - challengeSecond >= TimeUnit.SECONDS.toNanos(1)) {
@@ -470,6 +533,14 @@ public final class TcpStack implements TransportInput {
 
     void onTimeWait(TcpFlow flow) {
         timeWaits.add(flow);
+        if (timeWaits.size() > 2 * flows.size() + MIN_TIME_WAITS) { // behind one that a guest keeps alive
+            timeWaits.removeIf(f -> f.state() != TcpState.TIME_WAIT);
+        }
+    }
+
+    /** For tests. */
+    int timeWaits() {
+        return timeWaits.size();
     }
 
     /** Called by the flow when it ends. */
