@@ -53,11 +53,15 @@ final class Meters {
         private final Runnable beforeScrape;
         private final List<Meter> meters = new ArrayList<>();
 
+        /** Micrometer's function counters hold what they count by a weak reference only. */
+        private final List<DoubleSupplier> counted = new ArrayList<>();
+
         private Group(Runnable beforeScrape) {
             this.beforeScrape = beforeScrape;
         }
 
         void counter(String name, String help, Tags tags, DoubleSupplier value) {
+            counted.add(value);
             meters.add(FunctionCounter.builder(name, value, DoubleSupplier::getAsDouble)
                     .description(help)
                     .tags(tags)
@@ -75,6 +79,7 @@ final class Meters {
             groups.remove(this);
             meters.forEach(registry::remove);
             meters.clear();
+            counted.clear();
         }
     }
 }
