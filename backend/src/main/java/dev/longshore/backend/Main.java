@@ -130,6 +130,7 @@ public final class Main {
             Outcome<String> outcome =
                     conductor.startGuest().toCompletableFuture().get();
             if (outcome instanceof Outcome.Failed<String> f && f.reason() != Outcome.Reason.CANCELLED) {
+                System.err.println(f.text()); // for an "up" that came too late for the event
                 conductor.shutdown();
                 conductor.awaitEnd();
                 return EXIT_FAILED;

@@ -6,6 +6,10 @@ import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.State;
 import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -26,6 +30,7 @@ final class Upping {
     private final Home home;
     private final DaemonLauncher launcher;
     private final Terminal terminal;
+    private final Instant since = Instant.now();
     private @Nullable Process daemon;
 
     Upping(Home home, DaemonLauncher launcher, Terminal terminal) {
@@ -91,7 +96,7 @@ final class Upping {
         if (!mine.isAlive()) {
             int status = mine.exitValue();
             if (status != HOME_TAKEN) {
-                throw new CliException("the daemon ended at once, with exit status " + status + tail());
+                throw new CliException(lastWords(status));
             }
             daemon = null; // another up was faster: its daemon is ours too
         }
@@ -137,18 +142,39 @@ final class Upping {
         };
     }
 
-    /** What the daemon said last. */
+    /** Why a daemon ended before anybody could ask it: what it wrote to its standard error, if anything. */
+    private String lastWords(int status) {
+        List<String> words = LogTail.lines(home.outputLog(), TAIL_LINES);
+        return words.isEmpty()
+                ? "the daemon ended at once, with exit status " + status + tail()
+                : String.join("\n", words);
+    }
+
+    /** The end of those logs that have been written to since. */
     private String tail() {
         StringBuilder text = new StringBuilder();
-        append(text, "the daemon's output", LogTail.lines(home.outputLog(), TAIL_LINES));
-        append(text, "the daemon's log, " + home.backendLog(), LogTail.lines(home.backendLog(), TAIL_LINES));
-        append(text, "the guest's console, " + home.consoleLog(), LogTail.lines(home.consoleLog(), TAIL_LINES));
+        append(text, "the daemon's log", home.backendLog());
+        append(text, "the guest's console", home.consoleLog());
         return text.toString();
     }
 
-    private static void append(StringBuilder text, String what, List<String> lines) {
+    private void append(StringBuilder text, String what, Path log) {
+        List<String> lines = isNew(log) ? LogTail.lines(log, TAIL_LINES) : List.of();
         if (!lines.isEmpty()) {
-            text.append("\n\nThe end of ").append(what).append(":\n  ").append(String.join("\n  ", lines));
+            text.append("\n\nThe end of ")
+                    .append(what)
+                    .append(", ")
+                    .append(log)
+                    .append(":\n  ")
+                    .append(String.join("\n  ", lines));
+        }
+    }
+
+    private boolean isNew(Path log) {
+        try {
+            return Files.getLastModifiedTime(log).toInstant().isAfter(since);
+        } catch (IOException e) {
+            return false;
         }
     }
 }
