@@ -4,8 +4,12 @@ import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A finished image in the cache. Immutable; shared read-only by all guests of the user.
@@ -14,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param properties what the build noted: {@code engine}, {@code kernel}, {@code uml.seccomp}, …
  */
 public record GuestImage(Path directory, Properties properties) {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestImage.class);
+
     static final String MANIFEST = "manifest.properties";
     static final String ROOT_FILE_SYSTEM = "rootfs.ext4";
     static final String UML_KERNEL = "linux";
@@ -31,6 +37,19 @@ public record GuestImage(Path directory, Properties properties) {
         }
         GuestImage image = new GuestImage(directory, properties);
         return Files.isReadable(image.rootFileSystem()) ? image : null;
+    }
+
+    /** Remembered as the manifest's time; of no use, and no harm, where the cache can't be written to. */
+    void markUsed() {
+        try {
+            Files.setLastModifiedTime(directory.resolve(MANIFEST), FileTime.from(Instant.now()));
+        } catch (IOException e) {
+            LOG.debug("the use of {} is not noted: {}", directory, e.toString());
+        }
+    }
+
+    Instant lastUsed() throws IOException {
+        return Files.getLastModifiedTime(directory.resolve(MANIFEST)).toInstant();
     }
 
     /** ext4 without a journal; never written to. */

@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -20,6 +22,8 @@ import java.util.Properties;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Finds the recipe's image in the cache, or builds it. Thread-safe: without mutable state; builders of any number of
@@ -32,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ImageBuilder {
     private static final String SUITE = "trixie";
+    private static final Logger LOG = LoggerFactory.getLogger(ImageBuilder.class);
+    private static final Duration KEPT_UNUSED = Duration.ofDays(30);
     private static final int KEPT_LINES = 200;
     private static final long LOCK_POLL_MILLIS = 250;
 
@@ -78,6 +84,7 @@ public final class ImageBuilder {
     public GuestImage ensure() throws ImageException, InterruptedException {
         GuestImage image = find();
         if (image != null) {
+            image.markUsed();
             return image;
         }
         try {
@@ -276,7 +283,24 @@ public final class ImageBuilder {
         if (image == null) {
             throw new ImageException("the guest image was built but can't be read in " + directory());
         }
+        prune();
         return image;
+    }
+
+    /** Deletes the images of other recipes that nobody started a guest from for long. */
+    private void prune() throws IOException {
+        Instant limit = Instant.now().minus(KEPT_UNUSED);
+        List<Path> others;
+        try (Stream<Path> entries = Files.list(images())) {
+            others = entries.filter(entry -> !entry.equals(directory())).toList();
+        }
+        for (Path other : others) {
+            GuestImage image = GuestImage.open(other);
+            if (image != null && image.lastUsed().isBefore(limit)) {
+                LOG.info("deleting the guest image {}, unused since {}", other, image.lastUsed());
+                deleteTree(other);
+            }
+        }
     }
 
     private Properties properties(Path fresh) throws IOException {

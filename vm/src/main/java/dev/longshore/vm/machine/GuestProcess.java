@@ -112,9 +112,10 @@ public final class GuestProcess {
     /** At once, with all that it started. Blocks for milliseconds. */
     public void kill() {
         stopRequested = true;
-        List<ProcessHandle> descendants = process.descendants().toList();
+        // The traced ones before their tracer: once let go, they would be free for the moment until their namespace
+        // dies.
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
-        descendants.forEach(ProcessHandle::destroyForcibly);
     }
 
     private static CompletionStage<?> ask(Supplier<? extends CompletionStage<?>> powerOff) {

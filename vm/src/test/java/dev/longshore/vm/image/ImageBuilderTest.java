@@ -7,6 +7,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -84,6 +87,35 @@ class ImageBuilderTest {
         assertThat(builder().find()).isNull();
         assertThat(builder().ensure().rootFileSystem()).exists();
         assertThat(fake.runs("mmdebstrap")).isEqualTo(2);
+    }
+
+    @Test
+    void built_imagesUnusedForLongAreDeleted_othersStay() throws Exception {
+        Path old = image("0000000000000001", Duration.ofDays(31));
+        Path recent = image("0000000000000002", Duration.ofDays(29));
+
+        builder().ensure();
+
+        assertThat(old).doesNotExist();
+        assertThat(recent).exists();
+    }
+
+    @Test
+    void imageUsed_isNotOldAnyMore() throws Exception {
+        Path manifest = builder().ensure().directory().resolve("manifest.properties");
+        Files.setLastModifiedTime(manifest, FileTime.from(Instant.EPOCH));
+
+        builder().ensure();
+
+        assertThat(Files.getLastModifiedTime(manifest).toInstant()).isAfter(Instant.EPOCH);
+    }
+
+    private Path image(String name, Duration age) throws IOException {
+        Path image = Files.createDirectories(directory.resolve("cache/images").resolve(name));
+        Files.writeString(image.resolve("rootfs.ext4"), "root");
+        Path manifest = Files.writeString(image.resolve("manifest.properties"), "");
+        Files.setLastModifiedTime(manifest, FileTime.from(Instant.now().minus(age)));
+        return image;
     }
 
     @Test
