@@ -12,8 +12,11 @@ import java.util.concurrent.TimeUnit;
 final class Orphans {
     static final int MAX = 512;
 
-    /** Linux tcp_fin_timeout. */
-    static final long TIMEOUT = TimeUnit.SECONDS.toNanos(60);
+    /**
+     * How long a remote may take nothing at all. A slow one has the time it needs: the guest was told that its bytes
+     * arrived; and the kernel's own buffer of megabytes drains first.
+     */
+    static final long TIMEOUT = TimeUnit.MINUTES.toNanos(10);
 
     private final Timers timers;
     private final ArrayDeque<Orphan> oldestFirst = new ArrayDeque<>();
@@ -24,15 +27,25 @@ final class Orphans {
 
     private final class Orphan extends Timers.Entry {
         final HostSide side;
+        private int heldBefore;
 
         Orphan(HostSide side) {
             this.side = side;
+            this.heldBefore = side.held();
         }
 
         @Override
         void onTimer(long now) {
+            int held = side.held();
+            if (held > 0 && held < heldBefore) {
+                heldBefore = held;
+                timers.wakeBy(this, now + TIMEOUT);
+                return;
+            }
             oldestFirst.remove(this);
-            side.abort();
+            if (held > 0) {
+                side.abort();
+            }
         }
     }
 

@@ -695,8 +695,11 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     private void leaveHost() {
         HostSide side = host;
         host = null;
-        if (side != null && !hostGone && side.held() > 0) {
-            stack.orphans().add(side);
+        if (side != null && !hostGone) {
+            side.flush();
+            if (side.held() > 0) {
+                stack.orphans().add(side);
+            }
         }
     }
 

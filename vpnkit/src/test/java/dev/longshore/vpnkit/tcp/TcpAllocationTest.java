@@ -112,6 +112,11 @@ class TcpAllocationTest {
         }
 
         @Override
+        public int held() {
+            return 0;
+        }
+
+        @Override
         public void wantMore(boolean wanted) {}
 
         @Override

@@ -113,9 +113,38 @@ class TcpMemoryTest {
         bench.run();
         assertThat(bench.isGone()).isTrue();
         assertThat(host.isClosed()).isFalse();
-        bench.advance(Duration.ofSeconds(61));
+        bench.advance(Duration.ofSeconds(601));
         assertThat(host.isClosed()).isTrue();
         assertThat(host.isReset()).isTrue();
+        bench.guestEnd.clearReceived();
+        bench.close();
+    }
+
+    /** The guest was told that its bytes arrived: a remote that reads slowly gets them, however long it takes. */
+    @Test
+    void hostSideWithoutFlow_hasTheTimeItNeedsWhileTheRemoteReads() {
+        TcpBench bench = new TcpBench();
+        FakeHost host = bench.established();
+        host.stalls(0);
+        for (int i = 0; i < 8; i++) {
+            bench.guest.sends(ACK, i, bench.iss + 1, "x");
+        }
+        bench.guest.sends(FIN | ACK, 8, bench.iss + 1);
+        host.finishes();
+        bench.run();
+        bench.guest.sends(ACK, 9, bench.iss + 2);
+        bench.run();
+        assertThat(bench.isGone()).isTrue();
+        for (int i = 0; i < 8; i++) {
+            bench.advance(Duration.ofSeconds(500));
+            host.stalls(1); // takes one more
+        }
+        bench.run();
+        assertThat(host.receivedBytes()).isEqualTo(8);
+        host.resumes();
+        bench.advance(Duration.ofMinutes(30));
+        assertThat(host.sawEof()).isTrue();
+        assertThat(host.isReset()).isFalse();
         bench.guestEnd.clearReceived();
         bench.close();
     }
@@ -141,7 +170,7 @@ class TcpMemoryTest {
         }
         assertThat(bench.stack.flowCount()).isZero();
         assertThat(hosts.stream().filter(h -> !h.isClosed()).count()).isEqualTo(Orphans.MAX);
-        bench.advance(Duration.ofSeconds(61));
+        bench.advance(Duration.ofSeconds(601));
         assertThat(hosts).allMatch(FakeHost::isClosed);
         bench.close();
     }
