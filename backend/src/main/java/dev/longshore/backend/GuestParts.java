@@ -2,6 +2,7 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.HostRoutes;
+import dev.longshore.config.Ipv4Subnet;
 import dev.longshore.config.Problem;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SettingsFile;
@@ -31,6 +32,7 @@ final class GuestParts implements GuestStack.Factory {
     public GuestStack create(GuestStack.Ended ended) throws PartException {
         Settings settings = settings();
         SubnetChoice choice = SubnetChoice.choose(settings.network(), HostRoutes.read());
+        choice.overlap().ifPresent(route -> note(describe(settings, choice, route)));
         Settings moved = settings.withNetwork(settings.network().withSubnet(choice.subnet()));
         try {
             return new GuestRun(home, moved, choice, GuestMachine.choose(home, moved, ended), events, meters);
@@ -40,10 +42,23 @@ final class GuestParts implements GuestStack.Factory {
         }
     }
 
+    private static String describe(Settings settings, SubnetChoice choice, Ipv4Subnet route) {
+        String overlap = "network.subnet " + settings.network().subnet() + " overlaps the host's route to " + route;
+        return choice.moved()
+                ? overlap + "; the guest's network is " + choice.subnet() + " instead"
+                : overlap + "; what is behind that route can't be reached from containers";
+    }
+
+    /** For the log and for whoever waits for the start. */
+    private void note(String text) {
+        LOG.warn("{}", text);
+        events.accept(new Events.Notice(text));
+    }
+
     private Settings settings() throws PartException {
         return switch (SettingsFile.read(home.settingsFile())) {
             case SettingsResult.Usable u -> {
-                u.warnings().forEach(w -> LOG.warn("{}: {}", home.settingsFile(), w));
+                u.warnings().forEach(w -> note(home.settingsFile() + ": " + w));
                 yield u.settings();
             }
             case SettingsResult.Refused r ->

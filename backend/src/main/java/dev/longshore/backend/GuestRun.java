@@ -8,6 +8,9 @@ import dev.longshore.config.VsockPorts;
 import dev.longshore.control.Events;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
+import dev.longshore.packet.link.Link;
+import dev.longshore.packet.link.PcapFile;
+import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.PublishProtocol;
 import dev.longshore.virtio.net.NetConfig;
@@ -19,9 +22,12 @@ import dev.longshore.virtio.vsock.VsockLimits;
 import dev.longshore.virtio.vsock.VsockListener;
 import dev.longshore.vpnkit.NetworkConfig;
 import io.netty.buffer.ByteBufAllocator;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -93,11 +99,31 @@ final class GuestRun implements GuestStack {
 
     private void openNetwork() throws Exception {
         network = Futures.get(loops.link().submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, card, loops.link(), events);
+            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), events);
             made.start();
             return made;
         }));
         Futures.get(cardSocket.open());
+    }
+
+    /** The card, recorded if the settings say so. On the loop. */
+    private Link link() throws PartException {
+        String file = settings.network().pcapFile();
+        if (file.isEmpty()) {
+            return card;
+        }
+        try {
+            return new PcapLink(
+                    card,
+                    PcapFile.create(
+                            Path.of(file),
+                            NetDevice.MAX_FRAME_BYTES,
+                            () -> TimeUnit.MILLISECONDS.toMicros(System.currentTimeMillis()),
+                            e -> events.accept(
+                                    new Events.Notice("network.pcapFile: recording ended: " + e.getMessage()))));
+        } catch (IOException e) {
+            throw new PartException("network.pcapFile: " + e.getMessage(), e);
+        }
     }
 
     private void closeNetwork() {
