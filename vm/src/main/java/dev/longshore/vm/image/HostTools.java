@@ -9,12 +9,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Programs of the host: finding them, and running them to their end. Immutable. */
 public final class HostTools {
+    private static final Logger LOG = LoggerFactory.getLogger(HostTools.class);
+    private static final long CLEAN_UP_SECONDS = 10;
+
     private final List<Path> directories;
 
     /** @param directories searched in this order */
@@ -55,8 +62,8 @@ public final class HostTools {
     }
 
     /**
-     * Runs a command to its end and hands every line of its output to {@code lines}. Blocks; an interrupt ends the
-     * command.
+     * Runs a command to its end and hands every line of its output to {@code lines}, on another thread, the last one before
+     * this returns. Blocks; an interrupt ends the command.
      *
      * @param command the first word is looked up as {@link #find} does
      * @return the exit code
@@ -77,17 +84,44 @@ public final class HostTools {
                                 ":", directories.stream().map(Path::toString).toList()));
         builder.environment().put("LC_ALL", "C.UTF-8");
         Process process = builder.start();
+        // Waiting for a process can be interrupted, reading its output can't: so another thread reads.
+        Thread reader = Thread.ofPlatform()
+                .name("output of " + words.getFirst())
+                .daemon(true)
+                .start(() -> read(process, lines));
         try {
             process.getOutputStream().close();
-            try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {
-                for (String line = output.readLine(); line != null; line = output.readLine()) {
-                    lines.accept(line);
-                }
-            }
-            return process.waitFor();
+            int code = process.waitFor();
+            reader.join();
+            return code;
         } finally {
-            process.descendants().forEach(ProcessHandle::destroy);
+            end(process);
+        }
+    }
+
+    private static void read(Process process, Consumer<String> lines) {
+        try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {
+            for (String line = output.readLine(); line != null; line = output.readLine()) {
+                lines.accept(line);
+            }
+        } catch (IOException e) {
+            LOG.debug("output of process {}", process.pid(), e); // closed by the end of the process
+        }
+    }
+
+    /** Nothing to do unless we were interrupted: then it gets time to clean up behind itself. */
+    private static void end(Process process) {
+        if (process.isAlive()) {
+            List<ProcessHandle> descendants = process.descendants().toList();
+            descendants.forEach(ProcessHandle::destroy);
             process.destroy();
+            try {
+                process.onExit().orTimeout(CLEAN_UP_SECONDS, TimeUnit.SECONDS).join();
+            } catch (CompletionException e) {
+                LOG.warn("process {} does not end, so it is killed", process.pid());
+                descendants.forEach(ProcessHandle::destroyForcibly);
+                process.destroyForcibly();
+            }
         }
     }
 

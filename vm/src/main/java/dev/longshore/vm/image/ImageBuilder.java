@@ -61,7 +61,7 @@ public final class ImageBuilder {
 
     /**
      * @param cache where images are kept, as in {@code Home.cache()}
-     * @param progress is told each step, a few words for the user; called on the thread that builds
+     * @param progress is told each step, a few words for the user; one call at a time, on any thread
      */
     public ImageBuilder(Path cache, ImageRecipe recipe, HostTools tools, Consumer<String> progress) {
         this(cache, Path.of("/var/tmp"), recipe, tools, progress);
@@ -153,7 +153,16 @@ public final class ImageBuilder {
             bootstrap(recipeDirectory, out, log);
             return install(out, log);
         } finally {
+            deleteScratch(work);
+        }
+    }
+
+    /** What can't be deleted stays: it must not hide how the build ended. */
+    private static void deleteScratch(Path work) {
+        try {
             deleteTree(work);
+        } catch (IOException e) {
+            LOG.warn("{} can't be deleted: {}", work, e.toString());
         }
     }
 

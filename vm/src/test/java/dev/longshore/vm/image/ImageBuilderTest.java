@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -189,6 +190,34 @@ class ImageBuilderTest {
 
         fake = new FakeTools(directory.resolve("bin"));
         assertThat(builder().ensure().rootFileSystem()).hasContent("root");
+    }
+
+    @Test
+    void interrupted_ensure_endsTheToolsAndLeavesNothing() throws Exception {
+        fake.put(
+                "mmdebstrap",
+                "echo half > \"$LONGSHORE_OUT/rootfs.ext4\"; echo 'longshore-step: sleeping'; sleep 47.11");
+        CountDownLatch sleeping = new CountDownLatch(1);
+        ImageBuilder builder = new ImageBuilder(
+                directory.resolve("cache"), directory.resolve("scratch"), recipe, fake.tools(), step -> {
+                    if (step.equals("sleeping")) {
+                        sleeping.countDown();
+                    }
+                });
+        try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            Future<GuestImage> image = thread.submit(builder::ensure);
+            sleeping.await();
+
+            thread.shutdownNow();
+
+            assertThatThrownBy(image::get).hasCauseInstanceOf(InterruptedException.class);
+        }
+        assertThat(builder.find()).isNull();
+        assertScratchIsEmpty();
+        assertThat(ProcessHandle.current()
+                        .descendants()
+                        .map(p -> p.info().commandLine().orElse("")))
+                .noneMatch(line -> line.contains("47.11"));
     }
 
     @Test
