@@ -5,6 +5,7 @@ import dev.longshore.virtio.virtqueue.Chain;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,7 +31,7 @@ final class FrameReceiver {
     private final NetCounters counters;
     private final Chain chain = new Chain();
     private final ByteBuf header;
-    private final ByteBuf[] frames = new ByteBuf[CAPACITY.length];
+    private final @Nullable ByteBuf[] frames = new @Nullable ByteBuf[CAPACITY.length];
     private int headerBytes = NetHeader.BYTES;
     private boolean tso4;
     private boolean tso6;
@@ -41,9 +42,6 @@ final class FrameReceiver {
         this.allocator = allocator;
         this.counters = counters;
         this.header = allocator.directBuffer(NetHeader.BYTES, NetHeader.BYTES);
-        for (int i = 0; i < frames.length; i++) {
-            frames[i] = allocator.directBuffer(CAPACITY[i], CAPACITY[i]);
-        }
     }
 
     void configure(int newHeaderBytes, boolean tso4FromGuest, boolean tso6FromGuest) {
@@ -90,7 +88,11 @@ final class FrameReceiver {
         header.clear();
         chain.read(header, headerBytes);
         int size = sizeClass(frameBytes);
-        ByteBuf frame = frames[size].clear();
+        ByteBuf frame = frame(size);
+        if (frame == null) {
+            counters.drop(NetDrop.NO_MEMORY);
+            return;
+        }
         chain.read(frame, frameBytes);
         int offload = offload(frameBytes);
         if (offload >= 0) {
@@ -98,7 +100,8 @@ final class FrameReceiver {
             counters.bytesFromGuest.add(frameBytes);
             callSink(sink, frame, offload);
             if (!released && frame.refCnt() > 1) {
-                replace(size); // the sink keeps it
+                frames[size] = null; // the sink keeps it
+                frame.release();
             }
         }
     }
@@ -111,9 +114,19 @@ final class FrameReceiver {
         return i;
     }
 
-    private void replace(int size) {
-        frames[size].release();
-        frames[size] = allocator.directBuffer(CAPACITY[size], CAPACITY[size]);
+    /** An empty buffer, ours until the sink keeps it; null if the sink keeps so much that there is no memory. */
+    private @Nullable ByteBuf frame(int size) {
+        ByteBuf frame = frames[size];
+        if (frame != null) {
+            return frame.clear();
+        }
+        try {
+            frame = allocator.directBuffer(CAPACITY[size], CAPACITY[size]);
+            frames[size] = frame;
+            return frame;
+        } catch (OutOfMemoryError e) { // the allocator's limit, not the heap's: others will give back what they hold
+            return null;
+        }
     }
 
     /** The offload flags for the sink from the header, or -1 if the frame is to be dropped (and was counted). */
@@ -148,6 +161,8 @@ final class FrameReceiver {
             sink.onFrame(frame, offload);
         } catch (RuntimeException e) {
             onBug(e);
+        } catch (OutOfMemoryError e) {
+            counters.drop(NetDrop.NO_MEMORY);
         }
     }
 
@@ -156,6 +171,8 @@ final class FrameReceiver {
             sink.onBatchEnd();
         } catch (RuntimeException e) {
             onBug(e);
+        } catch (OutOfMemoryError e) {
+            counters.drop(NetDrop.NO_MEMORY);
         }
     }
 
@@ -171,7 +188,9 @@ final class FrameReceiver {
             released = true;
             header.release();
             for (ByteBuf frame : frames) {
-                frame.release();
+                if (frame != null) {
+                    frame.release();
+                }
             }
         }
     }

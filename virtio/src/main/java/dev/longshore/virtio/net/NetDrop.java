@@ -10,6 +10,8 @@ public enum NetDrop {
     BAD_CHECKSUM_FIELD,
     /** From the guest: a kind of segmentation that is not negotiated, or with impossible sizes. */
     BAD_SEGMENTATION,
+    /** From the guest: the stack keeps so many frames that there is no memory for more. */
+    NO_MEMORY,
     /** From the guest: the stack failed on it, which is a bug. */
     SINK_FAILED,
     /** To the guest: larger than {@code maxFrameBytes}. */
