@@ -233,12 +233,20 @@ public final class VsockHost {
     private void onStreamPacket(ByteBuf packet, PayloadFromGuest payload) {
         VsockStream stream = streams.get(key(VsockHeader.srcPort(packet, 0), VsockHeader.dstPort(packet, 0)));
         if (stream != null) {
-            stream.onPacket(packet, payload);
+            deliver(stream, packet, payload);
         } else if (VsockHeader.op(packet, 0) == VsockHeader.OP_REQUEST) {
             onRequest(packet);
         } else {
             counters.count(VsockCounter.DROPPED_NO_STREAM);
             replyReset(packet);
+        }
+    }
+
+    private void deliver(VsockStream stream, ByteBuf packet, PayloadFromGuest payload) {
+        try {
+            stream.onPacket(packet, payload);
+        } catch (OutOfMemoryError e) { // the allocator's limit: one stream ends, the device and the others stay
+            stream.onViolation("sent more than there is memory for");
         }
     }
 
