@@ -47,6 +47,7 @@ final class GuestBuffers implements PacketsToGuest {
     }
 
     private boolean take(Virtqueue q) {
+        int small = 0;
         do {
             while (q.pop(chain)) {
                 if (chain.writableBytes() >= VsockHeader.BYTES) {
@@ -54,6 +55,11 @@ final class GuestBuffers implements PacketsToGuest {
                 }
                 counters.count(VsockCounter.BUFFERS_TOO_SMALL);
                 q.push(chain);
+                if (++small >= q.size()) { // a guest can add them as fast as they go back: the loop has other work
+                    q.flush();
+                    q.kickAgain();
+                    return false;
+                }
             }
         } while (q.enableNotifications());
         q.flush(); // nothing follows that would give back the small ones
