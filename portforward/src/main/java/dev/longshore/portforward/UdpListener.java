@@ -104,7 +104,13 @@ final class UdpListener implements HostListener {
     /** Takes ownership of {@code payload}. */
     private void onDatagram(InetSocketAddress client, ByteBuf payload) {
         traffic.bytesToGuest += payload.readableBytes();
-        UdpFlow flow = flows.flowOf(client, now(), this::openFlow);
+        UdpFlow flow;
+        try {
+            flow = flows.flowOf(client, now(), this::openFlow);
+        } catch (RuntimeException e) { // no port left for one more that looks like the gateway
+            payload.release();
+            throw e;
+        }
         scheduleExpiry();
         flow.sendToGuest(payload);
     }
