@@ -39,12 +39,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The network of one run, put together on the link's event loop: the stack, the services at our own addresses, the way
  * into the guest, and the table of published ports. Confined to that loop, except the methods that say otherwise.
  */
 final class GuestNetwork {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestNetwork.class);
     private static final long CLOSE_SECONDS = 5;
 
     private final EventLoop loop;
@@ -61,12 +64,21 @@ final class GuestNetwork {
         OwnAddresses own = own(plan);
         dialer = new DirectDialer(own);
         Services services = new Services();
-        TcpLimits limits = new TcpLimits(
-                settings.limits().tcpFlows(),
-                TcpLimits.defaults().dials(),
-                TcpLimits.defaults().bufferedBytes());
+        Capacity capacity = Capacity.ofProcess(settings.limits());
+        if (capacity.tcpFlows() < settings.limits().tcpFlows()
+                || capacity.udpFlows() < settings.limits().udpFlows()) {
+            LOG.info(
+                    "{} TCP and {} UDP flows of the guest at a time, not the settings' {} and {}: more file descriptors"
+                            + " (RLIMIT_NOFILE) and memory (-Xmx, -XX:MaxDirectMemorySize) would allow more",
+                    capacity.tcpFlows(),
+                    capacity.udpFlows(),
+                    settings.limits().tcpFlows(),
+                    settings.limits().udpFlows());
+        }
+        TcpLimits limits =
+                new TcpLimits(capacity.tcpFlows(), TcpLimits.defaults().dials(), capacity.bufferedBytes());
         network = new Network(
-                config(plan, settings),
+                config(plan, settings, capacity),
                 link,
                 loop,
                 System::nanoTime,
@@ -85,7 +97,7 @@ final class GuestNetwork {
                 List.of(new OwnAddresses.Subnet(plan.gateway(), plan.prefixLength())));
     }
 
-    private static NetworkConfig config(IpPlan plan, Settings settings) {
+    private static NetworkConfig config(IpPlan plan, Settings settings, Capacity capacity) {
         Settings.Network wanted = settings.network();
         NetworkConfig usual = NetworkConfig.of(
                 plan,
@@ -102,7 +114,7 @@ final class GuestNetwork {
                 usual.resolvers(),
                 usual.resolvConf(),
                 new dev.longshore.vpnkit.udp.UdpLimits(
-                        settings.limits().udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()));
+                        capacity.udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()));
     }
 
     private TransportInput stack(

@@ -1,0 +1,45 @@
+package dev.longshore.backend;
+
+import com.sun.management.UnixOperatingSystemMXBean;
+import dev.longshore.config.Settings;
+import io.netty.util.internal.PlatformDependent;
+import java.lang.management.ManagementFactory;
+
+/**
+ * How many flows a guest may have open and what they may keep, within what this process may have. Whatever the guest does,
+ * descriptors and memory stay for the Docker socket, the control socket and published ports.
+ *
+ * @param tcpFlows at most as many as the settings say
+ * @param udpFlows at most as many as the settings say
+ * @param bufferedBytes what TCP keeps for slow receivers, each way
+ */
+record Capacity(int tcpFlows, int udpFlows, long bufferedBytes) {
+    /** For the control plane, published ports (1024 streams), DNS questions under way (2048 sockets) and files. */
+    private static final int KEPT_DESCRIPTORS = 4096;
+
+    /** What a TCP flow and its host socket take of the heap, generously. */
+    private static final int HEAP_PER_FLOW = 16 << 10;
+
+    /** One read of a host socket that nobody has asked for yet. */
+    private static final int DIRECT_PER_FLOW = 32 << 10;
+
+    private static final int LEAST_FLOWS = 16;
+
+    static Capacity ofProcess(Settings.Limits wanted) {
+        long descriptors = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean os
+                ? os.getMaxFileDescriptorCount()
+                : Long.MAX_VALUE;
+        return of(wanted, descriptors, Runtime.getRuntime().maxMemory(), PlatformDependent.maxDirectMemory());
+    }
+
+    static Capacity of(Settings.Limits wanted, long descriptors, long heapBytes, long directBytes) {
+        long free = descriptors - Math.min(KEPT_DESCRIPTORS, descriptors / 2);
+        // A TCP flow has one descriptor, or two while it is dialed or proxied; a UDP flow two, if it has several
+        // remotes.
+        long tcp = Math.min(free / 2, Math.min(heapBytes / HEAP_PER_FLOW, directBytes / DIRECT_PER_FLOW));
+        return new Capacity(
+                Math.clamp(tcp, LEAST_FLOWS, wanted.tcpFlows()),
+                Math.clamp(free / 8, LEAST_FLOWS, wanted.udpFlows()),
+                Math.min(256L << 20, directBytes / 8));
+    }
+}
