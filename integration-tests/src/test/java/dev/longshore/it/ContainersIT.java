@@ -61,10 +61,9 @@ class ContainersIT {
     @Test
     void execI_readsInputToItsEnd_andPassesExitCodes() {
         docker.ok("run", "-d", "--name", "exec", TestImage.NAME, "sleep", "1000");
-        try (Running sh = docker.start("exec", "-i", "exec", "sh")) {
-            sh.type("echo first");
+        try (Running sh = docker.start("exec", "-i", "exec", "sh", "-c", "read l; echo $l; wc -c; exit 7")) {
+            sh.type("first");
             sh.awaitOut("first\n", SOON);
-            sh.type("wc -c; exit 7");
             sh.type("12345");
             sh.endInput();
             assertThat(sh.result(SOON).expectExit(7).out()).isEqualTo("first\n6\n");

@@ -18,18 +18,17 @@ class FixturesIT {
     private static final Duration SOON = Duration.ofSeconds(10);
 
     @Test
-    void testHost_reachesThisOne_andIsReached() {
-        try (TestHost host = new TestHost();
-                Running server = host.command("busybox", "nc", "-l", "-p", "8000", "-e", "echo", "hello")
-                        .start()) {
+    void testHost_reachesThisOne_andIsReached(@TempDir Path directory) throws Exception {
+        Path peer = TestImage.peer(TestImage.makeContext(directory));
+        try (TestHost host = new TestHost(peer);
+                Running server = host.peer("tcp-echo", "8000").start()) {
             host.command("busybox", "ping", "-c", "1", host.hostAddress()).run().expectOk();
-            Await.until("an answer from the test host", SOON, () -> {
-                try (Running client =
-                        Command.of("busybox", "nc", host.address(), "8000").start()) {
-                    return client.result(SOON).out().equals("hello\n");
-                }
-            });
-            assertThat(server.result(SOON).exit()).isZero();
+            server.awaitOut("ready", SOON);
+            Command.Result answer = Command.of(peer.toString(), "half-close", host.address(), "8000", "hello")
+                    .run()
+                    .expectOk();
+            assertThat(answer.out()).isEqualTo("hello");
+            server.awaitOut("from " + host.hostAddress() + ":", SOON);
         }
     }
 
@@ -66,6 +65,20 @@ class FixturesIT {
         assertThat(out.size()).isEqualTo(1_000_003);
         assertThat(RandomData.sha256(new ByteArrayInputStream(out.toByteArray())))
                 .isEqualTo(data.sha256());
+    }
+
+    @Test
+    void peer_makesTheSameBytes(@TempDir Path directory) throws Exception {
+        Path peer = TestImage.peer(TestImage.makeContext(directory));
+        RandomData data = new RandomData(7, 200_001);
+        try (HostServer server = HostServer.digesting()) {
+            String port = String.valueOf(server.port());
+            assertThat(Command.of(peer.toString(), "send-random", "127.0.0.1", port, "7", "200001")
+                            .run()
+                            .expectOk()
+                            .text())
+                    .isEqualTo(data.sha256());
+        }
     }
 
     @Test

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -39,26 +39,21 @@ class OutwardIT {
         RandomData data = new RandomData(1, BIG);
         try (HostServer server = HostServer.sending(data)) {
             long begin = System.nanoTime();
-            String digest = docker.sh("nc " + HOST + " " + server.port() + " < /dev/null | sha256sum");
+            String digest = docker.sh("peer receive " + HOST + " " + server.port() + " | sha256sum");
             report("down", begin);
             assertThat(digest).startsWith(data.sha256());
             assertThat(server.failures()).isEmpty();
         }
     }
 
-    /** The container makes random bytes, and both sides digest them. */
     @Test
     void up300Megabytes_isBitExact() {
+        RandomData data = new RandomData(2, BIG);
         try (HostServer server = HostServer.digesting()) {
             long begin = System.nanoTime();
-            String both = docker.sh("mkfifo /tmp/f; sha256sum < /tmp/f > /tmp/own & "
-                    + "dd if=/dev/urandom bs=65536 count=4578 2>/dev/null | tee /tmp/f"
-                    + " | nc " + HOST + " " + server.port() + "; wait; cat /tmp/own");
+            String digest = docker.sh("peer send-random " + HOST + " " + server.port() + " 2 " + BIG);
             report("up", begin);
-            String[] lines = both.split("\n", -1);
-            assertThat(lines).hasSize(2);
-            assertThat(lines[0]).hasSize(64);
-            assertThat(lines[1]).startsWith(lines[0]);
+            assertThat(digest).isEqualTo(data.sha256());
             assertThat(server.failures()).isEmpty();
         }
     }
@@ -102,16 +97,11 @@ class OutwardIT {
 
     @Test
     void anotherHost_isReachedByItsAddress() {
-        try (Running server = testHost.command("busybox", "nc", "-lk", "-p", "8000", "-e", "echo", "over there")
-                .start()) {
-            Await.until("the test host's server", java.time.Duration.ofSeconds(10), () -> {
-                try (Socket s = new Socket(InetAddress.ofLiteral(testHost.address()), 8000)) {
-                    return s.isConnected();
-                }
-            });
-            assertThat(docker.sh("nc " + testHost.address() + " 8000 < /dev/null"))
-                    .isEqualTo("over there");
-            assertThat(server.isAlive()).isTrue();
+        try (Running server = testHost.peer("tcp-echo", "8000").start()) {
+            server.awaitOut("ready", Duration.ofSeconds(10));
+            assertThat(docker.sh("peer half-close " + testHost.address() + " 8000 there"))
+                    .isEqualTo("there");
+            server.awaitOut("from " + testHost.hostAddress() + ":", Duration.ofSeconds(10));
         }
     }
 

@@ -42,7 +42,20 @@ class QemuIT {
                 + " nc host.docker.internal " + digesting.port() + " < /f");
         String[] lines = both.split("\n", -1);
         assertThat(lines[0]).startsWith(lines[1]);
-        docker.ok("run", "-d", "--name", "web", "-p", "18088:80", TestImage.NAME, "httpd", "-f", "-p", "80", "-h", "/www");
+        docker.ok(
+                "run",
+                "-d",
+                "--name",
+                "web",
+                "-p",
+                "18088:80",
+                TestImage.NAME,
+                "httpd",
+                "-f",
+                "-p",
+                "80",
+                "-h",
+                "/www");
         assertThat(HostServer.get(18088)).isEqualTo("hello from the container\n");
         docker.ok("rm", "-f", "web");
     }

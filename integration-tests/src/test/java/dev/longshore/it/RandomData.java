@@ -3,20 +3,32 @@ package dev.longshore.it;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.SplittableRandom;
 
-/** The bytes that belong to a seed, and their SHA-256: what arrives can be checked without being kept. */
+/**
+ * The bytes that belong to a seed, and their SHA-256: what arrives can be checked without being kept. {@code peer.c} has
+ * the same generator.
+ *
+ * @param seed not 0
+ */
 record RandomData(long seed, long bytes) {
     private static final int PIECE = 64 * 1024;
 
     void writeTo(OutputStream out) throws IOException {
-        SplittableRandom random = new SplittableRandom(seed);
+        long x = seed;
         byte[] piece = new byte[PIECE];
+        ByteBuffer longs = ByteBuffer.wrap(piece).order(ByteOrder.LITTLE_ENDIAN);
         for (long left = bytes; left > 0; left -= PIECE) {
-            random.nextBytes(piece);
+            for (int i = 0; i < PIECE; i += 8) {
+                x ^= x << 13; // xorshift64 of Marsaglia
+                x ^= x >>> 7;
+                x ^= x << 17;
+                longs.putLong(i, x);
+            }
             out.write(piece, 0, (int) Math.min(PIECE, left));
         }
         out.flush();

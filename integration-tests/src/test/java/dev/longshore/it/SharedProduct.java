@@ -26,12 +26,13 @@ final class SharedProduct implements ParameterResolver, AfterTestExecutionCallba
         Running() throws IOException {
             context = Files.createTempDirectory("lsit-image-");
             try {
-                testHost = new TestHost();
+                TestImage.makeContext(context);
+                testHost = new TestHost(TestImage.peer(context));
                 product.settings(TestResolver.SETTINGS);
                 long begin = System.nanoTime();
                 product.up();
                 System.out.println("up after " + Duration.ofNanos(System.nanoTime() - begin));
-                TestImage.build(product.docker(), TestImage.makeContext(context));
+                TestImage.build(product.docker(), context);
             } catch (Throwable e) {
                 System.err.println(product.logs());
                 close();

@@ -1,16 +1,20 @@
 package dev.longshore.it;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
 /** Another computer, made of a network namespace and a veth pair to this one. Its name holds our process id. */
 final class TestHost implements AutoCloseable {
+    private final Path peer;
     private final String namespace;
     private final String near;
     private final String network;
 
-    TestHost() {
+    /** Its programs are this computer's and {@code peer}. */
+    TestHost(Path peer) {
+        this.peer = peer;
         long id = ProcessHandle.current().pid() % 65_536;
         namespace = "lsit-" + id;
         near = "lsit" + id;
@@ -37,6 +41,14 @@ final class TestHost implements AutoCloseable {
     /** This computer's, as the test host sees it. */
     String hostAddress() {
         return network + "1";
+    }
+
+    /** {@code peer} on the test host. */
+    Command peer(String... arguments) {
+        String[] line = new String[arguments.length + 1];
+        line[0] = peer.toString();
+        System.arraycopy(arguments, 0, line, 1, arguments.length);
+        return command(line);
     }
 
     /** A command that runs on the test host. */

@@ -44,6 +44,11 @@ final class TestImage {
         return directory;
     }
 
+    /** The program in a directory that {@link #makeContext} filled. */
+    static Path peer(Path context) {
+        return context.resolve("rootfs/bin/peer");
+    }
+
     private static Path busyboxOfHost() {
         return Stream.of("/bin/busybox", "/usr/bin/busybox")
                 .map(Path::of)

@@ -4,6 +4,9 @@
  *   peer tcp-echo PORT                 sends everything back until EOF, one child a connection; prints who called
  *   peer parallel HOST PORT COUNT      opens COUNT connections, then reads a byte from each; prints how many had both
  *   peer connect HOST PORT             prints "connected" or the error, and the milliseconds it took
+ *   peer receive HOST PORT             prints what comes until EOF
+ *   peer send-random HOST PORT SEED N  sends N bytes of RandomData's generator, then prints what comes back
+ *   peer udp-ask HOST PORT TEXT        sends TEXT as a datagram until an answer comes, and prints it
  *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
  */
 #define _GNU_SOURCE
@@ -13,6 +16,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,16 +139,65 @@ static int timed_connect(const struct sockaddr_in *a) {
     return 0;
 }
 
-static int half_close(const struct sockaddr_in *a, const char *text) {
+static int print_rest(int fd) {
     static char b[65536];
     ssize_t n;
+    while ((n = read(fd, b, sizeof b)) > 0) write_all(1, b, n);
+    if (n < 0) die("read");
+    return 0;
+}
+
+static int receive(const struct sockaddr_in *a) {
+    int fd = open_to(a);
+    if (fd < 0) die("connect");
+    return print_rest(fd);
+}
+
+/* xorshift64 of Marsaglia, each value as eight bytes, least significant first */
+static int send_random(const struct sockaddr_in *a, uint64_t x, uint64_t bytes) {
+    static unsigned char b[65536];
+    int fd = open_to(a);
+    if (fd < 0) die("connect");
+    while (bytes > 0) {
+        for (size_t i = 0; i < sizeof b; i += 8) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            memcpy(b + i, &x, 8);
+        }
+        size_t n = bytes < sizeof b ? bytes : sizeof b;
+        write_all(fd, (char *)b, n);
+        bytes -= n;
+    }
+    if (shutdown(fd, SHUT_WR) < 0) die("shutdown");
+    return print_rest(fd);
+}
+
+static int udp_ask(const struct sockaddr_in *a, const char *text) {
+    static char b[65536];
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof *a) < 0) die("socket");
+    for (int tries = 0; tries < 10; tries++) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (send(fd, text, strlen(text), 0) < 0) die("send");
+        if (poll(&p, 1, 1000) > 0) {
+            ssize_t n = read(fd, b, sizeof b);
+            if (n < 0) die("read");
+            write_all(1, b, n);
+            return 0;
+        }
+    }
+    errno = ETIMEDOUT;
+    die("udp-ask");
+    return 1;
+}
+
+static int half_close(const struct sockaddr_in *a, const char *text) {
     int fd = open_to(a);
     if (fd < 0) die("connect");
     write_all(fd, text, strlen(text));
     if (shutdown(fd, SHUT_WR) < 0) die("shutdown");
-    while ((n = read(fd, b, sizeof b)) > 0) write_all(1, b, n);
-    if (n < 0) die("read");
-    return 0;
+    return print_rest(fd);
 }
 
 int main(int argc, char **argv) {
@@ -154,6 +207,10 @@ int main(int argc, char **argv) {
     if (argc >= 4) {
         struct sockaddr_in a = resolve(argv[2], argv[3]);
         if (argc == 5 && !strcmp(argv[1], "parallel")) return parallel(&a, atoi(argv[4]));
+        if (argc == 4 && !strcmp(argv[1], "receive")) return receive(&a);
+        if (argc == 6 && !strcmp(argv[1], "send-random"))
+            return send_random(&a, strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
+        if (argc == 5 && !strcmp(argv[1], "udp-ask")) return udp_ask(&a, argv[4]);
         if (argc == 4 && !strcmp(argv[1], "connect")) return timed_connect(&a);
         if (argc == 5 && !strcmp(argv[1], "half-close")) return half_close(&a, argv[4]);
     }
