@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
@@ -32,6 +33,32 @@ record RandomData(long seed, long bytes) {
             out.write(piece, 0, (int) Math.min(PIECE, left));
         }
         out.flush();
+    }
+
+    /** Reads {@code in} to its end: "same", or where and how it is not what it should be. */
+    String compare(InputStream in) throws IOException {
+        long[] checked = new long[1];
+        try {
+            writeTo(new OutputStream() {
+                @Override
+                public void write(int b) throws IOException {
+                    write(new byte[] {(byte) b}, 0, 1);
+                }
+
+                @Override
+                public void write(byte[] expected, int from, int length) throws IOException {
+                    byte[] got = in.readNBytes(length);
+                    int at = Arrays.mismatch(expected, from, from + length, got, 0, got.length);
+                    if (at >= 0) {
+                        throw new IOException((at == got.length ? "ends at " : "differs at ") + (checked[0] + at));
+                    }
+                    checked[0] += length;
+                }
+            });
+        } catch (IOException e) {
+            return e + ", of " + bytes;
+        }
+        return in.read() < 0 ? "same" : "goes on after " + bytes;
     }
 
     /** In lower-case hexadecimal digits, as sha256sum prints it. */
