@@ -1,8 +1,8 @@
 package dev.longshore.backend;
 
+import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.util.concurrent.TimeUnit;
 
@@ -19,7 +19,7 @@ final class Loops implements Part {
     private final IoEventLoop vsock = vsockGroup.next();
 
     private static MultiThreadIoEventLoopGroup group(String name) {
-        return new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory(name, true), EpollIoHandler.newFactory());
+        return new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory(name, true), HalfCloseEpoll.newFactory());
     }
 
     IoEventLoop link() {

@@ -3,11 +3,11 @@ package dev.longshore.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
+import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 class LoopbackTest {
     private static final int MANY = 64 * 1024 * 1024;
 
-    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, HalfCloseEpoll.newFactory());
     private final DirectDialer dialer = new DirectDialer(ProxyRig.SETTINGS.own());
     private Channel proxy;
     private ServerSocket origin;
