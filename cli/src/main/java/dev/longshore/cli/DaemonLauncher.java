@@ -23,6 +23,10 @@ final class DaemonLauncher {
         }
         try {
             home.create();
+        } catch (IOException e) {
+            throw new CliException("the directories of " + home.state() + " can't be used: " + e);
+        }
+        try {
             return new ProcessBuilder("setsid", script, "daemon")
                     .directory(new File("/"))
                     .redirectInput(new File("/dev/null"))

@@ -28,9 +28,10 @@ public record Home(Path state, Path run, Path log, Path cache) {
      * {@code $LONGSHORE_HOME} if set; else the XDG directories for state and runtime, under {@code longshore/}.
      *
      * @param environment as {@link System#getenv()}
-     * @param userHome where {@code ~} is
+     * @param fallback where {@code ~} is if HOME does not say so
      */
-    public static Home locate(Map<String, String> environment, Path userHome) {
+    public static Home locate(Map<String, String> environment, Path fallback) {
+        Path userHome = absolute(environment.get("HOME"), fallback);
         Path cacheHome = absolute(environment.get("XDG_CACHE_HOME"), userHome.resolve(".cache"));
         Path cache = absolute(environment.get("LONGSHORE_CACHE"), cacheHome.resolve("longshore"));
         String chosen = environment.get("LONGSHORE_HOME");

@@ -33,6 +33,13 @@ class HomeTest {
     }
 
     @Test
+    void homeSet_locate_winsOverTheUserDatabase() {
+        assertThat(Home.locate(Map.of("HOME", "/h"), USER).state()).isEqualTo(Path.of("/h/.local/state/longshore"));
+        assertThat(Home.locate(Map.of("HOME", "h"), USER).state())
+                .isEqualTo(Path.of("/home/ann/.local/state/longshore"));
+    }
+
+    @Test
     void xdgDirectories_locate_areUsedIfAbsolute(@TempDir Path runtime) {
         Home home = Home.locate(
                 Map.of(
