@@ -327,6 +327,26 @@ class NetworkDnsTest {
         assertThat(unasked.poll()).isFalse();
     }
 
+    /** A resolver that never answers must not cost six descriptors a question. */
+    @Test
+    void silentResolver_socketsAreBounded() throws IOException {
+        Resolver silent = new Resolver();
+        withResolvers(silent.address());
+        for (int i = 0; i < 400; i++) {
+            ask(query("a.test", DnsMessage.TYPE_A));
+        }
+        long most = 0;
+        for (int i = 0; i < 44; i++) {
+            net.loop.advance(Duration.ofMillis(100));
+            most = Math.max(most, net.count("vpnkit.dns.sockets.active", ""));
+        }
+        assertThat(most).isBetween(400L, 1024L);
+        net.loop.advance(Duration.ofSeconds(1));
+        assertThat(net.count("vpnkit.dns.sockets.active", "")).isZero();
+        assertThat(net.count("vpnkit.dns.active", "")).isZero();
+        guest.clearReceived();
+    }
+
     @Test
     void floodOfQuestions_isBounded() throws IOException {
         Resolver silent = new Resolver();

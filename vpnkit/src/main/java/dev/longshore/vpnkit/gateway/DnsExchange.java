@@ -82,7 +82,9 @@ final class DnsExchange {
     /** Asks the next resolver; when every one has failed for good, there is nothing left to wait for. */
     private void next() {
         cancel(attemptTimer);
-        boolean noneLeft = attempts.size() >= MAX_ATTEMPTS || failed >= 2 * servers.size();
+        boolean noneLeft = attempts.size() >= MAX_ATTEMPTS
+                || failed >= 2 * servers.size()
+                || (!attempts.isEmpty() && !forwarder.hasSocketToSpare());
         boolean allRefused = failed == attempts.size() && failed >= servers.size();
         if (allRefused) {
             giveUp();
@@ -203,6 +205,7 @@ final class DnsExchange {
         final int id = forwarder.newId();
         private @Nullable Channel channel;
         private boolean over;
+        private boolean counted;
 
         Attempt(int server) {
             this.server = server;
@@ -214,6 +217,8 @@ final class DnsExchange {
 
         final void start() {
             InetSocketAddress address = servers.get(server);
+            counted = true;
+            forwarder.onSocket(1);
             ChannelFuture connecting = bootstrap(address)
                     .group(forwarder.loop())
                     .handler(this)
@@ -257,6 +262,10 @@ final class DnsExchange {
 
         final void close() {
             over = true;
+            if (counted) {
+                counted = false;
+                forwarder.onSocket(-1);
+            }
             Channel c = channel;
             if (c != null) {
                 c.close();
@@ -309,7 +318,7 @@ final class DnsExchange {
     }
 
     private final class TcpAttempt extends Attempt {
-        private final ByteBuf in = DnsForwarder.allocator().directBuffer(512, 2 + 65_535);
+        private @Nullable ByteBuf in; // from the first byte to the end of the channel, if there ever is one
 
         TcpAttempt(int server) {
             super(server);
@@ -330,19 +339,24 @@ final class DnsExchange {
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object msg) {
             ByteBuf b = (ByteBuf) msg;
-            if (in.refCnt() > 0) {
-                in.writeBytes(b, Math.min(b.readableBytes(), in.maxWritableBytes()));
+            ByteBuf all = in;
+            if (all == null) {
+                all = DnsForwarder.allocator().directBuffer(512, 2 + 65_535);
+                in = all;
             }
+            all.writeBytes(b, Math.min(b.readableBytes(), all.maxWritableBytes()));
             b.release();
-            if (in.refCnt() > 0 && in.readableBytes() >= 2 && in.readableBytes() >= 2 + in.getUnsignedShort(0)) {
-                received(in.copy(2, in.getUnsignedShort(0)));
+            if (all.readableBytes() >= 2 && all.readableBytes() >= 2 + all.getUnsignedShort(0)) {
+                received(all.copy(2, all.getUnsignedShort(0)));
             }
         }
 
         @Override
         public void handlerRemoved(ChannelHandlerContext ctx) {
-            if (in.refCnt() > 0) {
-                in.release();
+            ByteBuf all = in;
+            in = null;
+            if (all != null) {
+                all.release();
             }
         }
     }

@@ -23,6 +23,9 @@ public final class DnsForwarder {
     /** Waiting at once; Linux resolvers in the guest ask a few each. */
     private static final int MAX_ACTIVE = 1024;
 
+    /** Of all questions; beyond it each question has one. Resolvers that don't answer must not cost all descriptors. */
+    private static final int MAX_SOCKETS = 1024;
+
     private static final long PREFERENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final EventLoop loop;
@@ -33,6 +36,7 @@ public final class DnsForwarder {
     private final Set<DnsExchange> active = new HashSet<>();
     private List<InetSocketAddress> known = List.of();
     private int preferred;
+    private int sockets;
     private long preferredSince;
 
     public DnsForwarder(
@@ -81,6 +85,17 @@ public final class DnsForwarder {
     /** Unpredictable: the id is part of what an attacker has to guess (RFC 5452). */
     int newId() {
         return random.nextInt(1 << 16);
+    }
+
+    /** True if a question may have one more socket besides its first. */
+    boolean hasSocketToSpare() {
+        return sockets < MAX_SOCKETS;
+    }
+
+    void onSocket(int change) {
+        sockets += change;
+        assert sockets >= 0;
+        counters.set(GatewayCounter.DNS_SOCKETS, sockets);
     }
 
     void ended(DnsExchange exchange, int answeredBy) {

@@ -19,6 +19,7 @@ public enum GatewayCounter implements Counted {
     DNS_REFUSED("vpnkit.dns.answers", "from=malformed", "FORMERR and NOTIMP."),
     DNS_RETRIES("vpnkit.dns.retries", "", "Questions asked again, of another resolver."),
     DNS_ACTIVE("vpnkit.dns.active", "", "Questions waiting for a resolver now."),
+    DNS_SOCKETS("vpnkit.dns.sockets.active", "", "Sockets of questions that wait for a resolver now."),
     DNS_BUSY("vpnkit.dns.busy", "", "Questions refused as too many were waiting."),
     DNS_SPOOFED("vpnkit.packets.dropped", "layer=dns,reason=mismatch", "Answers that match no question."),
     DNS_DROPPED("vpnkit.packets.dropped", "layer=dns,reason=bad", "DNS messages that are no question.");
