@@ -85,6 +85,8 @@ public final class DirectDialer implements Dialer, AutoCloseable {
                     loop.execute(() -> connect(addresses, false, destination, loop, result));
                 } catch (UnknownHostException e) {
                     result.trySuccess(new DialResult.UnknownHost("no address for " + name));
+                } catch (RuntimeException e) { // whatever a guest's name does to the resolver: the dial ends
+                    result.trySuccess(new DialResult.Failed("looking up " + name + ": " + e));
                 }
             });
         } catch (RejectedExecutionException e) {
