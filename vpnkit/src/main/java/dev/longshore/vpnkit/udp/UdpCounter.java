@@ -16,6 +16,10 @@ public enum UdpCounter implements Counted {
     REFUSED("vpnkit.udp.refused", "", "Ports unreachable on the host's side, passed on to the guest."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=udp,reason=header", "Datagrams with impossible lengths or ports."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=udp,reason=checksum", "Datagrams with a wrong checksum."),
+    DROPPED_SPOOFED(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=spoofed",
+            "Datagrams of the host's network that claim to be from the guest's."),
     DROPPED_BROADCAST("vpnkit.packets.dropped", "layer=udp,reason=broadcast", "Broadcasts nobody here takes."),
     DROPPED_CLOSED(
             "vpnkit.packets.dropped", "layer=udp,reason=closed", "Datagrams to ports of ours nobody listens on."),

@@ -269,7 +269,9 @@ public final class UdpLayer implements TransportInput {
     private final class HostEvents implements HostUdp.Events {
         @Override
         public void onFromHost(UdpFlow flow, ByteBuf payload, int remote, int remotePort) {
-            if (flows.get(flow.key) == flow) {
+            if (plan.isInSubnet(remote) && remote != plan.host().v4Bits()) {
+                counters.increment(UdpCounter.DROPPED_SPOOFED);
+            } else if (flows.get(flow.key) == flow) {
                 touch(flow);
                 flow.received++;
                 toGuest(IpAddress.loOfV4(remote), remotePort, flow.guestHi, flow.guestLo, flow.guestPort, payload);
