@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 /** Programs of the host: finding them, and running them to their end. Immutable. */
 public final class HostTools {
     private static final Logger LOG = LoggerFactory.getLogger(HostTools.class);
-    private static final long CLEAN_UP_SECONDS = 10;
+    private static final long CLEAN_UP_SECONDS = 30;
 
     private final List<Path> directories;
 
@@ -105,7 +105,7 @@ public final class HostTools {
                 lines.accept(line);
             }
         } catch (IOException e) {
-            LOG.debug("output of process {}", process.pid(), e); // closed by the end of the process
+            LOG.debug("output of process {}: {}", process.pid(), e.toString()); // closed by the end of the process
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.longshore.vm.image;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -150,7 +151,7 @@ public final class ImageBuilder {
             compileAgent(recipeDirectory, log);
             Path out = Files.createDirectory(work.resolve("out"));
             Files.setPosixFilePermissions(out, PosixFilePermissions.fromString("rwxrwxrwx"));
-            bootstrap(recipeDirectory, out, log);
+            bootstrap(work, recipeDirectory, out, log);
             return install(out, log);
         } finally {
             deleteScratch(work);
@@ -161,7 +162,7 @@ public final class ImageBuilder {
     private static void deleteScratch(Path work) {
         try {
             deleteTree(work);
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             LOG.warn("{} can't be deleted: {}", work, e.toString());
         }
     }
@@ -202,7 +203,7 @@ public final class ImageBuilder {
         }
     }
 
-    private void bootstrap(Path recipeDirectory, Path out, Writer log)
+    private void bootstrap(Path work, Path recipeDirectory, Path out, Writer log)
             throws ImageException, IOException, InterruptedException {
         // Ends with the daemon, should that be killed; on SIGTERM mmdebstrap cleans up behind itself.
         List<String> command = new ArrayList<>(List.of("setpriv", "--pdeathsig", "TERM", "--"));
@@ -221,7 +222,7 @@ public final class ImageBuilder {
         Map<String, String> environment = Map.of(
                 "LONGSHORE_RECIPE", recipeDirectory.toString(),
                 "LONGSHORE_OUT", out.toString(),
-                "TMPDIR", scratch.toString(),
+                "TMPDIR", readable(work.resolve("tmp")).toString(),
                 // For the scripts of Debian's kernel packages: the initial file system is ours.
                 "INITRD", "No");
         Deque<String> output = new ArrayDeque<>();
