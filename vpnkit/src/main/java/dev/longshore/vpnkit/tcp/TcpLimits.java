@@ -1,5 +1,7 @@
 package dev.longshore.vpnkit.tcp;
 
+import io.netty.util.internal.PlatformDependent;
+
 /**
  * What one guest may use. Immutable.
  *
@@ -8,8 +10,12 @@ package dev.longshore.vpnkit.tcp;
  * @param bufferedBytes in all flows together and each way; a flow gets its share of it, within 64 KiB..1 MiB
  */
 public record TcpLimits(int flows, int dials, long bufferedBytes) {
-    /** Within the file descriptors a service may open (524,288 on systemd's defaults) and 256 MiB a direction. */
+    /**
+     * Within the file descriptors a service may open (524,288 on systemd's defaults), and, for both directions, two fifths of
+     * the direct memory this process may use: the rest is for frames, vsock streams and the allocator's rounding.
+     */
     public static TcpLimits defaults() {
-        return new TcpLimits(32_768, 2048, 256L << 20);
+        long buffered = Math.clamp(PlatformDependent.maxDirectMemory() / 5, 16L << 20, 256L << 20);
+        return new TcpLimits(32_768, 2048, buffered);
     }
 }

@@ -158,14 +158,20 @@ public final class TcpStack implements TransportInput {
     private void guarded(TcpFlow flow, ByteBuf b, int at, int len) {
         try {
             flow.onSegment(b, at, len);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             failed(flow, e);
         }
     }
 
-    private static void failed(TcpFlow flow, RuntimeException e) {
-        log.error("{}: bug in state {}", flow, flow.state(), e);
-        flow.abort(new FlowEnd.Failed());
+    /** Memory is the daemon's, not this flow's alone; the flow that finds none has to go, and the daemon stays. */
+    private static void failed(TcpFlow flow, Throwable e) {
+        if (e instanceof OutOfMemoryError) {
+            log.warn("{}: ended, as there is no memory: {}", flow, e.getMessage());
+            flow.abort(new FlowEnd.Evicted());
+        } else {
+            log.error("{}: bug in state {}", flow, flow.state(), e);
+            flow.abort(new FlowEnd.Failed());
+        }
     }
 
     /**
@@ -253,7 +259,7 @@ public final class TcpStack implements TransportInput {
             } else {
                 dial(flow);
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             failed(flow, e);
         }
     }
@@ -422,7 +428,7 @@ public final class TcpStack implements TransportInput {
         int result;
         try {
             result = flow.work();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             failed(flow, e);
             return true;
         }

@@ -5,7 +5,10 @@ import static dev.longshore.packet.wire.TcpHeader.FIN;
 import static dev.longshore.packet.wire.TcpHeader.RST;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.TcpGuest;
+import dev.longshore.vpnkit.flow.FlowEnd;
+import dev.longshore.vpnkit.flow.HostSide;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.time.Duration;
@@ -118,6 +121,58 @@ class TcpMemoryTest {
         assertThat(host.isReset()).isTrue();
         bench.guestEnd.clearReceived();
         bench.close();
+    }
+
+    /** An Error must not leave the stack: it would take the whole link with it. */
+    @Test
+    void noMemoryForText_endsThatFlowOnly() {
+        TcpBench bench = new TcpBench();
+        FakeHost other = bench.established();
+        TcpFlow flow = Objects.requireNonNull(bench.stack.newFlowIntoGuest(GuestEnd.GUEST, 80, TcpBench.REMOTE, 999));
+        flow.openIntoGuest(null);
+        flow.attach(new HostSideWithoutMemory());
+        bench.run();
+        TcpGuest g = new TcpGuest(bench.guestEnd, 80, TcpBench.REMOTE, 999);
+        int iss = g.receives().seq();
+        g.sendsSynAck(70, iss + 1, 1460, 7);
+        g.receives(ACK, iss + 1, 71);
+        g.sends(ACK, 71, iss + 1, "text");
+        assertThat(g.receives().has(RST)).isTrue();
+        assertThat(flow.ended()).isEqualTo(new FlowEnd.Evicted());
+        bench.guest.sends(ACK, 0, bench.iss + 1, "still here");
+        bench.guest.receives(ACK, bench.iss + 1, 10);
+        assertThat(other.takeText()).isEqualTo("still here");
+        bench.close();
+    }
+
+    private static final class HostSideWithoutMemory implements HostSide {
+        @Override
+        public void deliver(ByteBuf data) {
+            data.release();
+            throw new OutOfMemoryError("no direct memory left");
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void guestFinished() {}
+
+        @Override
+        public int room() {
+            return 1 << 20;
+        }
+
+        @Override
+        public int held() {
+            return 0;
+        }
+
+        @Override
+        public void wantMore(boolean wanted) {}
+
+        @Override
+        public void abort() {}
     }
 
     /** The guest was told that its bytes arrived: a remote that reads slowly gets them, however long it takes. */
