@@ -11,9 +11,16 @@ public final class MachineChooser {
     private final HostTools tools;
     private final KvmProbe kvm;
     private final int hostCpus;
+    private final String architecture;
 
     /** @param kvm asked only if QEMU is there and could be chosen */
     public MachineChooser(HostTools tools, KvmProbe kvm, int hostCpus) {
+        this(tools, kvm, hostCpus, System.getProperty("os.arch", "unknown"));
+    }
+
+    /** @param architecture in the words of the JDK */
+    MachineChooser(HostTools tools, KvmProbe kvm, int hostCpus, String architecture) {
+        this.architecture = architecture;
         this.tools = tools;
         this.kvm = kvm;
         this.hostCpus = hostCpus;
@@ -21,6 +28,9 @@ public final class MachineChooser {
 
     /** Blocks for a second or two at the first call after the host's boot, while KVM is tried. */
     public Machine choose(VmKind kind) throws MachineException, InterruptedException {
+        if (!architecture.equals("amd64")) {
+            throw new MachineException("Longshore's guests run on x86-64 only, and this is " + architecture);
+        }
         Path qemu = tools.find(QemuMachine.PROGRAM);
         return switch (kind) {
             case UML -> new UmlMachine();

@@ -62,6 +62,15 @@ class MachineChooserTest {
     }
 
     @Test
+    void otherArchitecture_isRefused() {
+        MachineChooser chooser = new MachineChooser(new HostTools(List.of(directory)), _ -> true, 2, "aarch64");
+
+        assertThatThrownBy(() -> chooser.choose(VmKind.AUTO))
+                .isInstanceOf(MachineException.class)
+                .hasMessageContaining("x86-64 only, and this is aarch64");
+    }
+
+    @Test
     void probe_sectorRuns_believedUntilTheHostBootsAgain() throws Exception {
         Path qemu = qemu("echo run >> " + directory + "/runs; exit 67"); // 2 * 0x21 + 1
         Path bootId = Files.writeString(directory.resolve("boot"), "first\n");
