@@ -2,7 +2,7 @@ package dev.longshore.vm.image;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.URI;
+import java.net.JarURLConnection;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
@@ -125,13 +125,14 @@ public final class ImageRecipe {
     private static Map<String, byte[]> resources(String directory, String prefix) {
         URL url = Objects.requireNonNull(ImageRecipe.class.getResource(directory), directory);
         try {
-            URI uri = url.toURI();
-            if (uri.getScheme().equals("jar")) {
-                try (FileSystem jar = FileSystems.newFileSystem(uri, Map.of())) {
-                    return read(jar.provider().getPath(uri), prefix);
+            if (url.openConnection() instanceof JarURLConnection jar) {
+                // Opened by its path and not by its URI: such a file system is ours alone, and may be open twice.
+                try (FileSystem files =
+                        FileSystems.newFileSystem(Path.of(jar.getJarFileURL().toURI()))) {
+                    return read(files.getPath(jar.getEntryName()), prefix);
                 }
             }
-            return read(Path.of(uri), prefix);
+            return read(Path.of(url.toURI()), prefix);
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e); // a class loader's own URL
         } catch (IOException e) {
