@@ -112,6 +112,7 @@ public final class Main {
         }
         int exit;
         try (ControlServer control = ControlServer.start(home.controlSocket(), conductor, conductor.ports(), events)) {
+            control.serving(false);
             Events.Subscription health =
                     events.onNew(() -> control.serving(conductor.status().state() == Status.State.RUNNING));
             exit = serve(conductor, log);
