@@ -119,7 +119,19 @@ public record Home(Path state, Path run, Path log, Path cache) {
                         + MAX_SOCKET_PATH_BYTES + " at most: set LONGSHORE_HOME to a directory with a shorter path";
             }
         }
-        return null;
+        return accessProblem();
+    }
+
+    private @Nullable String accessProblem() {
+        if (!Files.exists(state)) {
+            return null;
+        }
+        if (!Files.isDirectory(state)) {
+            return "the home " + state + " is not a directory";
+        }
+        return Files.isReadable(state) && Files.isWritable(state) && Files.isExecutable(state)
+                ? null
+                : "the home " + state + " can't be used: it belongs to another user, or is not writable";
     }
 
     /** Makes the directories that are missing; those of the instance are closed to other users, new or old. */

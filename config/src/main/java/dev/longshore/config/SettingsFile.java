@@ -6,6 +6,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.ObjectReadContext;
@@ -17,6 +18,9 @@ import tools.jackson.core.json.JsonReadFeature;
 public final class SettingsFile {
     private static final long MAX_BYTES = 1 << 20;
     private static final int MAX_DEPTH = 32;
+
+    /** Jackson's note on where an object began, without what would tell it. */
+    private static final Pattern SOURCE = Pattern.compile(" ?\\(start marker at \\[[^]]*]\\)");
 
     private SettingsFile() {}
 
@@ -54,7 +58,8 @@ public final class SettingsFile {
             return tree instanceof JsonTree.Obj o ? check(o) : refused(tree.line(), "the file must be an object {…}");
         } catch (JacksonException e) {
             int line = e.getLocation() == null ? 0 : Math.max(0, e.getLocation().getLineNr());
-            return refused(line, "not JSON: " + e.getOriginalMessage());
+            return refused(
+                    line, "not JSON: " + SOURCE.matcher(e.getOriginalMessage()).replaceAll(""));
         }
     }
 

@@ -110,7 +110,8 @@ class SettingsFileTest {
         assertThat(result).isInstanceOf(SettingsResult.Refused.class);
         assertThat(((SettingsResult.Refused) result).problems().getFirst().toString())
                 .startsWith("line ")
-                .contains("not JSON");
+                .contains("not JSON")
+                .doesNotContain("Source");
         assertThat(file).hasContent("{\n  \"vm\": {\n");
     }
 
