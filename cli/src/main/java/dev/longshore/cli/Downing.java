@@ -32,17 +32,26 @@ final class Downing {
         if (ran) {
             terminal.say("stopping …");
             askToStop(pid);
-            if (!ended(pid, CLEAN_SECONDS)) {
+            if (!ended(home, pid, CLEAN_SECONDS)) {
                 terminal.say("the daemon (pid " + pid + ") does not stop; killing it");
                 ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
-                if (!ended(pid, KILL_SECONDS)) {
+                if (!ended(home, pid, KILL_SECONDS)) {
                     throw new CliException("the daemon (pid " + pid + ") cannot be killed");
                 }
             }
         }
-        endOrphans();
-        sweep();
+        if (isFree()) {
+            endOrphans();
+        }
+        if (isFree()) {
+            sweep();
+        }
         return ran;
+    }
+
+    /** False once another command has started the home anew: its guest and its sockets are not ours to end. */
+    private boolean isFree() {
+        return HomeLock.holder(home) == 0;
     }
 
     /** By the control socket; by SIGTERM where that does not work. */
@@ -61,10 +70,13 @@ final class Downing {
         ProcessHandle.of(pid).ifPresent(ProcessHandle::destroy);
     }
 
-    /** The home is free, and the process gone: it has a moment's work left after it let go of the home. */
-    private boolean ended(long pid, long seconds) throws InterruptedException {
+    /**
+     * The daemon has let go of the home, and its process is gone: it has a moment's work left in between. That another
+     * daemon may hold the home by then is no matter.
+     */
+    static boolean ended(Home home, long pid, long seconds) throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
-        while (HomeLock.holder(home) != 0 || HomeProcesses.runs(pid)) {
+        while (HomeLock.holder(home) == pid || HomeProcesses.runs(pid)) {
             if (System.nanoTime() - deadline >= 0) {
                 return false;
             }

@@ -38,7 +38,21 @@ final class LongshoreCommand {
                 .addSubcommand(new VersionCommand(context));
         line.setOut(context.terminal().out());
         line.setErr(context.terminal().err());
+        line.setExecutionStrategy(parsed -> run(parsed, context));
         line.setExecutionExceptionHandler((e, command, parsed) -> Failures.report(e, context.terminal()));
         return line;
+    }
+
+    /** No command says anything of a home it may not look into: "stopped" would be a guess. */
+    private static int run(CommandLine.ParseResult parsed, Context context) {
+        Integer help = CommandLine.executeHelpRequest(parsed);
+        if (help != null) {
+            return help;
+        }
+        String problem = context.home().problem();
+        if (problem != null) {
+            return Failures.report(new CliException(problem), context.terminal());
+        }
+        return new CommandLine.RunLast().execute(parsed);
     }
 }

@@ -4,6 +4,8 @@ import dev.longshore.proto.control.v1.ExposePortRequest;
 import dev.longshore.proto.control.v1.ListPortsRequest;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.UnexposePortRequest;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -46,9 +48,9 @@ final class PortsCommand implements Callable<Integer> {
             try (ControlClient client = ControlClient.require(context.home())) {
                 Terminal terminal = context.terminal();
                 terminal.result(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN"));
-                for (Port p : client.ports()
+                for (Port p : inOrder(client.ports()
                         .listPorts(ListPortsRequest.getDefaultInstance())
-                        .getPortsList()) {
+                        .getPortsList())) {
                     terminal.result(row(
                             PortSpec.word(p.getProtocol()),
                             PortSpec.text(p.getHost()),
@@ -58,6 +60,15 @@ final class PortsCommand implements Callable<Integer> {
                 }
             }
             return ExitCode.OK;
+        }
+
+        /** By the host's port, as people look for it; the daemon has them by age. */
+        static List<Port> inOrder(List<Port> ports) {
+            return ports.stream()
+                    .sorted(Comparator.comparingInt((Port p) -> p.getHost().getPort())
+                            .thenComparing(p -> PortSpec.word(p.getProtocol()))
+                            .thenComparing(p -> p.getHost().getAddress()))
+                    .toList();
         }
 
         private static String row(String protocol, String host, String guest, String owner, String open) {
@@ -73,9 +84,9 @@ final class PortsCommand implements Callable<Integer> {
                     "Binds a port of the host and forwards it into the guest, until it is unexposed or the guest stops.",
             footer = {
                 "%nExamples:",
-                "  longshore ports expose 2222:22                         the guest's own port 22",
-                "  longshore ports expose 127.0.0.1:8080:172.17.0.2:80    a container's port",
-                "  longshore ports expose 0:53/udp                        any free port of the host"
+                "  longshore ports expose 2222:22                       the guest's own port 22",
+                "  longshore ports expose 127.0.0.1:8080:172.17.0.2:80  a container's port",
+                "  longshore ports expose 0:53/udp                      any free port of the host"
             })
     static final class Expose implements Callable<Integer> {
         private final Context context;

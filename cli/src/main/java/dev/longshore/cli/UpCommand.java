@@ -31,9 +31,30 @@ final class UpCommand implements Callable<Integer> {
     }
 
     static void up(Context context) throws InterruptedException {
-        boolean already = new Upping(context.home(), context.launcher(), context.terminal()).up();
         Terminal terminal = context.terminal();
+        Thread ifKilled = new Thread(() -> terminal.say(
+                "The start goes on without this command: longshore status shows it, longshore down ends it."));
+        Runtime.getRuntime().addShutdownHook(ifKilled);
+        boolean already;
+        try {
+            already = new Upping(context.home(), context.launcher(), terminal).up();
+        } finally {
+            forget(ifKilled);
+        }
         terminal.say(already ? "Already running." : "The Engine answers. Use it with:");
-        terminal.result("export DOCKER_HOST=" + context.home().dockerHost());
+        terminal.result("export DOCKER_HOST=" + quoted(context.home().dockerHost()));
+    }
+
+    private static void forget(Thread hook) {
+        try {
+            boolean _ = Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // Ctrl-C came just now: it has run.
+        }
+    }
+
+    /** For a POSIX shell; as it is where the shell would take it so. */
+    static String quoted(String word) {
+        return word.matches("[A-Za-z0-9_@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 }

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
+import dev.longshore.proto.control.v1.Endpoint;
+import dev.longshore.proto.control.v1.Port;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,6 +106,49 @@ class LongshoreCommandTest {
 
         assertThat(run(home, "up")).isEqualTo(ExitCode.FAILED);
         assertThat(err.toString()).contains("LONGSHORE_HOME").contains("shorter");
+    }
+
+    @Test
+    void aHomeThatIsAFile_isNeverCalledStopped() throws Exception {
+        Path file = Files.writeString(directory.resolve("file"), "");
+
+        assertThat(run(Home.at(file, directory), "status")).isEqualTo(ExitCode.FAILED);
+        assertThat(run(Home.at(file, directory), "down")).isEqualTo(ExitCode.FAILED);
+        assertThat(run(Home.at(file, directory), "down", "--help")).isZero();
+        assertThat(err.toString()).contains(file + " is not a directory").doesNotContain("Not running");
+    }
+
+    @Test
+    void down_ofADaemonWhoseHomeAnotherHasTaken_isDone() throws Exception {
+        Home home = home();
+        home.create();
+        Process gone = new ProcessBuilder("true").start();
+        gone.waitFor();
+        try (HomeLock lock = HomeLock.take(home)) {
+            assertThat(lock).isNotNull();
+
+            assertThat(Downing.ended(home, gone.pid(), 0)).isTrue();
+            assertThat(Downing.ended(home, ProcessHandle.current().pid(), 0)).isFalse();
+        }
+    }
+
+    @Test
+    void dockerHost_withBlanksOrQuotes_isOneWordForTheShell() {
+        assertThat(UpCommand.quoted("unix:///h/run/docker.sock")).isEqualTo("unix:///h/run/docker.sock");
+        assertThat(UpCommand.quoted("unix:///my home/d'or")).isEqualTo("'unix:///my home/d'\\''or'");
+    }
+
+    @Test
+    void ports_areListedByPort() {
+        List<Port> ports = Stream.of(8102, 80, 8101)
+                .map(p -> Port.newBuilder()
+                        .setHost(Endpoint.newBuilder().setAddress("0.0.0.0").setPort(p))
+                        .build())
+                .toList();
+
+        assertThat(PortsCommand.Ls.inOrder(ports))
+                .extracting(p -> p.getHost().getPort())
+                .containsExactly(80, 8101, 8102);
     }
 
     private Home home() {
