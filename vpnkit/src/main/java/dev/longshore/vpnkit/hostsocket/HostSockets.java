@@ -6,7 +6,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
@@ -20,7 +20,7 @@ final class HostSockets {
 
     /** Not registered yet; auto-read is off, half-closure allowed. */
     SocketChannel open(EventLoop loop) {
-        SocketChannel channel = loop instanceof IoEventLoop io && io.isIoType(EpollIoHandler.class)
+        SocketChannel channel = loop instanceof IoEventLoop io && io.isCompatible(EpollIoHandle.class)
                 ? new EpollSocketChannel()
                 : new NioSocketChannel();
         channel.config()

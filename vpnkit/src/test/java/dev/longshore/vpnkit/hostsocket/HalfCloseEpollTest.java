@@ -11,6 +11,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import java.net.InetAddress;
@@ -31,6 +32,20 @@ class HalfCloseEpollTest {
     @AfterEach
     void stop() throws Exception {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+    }
+
+    @Test
+    void dialedSockets_areEpollsToo() {
+        try (SocketHolder dialed = new SocketHolder(new HostSockets().open(group.next()))) {
+            assertThat(dialed.channel()).isInstanceOf(EpollSocketChannel.class);
+        }
+    }
+
+    private record SocketHolder(Channel channel) implements AutoCloseable {
+        @Override
+        public void close() {
+            channel.unsafe().closeForcibly(); // never registered
+        }
     }
 
     @Test
