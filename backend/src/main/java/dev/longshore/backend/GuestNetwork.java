@@ -87,7 +87,12 @@ final class GuestNetwork {
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
         services.register(
                 plan.gateway(), AddressPlan.PROXY_PORT, new HttpProxy(ProxySettings.of("longshore", own), dialer));
-        ports = new PortTable(connector(own, plan), settings.ports().binding(), UdpLimits.DEFAULT, new Watcher(events));
+        ports = new PortTable(
+                connector(own, plan),
+                settings.ports().binding(),
+                settings.limits().publishedPorts(),
+                UdpLimits.DEFAULT,
+                new Watcher(events));
     }
 
     private static OwnAddresses own(IpPlan plan) {

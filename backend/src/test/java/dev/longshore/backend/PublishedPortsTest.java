@@ -32,7 +32,11 @@ class PublishedPortsTest {
 
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
-            new NoGuest(group.next()), PortBinding.DEFAULT_LOCAL_PORT_BINDING, UdpLimits.DEFAULT, PortWatcher.NONE);
+            new NoGuest(group.next()),
+            PortBinding.DEFAULT_LOCAL_PORT_BINDING,
+            1000,
+            UdpLimits.DEFAULT,
+            PortWatcher.NONE);
     private final PublishedPorts ports = new PublishedPorts(table, GUEST);
 
     @AfterEach

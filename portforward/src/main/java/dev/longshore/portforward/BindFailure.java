@@ -38,6 +38,11 @@ record BindFailure(int errno, String text) {
         return of(errno, "error " + errno);
     }
 
+    /** Our own limit, not the host's. */
+    static BindFailure tooMany(int limit) {
+        return new BindFailure(0, "bind: " + limit + " ports are published, as many as limits.publishedPorts allows");
+    }
+
     private static BindFailure of(int errno, String otherwise) {
         return new BindFailure(errno, word(errno, otherwise));
     }

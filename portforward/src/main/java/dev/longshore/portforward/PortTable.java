@@ -34,19 +34,24 @@ public final class PortTable {
 
     private final EventLoop loop;
     private final BindPolicy policy;
+    private final int limit;
     private final ListenerFactory listeners;
     private final PortWatcher watcher;
     private final Map<Long, PublishedPort> ports = new LinkedHashMap<>();
     private long lastId;
     private boolean closed;
 
-    public PortTable(GuestConnector guest, PortBinding binding, UdpLimits udpLimits, PortWatcher watcher) {
-        this(guest.loop(), binding, new HostListeners(guest, udpLimits), watcher);
+    /**
+     * @param limit ports at a time, those being opened included; what comes after is refused
+     */
+    public PortTable(GuestConnector guest, PortBinding binding, int limit, UdpLimits udpLimits, PortWatcher watcher) {
+        this(guest.loop(), binding, limit, new HostListeners(guest, udpLimits), watcher);
     }
 
-    PortTable(EventLoop loop, PortBinding binding, ListenerFactory listeners, PortWatcher watcher) {
+    PortTable(EventLoop loop, PortBinding binding, int limit, ListenerFactory listeners, PortWatcher watcher) {
         this.loop = loop;
         this.policy = new BindPolicy(binding);
+        this.limit = limit;
         this.listeners = listeners;
         this.watcher = watcher;
     }
@@ -132,6 +137,9 @@ public final class PortTable {
                 ports.values().stream().filter(p -> p.holds(host)).findFirst();
         if (holder.isPresent()) {
             return again(holder.get(), requested, owner, host);
+        }
+        if (ports.size() >= limit) {
+            return loop.newSucceededFuture(BindFailure.tooMany(limit).refusal(host));
         }
         Traffic traffic = new Traffic();
         HostListener listener = listeners.create(requested.withHost(host), traffic);

@@ -55,7 +55,7 @@ class HostListenersTest {
     private final PortTable table = table(new UdpLimits(Duration.ofMinutes(2), 3));
 
     private PortTable table(UdpLimits limits) {
-        return new PortTable(guest, PortBinding.DEFAULT_PORT_BINDING, limits, PortWatcher.NONE);
+        return new PortTable(guest, PortBinding.DEFAULT_PORT_BINDING, 1000, limits, PortWatcher.NONE);
     }
 
     private ExposeResult expose(HostEndpoint host, IpAddress to) throws Exception {

@@ -39,7 +39,7 @@ class PortTableTest {
     private final List<FakeListener> listeners = new ArrayList<>();
     private final List<String> heard = new ArrayList<>();
     private final PortTable table =
-            new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, FakeListener::new, new Watcher());
+            new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, 1000, FakeListener::new, new Watcher());
 
     private final class Watcher implements PortWatcher {
         @Override
@@ -103,6 +103,26 @@ class PortTableTest {
         CompletableFuture<ExposeResult> result = expose(forward, owner);
         bind();
         return (Exposed) await(result);
+    }
+
+    @Test
+    void expose_beyondTheLimit_isRefusedUntilOneIsReleased() throws Exception {
+        PortTable small =
+                new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, 1, FakeListener::new, PortWatcher.NONE);
+        CompletableFuture<ExposeResult> first = small.expose(tcp(80), ONE);
+        bind();
+        long id = ((Exposed) await(first)).id();
+
+        assertThat(await(small.expose(tcp(81), TWO)))
+                .isEqualTo(new Refused(
+                        Reason.OTHER,
+                        "ports are not available: exposing port TCP 0.0.0.0:81 -> 127.0.0.1:0: listen tcp 0.0.0.0:81:"
+                                + " bind: 1 ports are published, as many as limits.publishedPorts allows"));
+
+        assertThat(await(small.release(id))).isTrue();
+        CompletableFuture<ExposeResult> second = small.expose(tcp(81), TWO);
+        bind();
+        assertThat(await(second)).isInstanceOf(Exposed.class);
     }
 
     @Test

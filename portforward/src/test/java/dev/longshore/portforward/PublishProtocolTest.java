@@ -45,7 +45,7 @@ class PublishProtocolTest {
 
     private final EventLoopGroup vsockLoop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
-            new FakeGuest(loop.loop), PortBinding.DEFAULT_PORT_BINDING, UdpLimits.DEFAULT, PortWatcher.NONE);
+            new FakeGuest(loop.loop), PortBinding.DEFAULT_PORT_BINDING, 1000, UdpLimits.DEFAULT, PortWatcher.NONE);
 
     @BeforeEach
     void listen() throws Exception {

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * connection never serves another client. Confined to the guest connection's event loop.
  */
 final class IdleOrigins {
-    private static final int MAX = 4;
+    /** Each is a descriptor that the daemon's limits have to allow for: with the one in use, two for a guest connection. */
+    private static final int MAX = 1;
 
     private final LinkedHashMap<Destination, OriginConnection> idle = new LinkedHashMap<>();
 
