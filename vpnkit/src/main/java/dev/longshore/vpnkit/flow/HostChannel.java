@@ -3,9 +3,12 @@ package dev.longshore.vpnkit.flow;
 import dev.longshore.vpnkit.hostsocket.ResetClose;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
@@ -29,6 +32,9 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
      */
     private static final WriteBufferWaterMark WATER_MARKS = new WriteBufferWaterMark(16 << 10, 48 << 10);
 
+    private static final int SMALLEST_READ = 16 << 10;
+    private static final int LARGEST_READ = 256 << 10;
+
     private final DuplexChannel channel;
     private final GuestSide guest;
     private final IntSupplier bufferBytes;
@@ -51,7 +57,9 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         assert channel.eventLoop().inEventLoop();
         HostChannel host = new HostChannel(channel, guest, bufferBytes);
         channel.config().setAutoRead(false);
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
         channel.config().setWriteBufferWaterMark(WATER_MARKS);
+        channel.config().setRecvByteBufAllocator(readBuffers(bufferBytes.getAsInt()));
         channel.pipeline().addLast(host);
         if (!channel.isActive()) {
             host.closedBy(null);
@@ -59,6 +67,12 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
             host.onEof();
         }
         return host;
+    }
+
+    /** One read may come on top of what the flow should keep: a part of its share, so that many flows fit the memory. */
+    private static RecvByteBufAllocator readBuffers(int share) {
+        int largest = Math.clamp(share / 4, SMALLEST_READ, LARGEST_READ);
+        return new AdaptiveRecvByteBufAllocator(2048, SMALLEST_READ, largest);
     }
 
     // ---- from the guest

@@ -562,6 +562,14 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
 
     @Override
     void onTimer(long now) {
+        try {
+            onTime(now);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            TcpStack.failed(this, e);
+        }
+    }
+
+    private void onTime(long now) {
         if (lifeTimerOn && lifeTimerAt - now <= 0) {
             lifeTimerOn = false;
             if (state == TcpState.TIME_WAIT) {

@@ -12,7 +12,8 @@ import io.netty.util.internal.PlatformDependent;
 public record TcpLimits(int flows, int dials, long bufferedBytes) {
     /**
      * Within the file descriptors a service may open (524,288 on systemd's defaults), and, for both directions, two fifths of
-     * the direct memory this process may use: the rest is for frames, vsock streams and the allocator's rounding.
+     * the direct memory this process may use: the rest is for reads on top of that, frames, vsock streams and the allocator's
+     * rounding.
      */
     public static TcpLimits defaults() {
         long buffered = Math.clamp(PlatformDependent.maxDirectMemory() / 5, 16L << 20, 256L << 20);

@@ -164,7 +164,7 @@ public final class TcpStack implements TransportInput {
     }
 
     /** Memory is the daemon's, not this flow's alone; the flow that finds none has to go, and the daemon stays. */
-    private static void failed(TcpFlow flow, Throwable e) {
+    static void failed(TcpFlow flow, Throwable e) {
         if (e instanceof OutOfMemoryError) {
             log.warn("{}: ended, as there is no memory: {}", flow, e.getMessage());
             flow.abort(new FlowEnd.Evicted());
@@ -286,7 +286,11 @@ public final class TcpStack implements TransportInput {
         flow.dialing(future);
         future.addListener(done -> {
             if (done.isSuccess()) {
-                onDialed(flow, future.getNow());
+                try {
+                    onDialed(flow, future.getNow());
+                } catch (RuntimeException | OutOfMemoryError e) {
+                    failed(flow, e);
+                }
             } else if (flow.state() == TcpState.LISTEN) { // otherwise we cancelled it ourselves
                 flow.notConnected(String.valueOf(done.cause()), true);
                 flushSoon();
@@ -513,7 +517,7 @@ public final class TcpStack implements TransportInput {
 
     /** True if a flow that keeps {@code footprint} bytes for the guest has to go, so that the others can stay. */
     boolean isOverfull(int footprint) {
-        return keptForGuest > 2 * limits.bufferedBytes() && footprint > share();
+        return keptForGuest > 3 * limits.bufferedBytes() && footprint > share();
     }
 
     Orphans orphans() {

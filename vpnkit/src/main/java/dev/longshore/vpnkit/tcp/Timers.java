@@ -119,9 +119,9 @@ final class Timers {
             }
         } finally {
             firing = false;
-        }
-        if (size > 0) {
-            setAlarm();
+            if (size > 0) {
+                setAlarm();
+            }
         }
     }
 

@@ -74,6 +74,23 @@ class TimersTest {
     }
 
     @Test
+    void entryThatThrows_doesNotSilenceTheOthers() {
+        long now = timers.now();
+        timers.wakeBy(
+                new Timers.Entry() {
+                    @Override
+                    void onTimer(long at) {
+                        throw new IllegalStateException("thrown by a test");
+                    }
+                },
+                now + 10);
+        timers.wakeBy(new Named("same moment"), now + 10);
+        timers.wakeBy(new Named("later"), now + 500);
+        loop.advance(Duration.ofNanos(600));
+        assertThat(fired).containsExactly("same moment", "later");
+    }
+
+    @Test
     void randomOperations_fireWhatAModelSays() {
         Random random = new Random(7);
         Named[] entries = new Named[200];
