@@ -133,13 +133,23 @@ final class GuestMachine {
         }
     }
 
+    /** User-mode Linux has one; QEMU by default as many as the host. */
+    private int cpus() {
+        if (machine.kind().equals("uml")) {
+            return 1;
+        }
+        return settings.vm().cpus() > 0
+                ? settings.vm().cpus()
+                : Runtime.getRuntime().availableProcessors();
+    }
+
     Status.Guest status(boolean agentReady) {
         GuestProcess guest = process;
         return new Status.Guest(
                 machine.kind(),
                 guest == null ? 0 : guest.pid(),
                 guest == null ? null : started,
-                machine.kind().equals("uml") ? 1 : Math.max(1, settings.vm().cpus()),
+                cpus(),
                 settings.vm().memoryMiB(),
                 agentReady);
     }

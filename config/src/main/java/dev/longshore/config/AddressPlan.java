@@ -20,10 +20,7 @@ public record AddressPlan(
         Inet4Address dns,
         Inet4Address host,
         long ipv6Prefix) {
-    /** Ours, on every link; locally administered, "LS" in the middle. */
-    public static final String GATEWAY_MAC = "02:4c:53:00:00:01";
-
-    /** The guest's, given to it through virtio's configuration space. */
+    /** The guest's card, given to it through virtio's configuration space; locally administered, "LS" in the middle. */
     public static final String GUEST_MAC = "02:4c:53:00:00:03";
 
     /** On the gateway: the HTTP proxy. */

@@ -1,6 +1,5 @@
 package dev.longshore.config;
 
-import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.util.List;
 
@@ -14,7 +13,7 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
             new Vm(VmKind.AUTO, 0, 1024, 64 * 1024, false),
             new Network(Ipv4Subnet.parse("192.168.65.0/24"), true, 1500, List.of(), true, ""),
             new Ports(PortBinding.DEFAULT_PORT_BINDING),
-            new Limits(16_384, 4_096, 2_048, 100));
+            new Limits(16_384, 4_096, 100));
 
     /**
      * The guest's machine.
@@ -56,11 +55,6 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
         public AddressPlan plan() {
             return AddressPlan.in(subnet);
         }
-
-        /** True for an address of the guest's network. */
-        public boolean isOurs(InetAddress address) {
-            return address instanceof Inet4Address v4 && subnet.contains(v4);
-        }
     }
 
     /**
@@ -75,10 +69,9 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
      *
      * @param tcpFlows open at a time, 16..1000000
      * @param udpFlows open at a time, 16..1000000
-     * @param publishedPorts bound at a time, 1..65535
-     * @param logMiB kept of each log file, 1..10000
+     * @param logMiB kept of the guest's console, 1..10000
      */
-    public record Limits(int tcpFlows, int udpFlows, int publishedPorts, int logMiB) {}
+    public record Limits(int tcpFlows, int udpFlows, int logMiB) {}
 
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {
