@@ -31,6 +31,8 @@ class TestcontainersIT {
                         TestImage.NAME)
                 .with("DOCKER_HOST", docker.host())
                 .with("TESTCONTAINERS_RYUK_DISABLED", "true") // its image would have to be pulled
+                // In a container itself, as on many build machines, it would look for ports on its own gateway.
+                .with("TESTCONTAINERS_HOST_OVERRIDE", "localhost")
                 .within(Duration.ofSeconds(100))
                 .run()
                 .expectOk();
