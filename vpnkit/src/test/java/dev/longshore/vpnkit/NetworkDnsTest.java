@@ -390,8 +390,8 @@ class NetworkDnsTest {
         }
         both.release();
         ByteBuf out = outbound(channel);
-        assertThat(firstA(out.readBytes(out.readUnsignedShort()))).isEqualTo(GuestEnd.HOST);
-        assertThat(firstA(out.readBytes(out.readUnsignedShort()))).isEqualTo(GuestEnd.GUEST);
+        assertThat(firstA(out.readSlice(out.readUnsignedShort()))).isEqualTo(GuestEnd.HOST);
+        assertThat(firstA(out.readSlice(out.readUnsignedShort()))).isEqualTo(GuestEnd.GUEST);
         assertThat(out.isReadable()).isFalse();
         channel.finishAndReleaseAll();
     }
