@@ -6,7 +6,7 @@ import dev.longshore.config.Settings;
 import org.junit.jupiter.api.Test;
 
 class CapacityTest {
-    private static final Settings.Limits WANTED = new Settings.Limits(16_384, 4_096, 100);
+    private static final Settings.Limits WANTED = new Settings.Limits(16_384, 4_096, 2_048, 100);
     private static final long MIB = 1 << 20;
 
     /** The daemon's own bounds and Debian's usual RLIMIT_NOFILE of a container: the guest can't take all descriptors. */
@@ -29,7 +29,7 @@ class CapacityTest {
         assertThat(Capacity.of(WANTED, 64, MIB, MIB).tcpFlows()).isEqualTo(16);
         assertThat(Capacity.of(WANTED, Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE))
                 .isEqualTo(new Capacity(16_384, 4_096, 256 * MIB));
-        assertThat(Capacity.of(new Settings.Limits(16, 16, 1), 1 << 20, 4096 * MIB, 4096 * MIB)
+        assertThat(Capacity.of(new Settings.Limits(16, 16, 1, 1), 1 << 20, 4096 * MIB, 4096 * MIB)
                         .udpFlows())
                 .isEqualTo(16);
     }

@@ -13,7 +13,7 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
             new Vm(VmKind.AUTO, 0, 1024, 64 * 1024, false),
             new Network(Ipv4Subnet.parse("192.168.65.0/24"), true, 1500, List.of(), true, ""),
             new Ports(PortBinding.DEFAULT_PORT_BINDING),
-            new Limits(16_384, 4_096, 100));
+            new Limits(16_384, 4_096, 2_048, 100));
 
     /**
      * The guest's machine.
@@ -69,9 +69,10 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
      *
      * @param tcpFlows open at a time, 16..1000000
      * @param udpFlows open at a time, 16..1000000
+     * @param publishedPorts bound at a time, 1..65535
      * @param logMiB kept of the guest's console, 1..10000
      */
-    public record Limits(int tcpFlows, int udpFlows, int logMiB) {}
+    public record Limits(int tcpFlows, int udpFlows, int publishedPorts, int logMiB) {}
 
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {

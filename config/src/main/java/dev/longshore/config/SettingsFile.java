@@ -114,6 +114,7 @@ public final class SettingsFile {
         Settings.Limits limits = new Settings.Limits(
                 in.integer("tcpFlows", d.tcpFlows(), 16, 1_000_000),
                 in.integer("udpFlows", d.udpFlows(), 16, 1_000_000),
+                in.integer("publishedPorts", d.publishedPorts(), 1, 65_535),
                 in.integer("logMiB", d.logMiB(), 1, 10_000));
         in.warnOfOthers();
         return limits;

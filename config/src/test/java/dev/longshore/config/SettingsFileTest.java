@@ -34,7 +34,7 @@ class SettingsFileTest {
                             "dnsServers": ["10.1.1.1", "fd00::1"], "pcapFile": "/tmp/a.pcap",
                           },
                           "ports": {"binding": "local-only-port-binding"},
-                          "limits": {"tcpFlows": 100, "udpFlows": 101, "logMiB": 3},
+                          "limits": {"tcpFlows": 100, "udpFlows": 101, "publishedPorts": 102, "logMiB": 3},
                         }
                         """).settings();
 
@@ -48,7 +48,7 @@ class SettingsFileTest {
                         false,
                         "/tmp/a.pcap"));
         assertThat(settings.ports()).isEqualTo(new Settings.Ports(PortBinding.LOCAL_ONLY_PORT_BINDING));
-        assertThat(settings.limits()).isEqualTo(new Settings.Limits(100, 101, 3));
+        assertThat(settings.limits()).isEqualTo(new Settings.Limits(100, 101, 102, 3));
     }
 
     @Test
