@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The proxy between real sockets on loopback: streaming, back-pressure, tunnels. */
-@Timeout(60)
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LoopbackTest {
     private static final int MANY = 64 * 1024 * 1024;
 

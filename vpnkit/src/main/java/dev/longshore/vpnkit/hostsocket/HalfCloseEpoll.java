@@ -15,7 +15,9 @@ import io.netty.channel.epoll.EpollIoOps;
  * <p>From 4.2.13 to at least 4.2.18, a registration whose interest becomes empty is removed from the epoll set and never
  * added again: the next change fails with ENOENT, and Netty answers by shutting the output down. That is every socket
  * that has got its EOF, does not read any more, and then meets a full send buffer: the rest of what it had to send would
- * be lost behind a proper FIN. So an empty interest is replaced by EPOLLERR, which the kernel reports in any case.
+ * be lost behind a proper FIN. So an empty interest is replaced by EPOLLET alone, which keeps the socket in the set. It is
+ * edge-triggered because the kernel reports EPOLLERR and EPOLLHUP whatever the interest: a socket that is shut down both
+ * ways and waits to be closed would otherwise wake the loop for ever.
  *
  * <p>Each handler belongs to its event loop, as in Netty.
  */
@@ -74,7 +76,7 @@ public final class HalfCloseEpoll {
 
         @Override
         public long submit(IoOps ops) {
-            return epoll.submit(ops.equals(EpollIoOps.NONE) ? EpollIoOps.EPOLLERR : ops);
+            return epoll.submit(ops.equals(EpollIoOps.NONE) ? EpollIoOps.EPOLLET : ops);
         }
 
         @Override
