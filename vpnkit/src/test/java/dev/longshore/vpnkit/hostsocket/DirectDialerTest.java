@@ -6,7 +6,6 @@ import dev.longshore.packet.wire.IpAddress;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.net.Inet6Address;
@@ -34,7 +33,7 @@ class DirectDialerTest {
                     new OwnAddresses.Subnet(IpAddress.parse("192.168.65.0"), 24),
                     new OwnAddresses.Subnet(IpAddress.parse("fdc4:f303:9324::"), 64)));
 
-    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, HalfCloseEpoll.newFactory());
     private final EventLoop loop = group.next();
     private final DirectDialer dialer = dialer(name -> {
         throw new UnknownHostException(name);
