@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
  * connection never serves another client. Confined to the guest connection's event loop.
  */
 final class IdleOrigins {
-    /** Each is a descriptor that the daemon's limits have to allow for: with the one in use, two for a guest connection. */
-    private static final int MAX = 1;
+    private static final int MAX = 4;
 
     private final LinkedHashMap<Destination, OriginConnection> idle = new LinkedHashMap<>();
 
