@@ -1,6 +1,6 @@
 package dev.longshore.backend;
 
-import dev.longshore.virtio.os.Linux;
+import dev.longshore.linux.Linux;
 import dev.longshore.vpnkit.icmp.PingSockets;
 import java.io.IOException;
 

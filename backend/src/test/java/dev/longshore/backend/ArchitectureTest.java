@@ -25,6 +25,10 @@ class ArchitectureTest {
             .definedBy("dev.longshore.config..")
             .layer("proto")
             .definedBy("dev.longshore.proto..")
+            .layer("linux")
+            .definedBy("dev.longshore.linux..")
+            .layer("link")
+            .definedBy("dev.longshore.link..")
             .layer("virtio")
             .definedBy("dev.longshore.virtio..")
             .layer("vpnkit")
@@ -47,10 +51,14 @@ class ArchitectureTest {
             .mayNotAccessAnyLayer()
             .whereLayer("proto")
             .mayNotAccessAnyLayer()
+            .whereLayer("linux")
+            .mayNotAccessAnyLayer()
+            .whereLayer("link")
+            .mayOnlyAccessLayers("packet", "linux")
             .whereLayer("virtio")
-            .mayOnlyAccessLayers("packet")
+            .mayOnlyAccessLayers("packet", "linux")
             .whereLayer("vpnkit")
-            .mayOnlyAccessLayers("packet", "config")
+            .mayOnlyAccessLayers("packet", "linux", "config")
             .whereLayer("portforward")
             .mayOnlyAccessLayers("vpnkit", "packet", "config")
             .whereLayer("proxy")
@@ -84,7 +92,7 @@ class ArchitectureTest {
     @ArchTest
     static final ArchRule systemCalls_areMadeInOnePackage = noClasses()
             .that()
-            .resideOutsideOfPackages("dev.longshore.virtio.os..", "dev.longshore.fileshare.os..")
+            .resideOutsideOfPackages("dev.longshore.linux..", "dev.longshore.fileshare.os..")
             .should()
             .dependOnClassesThat()
             .haveFullyQualifiedName("java.lang.foreign.Linker");
@@ -110,7 +118,12 @@ class ArchitectureTest {
     @ArchTest
     static final ArchRule nothing_printsOrSleeps = noClasses()
             .that()
-            .resideInAnyPackage("dev.longshore.vpnkit..", "dev.longshore.virtio..", "dev.longshore.packet..")
+            .resideInAnyPackage(
+                    "dev.longshore.vpnkit..",
+                    "dev.longshore.virtio..",
+                    "dev.longshore.packet..",
+                    "dev.longshore.linux..",
+                    "dev.longshore.link..")
             .should()
             .callMethod(Thread.class, "sleep", long.class)
             .orShould()

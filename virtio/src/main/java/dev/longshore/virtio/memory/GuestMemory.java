@@ -1,6 +1,6 @@
 package dev.longshore.virtio.memory;
 
-import dev.longshore.virtio.os.Linux;
+import dev.longshore.linux.Linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -1,9 +1,10 @@
 package dev.longshore.virtio.vhostuser;
 
+import dev.longshore.linux.FdWatch;
+import dev.longshore.linux.Linux;
+import dev.longshore.linux.ReceivedFds;
 import dev.longshore.virtio.memory.GuestMemory;
 import dev.longshore.virtio.memory.RegionSpec;
-import dev.longshore.virtio.os.Linux;
-import dev.longshore.virtio.os.ReceivedFds;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

@@ -1,6 +1,7 @@
 package dev.longshore.virtio.vhostuser;
 
-import dev.longshore.virtio.os.Linux;
+import dev.longshore.linux.FdWatch;
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.virtqueue.QueueSignals;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.channel.IoEventLoop;

@@ -1,5 +1,6 @@
 package dev.longshore.virtio.vhostuser;
 
+import dev.longshore.linux.FdWatch;
 import dev.longshore.virtio.memory.GuestMemory;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import java.lang.foreign.MemorySegment;

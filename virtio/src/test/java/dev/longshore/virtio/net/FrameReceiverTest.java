@@ -2,9 +2,9 @@ package dev.longshore.virtio.net;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.virtio.memory.GuestMemory;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
 import dev.longshore.virtio.virtqueue.QueueSignals;

@@ -3,9 +3,9 @@ package dev.longshore.virtio.net;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.longshore.linux.Linux;
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.OutFrame;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.vhostuser.FrontEnd;
 import dev.longshore.virtio.vhostuser.TestLoop;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;

@@ -5,8 +5,8 @@ import static dev.longshore.packet.link.FrameSink.LARGE_SEGMENT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.packet.link.OutFrame;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.vhostuser.FrontEnd;
 import dev.longshore.virtio.vhostuser.TestLoop;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;

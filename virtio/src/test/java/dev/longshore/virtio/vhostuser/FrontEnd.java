@@ -1,8 +1,8 @@
 package dev.longshore.virtio.vhostuser;
 
+import dev.longshore.linux.Linux;
+import dev.longshore.linux.ReceivedFds;
 import dev.longshore.virtio.memory.RegionSpec;
-import dev.longshore.virtio.os.Linux;
-import dev.longshore.virtio.os.ReceivedFds;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
 import java.lang.foreign.Arena;

@@ -8,8 +8,8 @@ import static dev.longshore.virtio.vhostuser.FrontEnd.u64;
 import static dev.longshore.virtio.virtqueue.DriverRing.readable;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.memory.RegionSpec;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
 import dev.longshore.virtio.virtqueue.QueueFault;

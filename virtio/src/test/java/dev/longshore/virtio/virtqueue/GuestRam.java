@@ -2,9 +2,9 @@ package dev.longshore.virtio.virtqueue;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.memory.GuestMemory;
 import dev.longshore.virtio.memory.RegionSpec;
-import dev.longshore.virtio.os.Linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -4,8 +4,8 @@ import static dev.longshore.virtio.virtqueue.DriverRing.readable;
 import static dev.longshore.virtio.virtqueue.DriverRing.writable;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.memory.GuestMemory;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.virtqueue.DriverRing.Used;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

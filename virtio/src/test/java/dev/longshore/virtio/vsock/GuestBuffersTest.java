@@ -2,8 +2,8 @@ package dev.longshore.virtio.vsock;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.memory.GuestMemory;
-import dev.longshore.virtio.os.Linux;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
 import dev.longshore.virtio.virtqueue.QueueSignals;

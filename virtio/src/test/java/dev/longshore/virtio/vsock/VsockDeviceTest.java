@@ -4,7 +4,7 @@ import static dev.longshore.virtio.virtqueue.DriverRing.readable;
 import static dev.longshore.virtio.virtqueue.DriverRing.writable;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.longshore.virtio.os.Linux;
+import dev.longshore.linux.Linux;
 import dev.longshore.virtio.vhostuser.FrontEnd;
 import dev.longshore.virtio.vhostuser.TestLoop;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;

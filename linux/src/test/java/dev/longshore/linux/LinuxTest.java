@@ -1,4 +1,4 @@
-package dev.longshore.virtio.os;
+package dev.longshore.linux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

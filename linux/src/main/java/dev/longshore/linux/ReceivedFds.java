@@ -1,4 +1,4 @@
-package dev.longshore.virtio.os;
+package dev.longshore.linux;
 
 /**
  * The descriptors that came with one {@link Linux#recvmsg}. Confined to the thread of its {@link Linux}. Whoever takes a

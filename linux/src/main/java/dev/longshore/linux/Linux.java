@@ -1,4 +1,4 @@
-package dev.longshore.virtio.os;
+package dev.longshore.linux;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -52,7 +52,7 @@ public final class Linux {
     /** sizeof(sockaddr_un.sun_path) less the terminating NUL. */
     public static final int MAX_SOCKET_PATH_BYTES = 107;
 
-    private static final Linker LINKER = Linker.nativeLinker();
+    static final Linker LINKER = Linker.nativeLinker();
     private static final VarHandle ERRNO =
             Linker.Option.captureStateLayout().varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
@@ -398,22 +398,22 @@ public final class Linux {
         return 2 + bytes.length + 1;
     }
 
-    private int result(int r) {
+    int result(int r) {
         return r == -1 ? -(int) ERRNO.get(errno, 0L) : r;
     }
 
-    private long result(long r) {
+    long result(long r) {
         return r == -1 ? -(int) ERRNO.get(errno, 0L) : r;
     }
 
-    private static MethodHandle call(String name, FunctionDescriptor type, Linker.Option... options) {
+    static MethodHandle call(String name, FunctionDescriptor type, Linker.Option... options) {
         Linker.Option[] all = new Linker.Option[options.length + 1];
         System.arraycopy(options, 0, all, 0, options.length);
         all[options.length] = Linker.Option.captureCallState("errno");
         return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type, all);
     }
 
-    private static RuntimeException bug(Throwable t) {
+    static RuntimeException bug(Throwable t) {
         if (t instanceof RuntimeException e) {
             return e;
         }

@@ -1,4 +1,4 @@
-package dev.longshore.virtio.vhostuser;
+package dev.longshore.linux;
 
 import io.netty.channel.IoEvent;
 import io.netty.channel.IoEventLoop;
@@ -13,7 +13,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** A raw descriptor in the event loop's own epoll set. Owns the descriptor. Confined to the event loop. */
-final class FdWatch implements EpollIoHandle {
+public final class FdWatch implements EpollIoHandle {
     private final FileDescriptor fd;
     private final Runnable onReady;
     private final Consumer<Throwable> onBug;
@@ -34,7 +34,7 @@ final class FdWatch implements EpollIoHandle {
      * @param onBug gets what {@code onReady} throws
      * @return null if the kernel refuses to poll the descriptor (an ordinary file); it has been closed
      */
-    static @Nullable FdWatch open(
+    public static @Nullable FdWatch open(
             IoEventLoop loop, int fd, EpollIoOps ops, Runnable onReady, Consumer<Throwable> onBug) {
         assert loop.inEventLoop();
         FdWatch watch = new FdWatch(fd, onReady, onBug);
@@ -54,7 +54,7 @@ final class FdWatch implements EpollIoHandle {
         return watch;
     }
 
-    int number() {
+    public int number() {
         return fd.intValue();
     }
 
@@ -83,7 +83,7 @@ final class FdWatch implements EpollIoHandle {
         }
         closed = true;
         if (registration != null) {
-            registration.cancel(); // before closing: the front end holds the same open file, epoll would keep it
+            registration.cancel(); // before closing: a front end may hold the same open file, epoll would keep it
         }
         try {
             fd.close();
