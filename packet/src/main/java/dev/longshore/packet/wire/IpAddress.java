@@ -30,6 +30,16 @@ public record IpAddress(long hi, long lo) {
         return hi == 0 && (lo & 0xFFFF_FFFF_0000_0000L) == V4_PREFIX;
     }
 
+    /** True for ff00::/8, RFC 4291 §2.7; {@code hi} of an IPv6 address. */
+    public static boolean isMulticast(long hi) {
+        return hi >>> 56 == 0xFF;
+    }
+
+    /** True for fe80::/10, RFC 4291 §2.5.6; {@code hi} of an IPv6 address. */
+    public static boolean isLinkLocal(long hi) {
+        return hi >>> 54 == 0xFE80 >>> 6;
+    }
+
     /** Never a name: an address literal without brackets or scope. Throws IllegalArgumentException with the text. */
     public static IpAddress parse(String literal) {
         try {
