@@ -1,6 +1,8 @@
 package dev.longshore.virtio.net;
 
 import dev.longshore.packet.link.FrameSink;
+import dev.longshore.packet.link.OffloadRequest;
+import dev.longshore.packet.wire.VirtioNetHeader;
 import dev.longshore.virtio.virtqueue.Chain;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.buffer.ByteBuf;
@@ -32,7 +34,7 @@ final class FrameReceiver {
     private final Chain chain = new Chain();
     private final ByteBuf header;
     private final @Nullable ByteBuf[] frames = new @Nullable ByteBuf[CAPACITY.length];
-    private int headerBytes = NetHeader.BYTES;
+    private int headerBytes = VirtioNetHeader.BYTES;
     private boolean tso4;
     private boolean tso6;
     private boolean released;
@@ -41,7 +43,7 @@ final class FrameReceiver {
     FrameReceiver(ByteBufAllocator allocator, NetCounters counters) {
         this.allocator = allocator;
         this.counters = counters;
-        this.header = allocator.directBuffer(NetHeader.BYTES, NetHeader.BYTES);
+        this.header = allocator.directBuffer(VirtioNetHeader.BYTES, VirtioNetHeader.BYTES);
     }
 
     void configure(int newHeaderBytes, boolean tso4FromGuest, boolean tso6FromGuest) {
@@ -131,29 +133,13 @@ final class FrameReceiver {
 
     /** The offload flags for the sink from the header, or -1 if the frame is to be dropped (and was counted). */
     private int offload(int frameBytes) {
-        boolean partial = (NetHeader.flags(header) & NetHeader.NEEDS_CSUM) != 0;
-        if (partial && !isChecksumFieldInside(frameBytes)) {
-            counters.drop(NetDrop.BAD_CHECKSUM_FIELD);
-            return -1;
+        int offload = OffloadRequest.check(header, frameBytes, tso4, tso6);
+        if (offload >= 0) {
+            return offload;
         }
-        int flags = partial ? FrameSink.CHECKSUM_PARTIAL : 0;
-        int gsoType = NetHeader.gsoType(header);
-        if (gsoType == NetHeader.GSO_NONE) {
-            return flags;
-        }
-        boolean negotiated = (gsoType == NetHeader.GSO_TCPV4 && tso4) || (gsoType == NetHeader.GSO_TCPV6 && tso6);
-        // 5.1.6.2: segmentation needs NEEDS_CSUM. hdr_len is a hint that may be anything; the stack reads the real
-        // headers.
-        if (!negotiated || !partial || NetHeader.gsoSize(header) == 0) {
-            counters.drop(NetDrop.BAD_SEGMENTATION);
-            return -1;
-        }
-        return flags | FrameSink.LARGE_SEGMENT;
-    }
-
-    private boolean isChecksumFieldInside(int frameBytes) {
-        int start = NetHeader.checksumStart(header);
-        return start >= MIN_FRAME_BYTES && start + NetHeader.checksumOffset(header) + 2 <= frameBytes;
+        counters.drop(
+                offload == OffloadRequest.BAD_CHECKSUM_FIELD ? NetDrop.BAD_CHECKSUM_FIELD : NetDrop.BAD_SEGMENTATION);
+        return -1;
     }
 
     private void callSink(FrameSink sink, ByteBuf frame, int offload) {

@@ -1,6 +1,8 @@
 package dev.longshore.virtio.net;
 
+import dev.longshore.packet.link.OffloadRequest;
 import dev.longshore.packet.link.OutFrame;
+import dev.longshore.packet.wire.VirtioNetHeader;
 import dev.longshore.virtio.virtqueue.Chain;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.buffer.ByteBuf;
@@ -17,14 +19,14 @@ final class FrameSender {
     private Chain[] chains = {new Chain(), new Chain()};
     private int taken;
     private int filling;
-    private int headerBytes = NetHeader.BYTES;
+    private int headerBytes = VirtioNetHeader.BYTES;
     private boolean mergeable;
     private boolean blocked;
     private boolean released;
 
     FrameSender(ByteBufAllocator allocator, NetCounters counters) {
         this.counters = counters;
-        this.header = allocator.directBuffer(NetHeader.BYTES, NetHeader.BYTES);
+        this.header = allocator.directBuffer(VirtioNetHeader.BYTES, VirtioNetHeader.BYTES);
     }
 
     void configure(int newHeaderBytes, boolean mergeableBuffers) {
@@ -100,14 +102,7 @@ final class FrameSender {
     }
 
     private void fill(Virtqueue queue, OutFrame frame) {
-        NetHeader.write(
-                header,
-                frame.gsoType(),
-                frame.headerBytes(),
-                frame.gsoSize(),
-                frame.checksumStart(),
-                frame.checksumOffset(),
-                taken);
+        OffloadRequest.write(header, frame, taken);
         filling = 0;
         put(header, 0, headerBytes);
         put(frame.head(), 0, frame.head().writerIndex());

@@ -2,7 +2,9 @@ package dev.longshore.virtio.net;
 
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.Link;
+import dev.longshore.packet.link.OffloadRequest;
 import dev.longshore.packet.link.OutFrame;
+import dev.longshore.packet.wire.VirtioNetHeader;
 import dev.longshore.virtio.vhostuser.VhostUserDevice;
 import dev.longshore.virtio.virtqueue.Virtqueue;
 import io.netty.buffer.ByteBuf;
@@ -77,8 +79,9 @@ public final class NetDevice implements VhostUserDevice, Link {
     @Override
     public void onFeatures(long negotiated) {
         features = negotiated;
-        int headerBytes =
-                has(NetFeatures.VERSION_1) || has(NetFeatures.MRG_RXBUF) ? NetHeader.BYTES : NetHeader.LEGACY_BYTES;
+        int headerBytes = has(NetFeatures.VERSION_1) || has(NetFeatures.MRG_RXBUF)
+                ? VirtioNetHeader.BYTES
+                : VirtioNetHeader.LEGACY_BYTES;
         receiver.configure(headerBytes, has(NetFeatures.HOST_TSO4), has(NetFeatures.HOST_TSO6));
         sender.configure(headerBytes, has(NetFeatures.MRG_RXBUF));
     }
@@ -182,13 +185,7 @@ public final class NetDevice implements VhostUserDevice, Link {
         if (frame.bytes() > maxFrameBytes()) {
             return NetDrop.TOO_LARGE_FOR_GUEST;
         }
-        boolean allowed = (frame.checksumStart() < 0 || checksumOffloadToGuest())
-                && switch (frame.gsoType()) {
-                    case OutFrame.GSO_NONE -> true;
-                    case OutFrame.GSO_TCPV4 -> tso4ToGuest();
-                    case OutFrame.GSO_TCPV6 -> tso6ToGuest();
-                    default -> false;
-                };
+        boolean allowed = OffloadRequest.isAgreed(frame, checksumOffloadToGuest(), tso4ToGuest(), tso6ToGuest());
         return allowed ? null : NetDrop.OFFLOAD_NOT_NEGOTIATED;
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.linux.Linux;
 import dev.longshore.packet.link.FrameSink;
+import dev.longshore.packet.wire.VirtioNetHeader;
 import dev.longshore.virtio.memory.GuestMemory;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
@@ -43,7 +44,7 @@ class FrameReceiverTest {
                 0);
         for (boolean exhausted : new boolean[] {false, true, true, false}) {
             allocator.exhausted = exhausted;
-            byte[] packet = new byte[NetHeader.BYTES + 60];
+            byte[] packet = new byte[VirtioNetHeader.BYTES + 60];
             ring.add(DriverRing.readable(ram.allocate(packet), packet.length));
             ring.expose();
             receiver.drain(queue, keeper);

@@ -1,5 +1,6 @@
 package dev.longshore.virtio.net;
 
+import dev.longshore.packet.wire.VirtioNetHeader;
 import dev.longshore.virtio.vhostuser.FrontEnd;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
@@ -21,8 +22,8 @@ final class NetGuest {
         final byte[] frame;
 
         Received(byte[] bytes) {
-            header = ByteBuffer.wrap(bytes, 0, NetHeader.BYTES).slice().order(ByteOrder.LITTLE_ENDIAN);
-            frame = Arrays.copyOfRange(bytes, NetHeader.BYTES, bytes.length);
+            header = ByteBuffer.wrap(bytes, 0, VirtioNetHeader.BYTES).slice().order(ByteOrder.LITTLE_ENDIAN);
+            frame = Arrays.copyOfRange(bytes, VirtioNetHeader.BYTES, bytes.length);
         }
 
         int buffers() {
@@ -42,7 +43,7 @@ final class NetGuest {
     }
 
     static ByteBuffer header() {
-        return ByteBuffer.allocate(NetHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        return ByteBuffer.allocate(VirtioNetHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     static byte[] header(int flags, int gso, int headerBytes, int gsoSize, int start, int offset) {
