@@ -5,11 +5,18 @@ import dev.longshore.packet.wire.IpAddress;
 /**
  * One flow as it was at one moment. Immutable.
  *
- * @param intoGuest true if the host opened it
+ * @param intoGuest who dialled: true if the host did, by a published port; false if the guest did
  * @param state the transport's word for it: RFC 9293's for TCP
  * @param bytesFromGuest payload in order
  * @param bytesToGuest payload acknowledged
- * @param ageNanos since its first packet
+ * @param retransmissions segments that went to the guest more than once
+ * @param smoothedRttNanos SRTT of RFC 6298 between us and the guest, or -1 before the first measurement
+ * @param mss largest payload of one segment to the guest on the wire, in bytes, less the options of each segment
+ * @param guestWindow what the guest allows us to have in flight, in bytes
+ * @param ourWindow what the guest was told that it may send, in bytes
+ * @param queuedToGuest bytes that wait for the guest or for its acknowledgment
+ * @param openedAt the link's clock (nanoseconds of no origin) at its first packet: with the addresses, a flow's identity
+ * @param ageNanos since then
  */
 public record FlowSnapshot(
         IpAddress guest,
@@ -21,4 +28,10 @@ public record FlowSnapshot(
         long bytesFromGuest,
         long bytesToGuest,
         int retransmissions,
+        long smoothedRttNanos,
+        int mss,
+        int guestWindow,
+        int ourWindow,
+        int queuedToGuest,
+        long openedAt,
         long ageNanos) {}

@@ -28,6 +28,25 @@ public interface TransportInput {
     void onUnreachable(
             long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code);
 
+    /**
+     * The guest, or a router behind it, says by ICMP that a packet of ours, from (remote, remotePort) to (guest, guestPort),
+     * was too big and was dropped: fragmentation needed (RFC 1191) or packet too big (RFC 8201). Any pair may be named, ours
+     * or not.
+     *
+     * @param seq bytes 4..7 of the quoted transport header: TCP's sequence number, by which a flow knows that it sent the
+     *     packet (RFC 5927 §4.1)
+     * @param mtu what crosses, in bytes of IP packet, as told and not checked; 0 if the router does not say (RFC 1191 §5)
+     */
+    default void onPacketTooBig(
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            int seq,
+            int mtu) {}
+
     /** The frames of one wake-up have been delivered. The link is flushed after all transports returned from this. */
     void onBatchEnd();
 

@@ -30,6 +30,11 @@ final class RttEstimator {
         return Math.min(rto << Math.min(backoffs, 10), MAX_RTO);
     }
 
+    /** SRTT in nanoseconds, or -1 before the first measurement. */
+    long smoothed() {
+        return measured ? srtt : -1;
+    }
+
     /** A round trip of a segment that was sent once (Karn's algorithm). */
     void measure(long nanos) {
         if (measured) {

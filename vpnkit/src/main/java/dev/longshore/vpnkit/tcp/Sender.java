@@ -119,8 +119,30 @@ final class Sender {
         return mss;
     }
 
-    Congestion congestion() {
-        return congestion;
+    /** SRTT in nanoseconds, or -1. */
+    long smoothedRtt() {
+        return rtt.smoothed();
+    }
+
+    /**
+     * A packet of ours was too big: segments become smaller, and what is in flight is sent again. No sign of congestion.
+     *
+     * @param seq of the segment, as quoted: false if it can't be in flight (RFC 5927 §4.1)
+     * @param fits payload that would have crossed; 0 or less if unknown
+     */
+    boolean onPacketTooBig(int seq, int fits) {
+        if (Seq.lt(seq, sndUna) || Seq.ge(seq, sndMax) || !isSynAcked()) {
+            return false;
+        }
+        int smaller =
+                Math.max(MIN_MSS, fits > 0 ? fits : mss / 2); // RFC 1191 §5 has a table for routers that don't say
+        if (smaller >= mss) {
+            return false;
+        }
+        mss = smaller;
+        timing = false;
+        sndNxt = sndUna;
+        return true;
     }
 
     /** Nothing is given after this: the FIN follows the queue. */

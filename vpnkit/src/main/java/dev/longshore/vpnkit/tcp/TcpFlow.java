@@ -389,6 +389,13 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         }
     }
 
+    /** The guest's kernel says by ICMP that the segment at {@code seq} did not fit: RFC 1191, RFC 8201. */
+    void onPacketTooBig(int seq, int mtu) {
+        if (state.sendsText() && sender.onPacketTooBig(seq, mtu - (isV4() ? 40 : 60))) {
+            stack.work(this);
+        }
+    }
+
     // ---- the host's side
 
     @Override
@@ -757,6 +764,12 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
                 receiver.bytes,
                 sender.bytes,
                 sender.retransmissions,
+                sender.smoothedRtt(),
+                sender.mss(),
+                sender.sndWnd(),
+                receiver.rcvWnd(),
+                sender.queue.bytes(),
+                openedAt,
                 now() - openedAt);
     }
 

@@ -222,6 +222,15 @@ public final class TcpStack implements TransportInput {
         }
     }
 
+    @Override
+    public void onPacketTooBig(
+            long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int seq, int mtu) {
+        TcpFlow flow = flows.get(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        if (flow != null) {
+            flow.onPacketTooBig(seq, mtu);
+        }
+    }
+
     // ---- opening flows from the guest
 
     private void open(
