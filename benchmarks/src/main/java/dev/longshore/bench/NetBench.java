@@ -1,0 +1,141 @@
+package dev.longshore.bench;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Contenders side by side: every measurement, every round, one contender after the other, so that noise hits all alike. */
+@Command(
+        name = "net",
+        mixinStandardHelpOptions = true,
+        description = "The network beside its peers: throughput, latency, connection rate, memory.",
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  longshore bench net                          all that is installed, about 20 minutes",
+            "  longshore bench net --only longshore,pasta   contenders whose names contain these words",
+            "  longshore bench net --measure 'TCP up'       measurements whose names contain these words",
+            "",
+            "Runs as root: it makes network namespaces, and sends nothing outside of them.",
+        })
+final class NetBench implements Callable<Integer> {
+    @Option(names = "--only", split = ",", description = "Contenders whose names contain one of these words.")
+    private List<String> only = List.of();
+
+    @Option(names = "--measure", split = ",", description = "Measurements whose names contain one of these words.")
+    private List<String> measure = List.of();
+
+    @Option(names = "--seconds", defaultValue = "3", description = "Of each sample (default ${DEFAULT-VALUE}).")
+    private int seconds;
+
+    @Option(names = "--rounds", defaultValue = "3", description = "Samples of each (default ${DEFAULT-VALUE}).")
+    private int rounds;
+
+    @Option(names = "--json", description = "Also writes the results to this file.")
+    private @Nullable Path json;
+
+    @Option(
+            names = "--peers",
+            description = "A Debian root directory whose usr/bin holds peers, of any release; PATH comes second.")
+    private @Nullable Path peers;
+
+    @Option(names = "--vm", description = "Guests in User-mode Linux over vhost-user instead of namespaces over TAP.")
+    private boolean vm;
+
+    private final PrintStream out;
+    private final Path launcher;
+
+    NetBench(PrintStream out, Path launcher) {
+        this.out = out;
+        this.launcher = launcher;
+    }
+
+    @Override
+    public Integer call() {
+        List<Measurement> measurements = Measurement.all().stream()
+                .filter(m -> chosen(m.name(), measure))
+                .toList();
+        try (Lab lab = new Lab()) {
+            Map<Contender, Guest> guests = new LinkedHashMap<>();
+            try {
+                for (Contender c : contenders()) {
+                    start(lab, c, guests);
+                }
+                Results results = new Results(
+                        guests.keySet().stream().map(Contender::name).toList());
+                for (Measurement m : measurements) {
+                    measure(m, guests, results);
+                }
+                out.println();
+                results.print(out);
+                if (json != null) {
+                    results.write(json);
+                }
+                return 0;
+            } finally {
+                guests.values().forEach(Guest::close);
+            }
+        }
+    }
+
+    private List<Contender> contenders() {
+        Peers programs = new Peers(Optional.ofNullable(peers));
+        List<Contender> all = new ArrayList<>();
+        all.add(new TapContenders.Loopback());
+        if (vm) {
+            all.addAll(UmlContenders.all(launcher, programs));
+        } else {
+            for (int mtu : new int[] {1500, 65520}) {
+                all.add(new TapContenders.Longshore(launcher, mtu));
+                all.add(new TapContenders.Pasta(programs, mtu));
+                all.add(new TapContenders.Slirp4netns(programs, mtu));
+                all.add(new TapContenders.Gvproxy(programs, mtu));
+            }
+        }
+        return all.stream().filter(c -> chosen(c.name(), only)).toList();
+    }
+
+    private static boolean chosen(String name, List<String> words) {
+        return words.isEmpty() || words.stream().anyMatch(name::contains);
+    }
+
+    private void start(Lab lab, Contender c, Map<Contender, Guest> guests) {
+        Optional<String> obstacle = c.obstacle();
+        if (obstacle.isPresent()) {
+            out.println(c.name() + ": left out: " + obstacle.get());
+            return;
+        }
+        try {
+            guests.put(c, c.start(lab));
+            out.println(c.name() + ": runs");
+        } catch (BenchException e) {
+            out.println(c.name() + ": left out: does not work here: " + e.getMessage());
+            out.println(Commands.read(TapContenders.log(lab, c)).indent(4));
+        }
+    }
+
+    private void measure(Measurement m, Map<Contender, Guest> guests, Results results) {
+        for (int round = 0; round < rounds; round++) {
+            for (Map.Entry<Contender, Guest> e : guests.entrySet()) {
+                String name = e.getKey().name();
+                try {
+                    Measurement.Sample sample = m.probe().sample(e.getValue(), seconds);
+                    if (sample != null) {
+                        results.add(m, name, sample);
+                        out.printf("%-28s %-18s %10.2f %s%n", m.name(), name, sample.value(), m.unit());
+                    }
+                } catch (BenchException x) {
+                    results.failed(m, name);
+                    out.printf("%-28s %-18s failed: %s%n", m.name(), name, x.getMessage());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package dev.longshore.bench;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Programs of other projects: those on PATH or, before them, those below a Debian root directory that need not be of this
+ * machine's release. Immutable.
+ *
+ * @param root a directory that holds {@code usr/bin} and the C library that its programs want; empty: PATH alone
+ */
+record Peers(Optional<Path> root) {
+    /** How to start {@code program}, or empty. */
+    Optional<List<String>> command(String program, String... arguments) {
+        return inRoot(program)
+                .or(() -> Commands.find(program).map(path -> List.of(path.toString())))
+                .map(start ->
+                        Stream.concat(start.stream(), Stream.of(arguments)).toList());
+    }
+
+    private Optional<List<String>> inRoot(String program) {
+        return root.filter(r -> Files.isExecutable(r.resolve("usr/bin").resolve(program)))
+                .map(r -> {
+                    List<String> start = new ArrayList<>();
+                    Path loader = r.resolve("usr/lib64/ld-linux-x86-64.so.2");
+                    Path file = r.resolve("usr/bin").resolve(program);
+                    start.addAll(List.of(
+                            loader.toString(),
+                            "--library-path",
+                            r.resolve("usr/lib/x86_64-linux-gnu").toString(),
+                            "--argv0",
+                            program,
+                            file.toString()));
+                    return start;
+                });
+    }
+
+    Optional<String> obstacle(String program) {
+        return command(program).isPresent() ? Optional.empty() : Optional.of(program + " is not installed");
+    }
+}
