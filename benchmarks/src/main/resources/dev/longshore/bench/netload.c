@@ -1,11 +1,14 @@
 /*
  * The load that iperf3 has no mode for. One program for both ends, static, so that it runs in any guest.
  *
- *   netload serve PORT            echoes each byte it gets on each connection; says "ready" when it listens
+ *   netload serve PORT            echoes bytes of connections, and datagrams; says "ready" when it listens
  *   netload reach ADDR PORT MS    exit status 0 once a connection succeeds, tried for MS milliseconds
  *   netload rr ADDR PORT MS       one connection, one byte there and back, again and again
  *   netload crr ADDR PORT MS      the same with a connection for each byte
  *   netload idle ADDR PORT COUNT  opens COUNT connections, says how many, holds them until standard input ends
+ *   netload verify ADDR PORT BYTES SEED   pseudo-random bytes and an end to the echo; the same must come back
+ *   netload churn ADDR PORT COUNT         connections one after the other that end in all kinds of ways
+ *   netload datagrams ADDR PORT COUNT     echoed datagrams of 0 to 65,507 bytes; one that comes back must be whole
  *
  * rr and crr print one line of JSON: count, rate (1/s), p50, p99 and max (microseconds).
  */
@@ -82,6 +85,11 @@ static void one_byte(int s) {
     if (recv(s, &c, 1, 0) != 1) fail("recv");
 }
 
+static void one_byte_or_not(int s) {
+    char c = 'x';
+    if (send(s, &c, 1, MSG_NOSIGNAL) == 1 && recv(s, &c, 1, 0) != 1) return;
+}
+
 static int by_size(const void *a, const void *b) {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
@@ -123,46 +131,226 @@ static void idle(int count) {
     }
 }
 
-static void serve(int port) {
-    raise_limit();
-    int l = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, off = 0;
+/* One connection of the server: what it still owes the client. */
+struct echo {
+    size_t from, to;
+    int eof;
+    char buffer[16384];
+};
+
+static struct echo *echoes[1 << 16];
+
+static void echo_close(int s) {
+    free(echoes[s]);
+    echoes[s] = NULL;
+    close(s);
+}
+
+/* Sends what is owed, reads more when nothing is; half-closed by the client, it ends when everything is out. */
+static void echo_go_on(int epoll, int s) {
+    struct echo *e = echoes[s];
+    if (!e) e = echoes[s] = calloc(1, sizeof *e);
+    if (!e) fail("calloc");
+    for (;;) {
+        while (e->from < e->to) {
+            ssize_t w = send(s, e->buffer + e->from, e->to - e->from, MSG_NOSIGNAL);
+            if (w < 0 && errno == EAGAIN) {
+                struct epoll_event want = {.events = EPOLLOUT, .data.fd = s};
+                epoll_ctl(epoll, EPOLL_CTL_MOD, s, &want);
+                return;
+            }
+            if (w < 0) {
+                echo_close(s);
+                return;
+            }
+            e->from += (size_t)w;
+        }
+        if (e->eof) {
+            echo_close(s);
+            return;
+        }
+        ssize_t r = recv(s, e->buffer, sizeof e->buffer, 0);
+        if (r < 0 && errno == EAGAIN) {
+            struct epoll_event want = {.events = EPOLLIN, .data.fd = s};
+            epoll_ctl(epoll, EPOLL_CTL_MOD, s, &want);
+            free(e); /* idle connections cost nothing here */
+            echoes[s] = NULL;
+            return;
+        }
+        if (r < 0) {
+            echo_close(s);
+            return;
+        }
+        e->eof = r == 0;
+        e->from = 0;
+        e->to = (size_t)r;
+    }
+}
+
+static int server_socket(int type, int port) {
+    int l = socket(AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, off = 0;
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(l, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(l, (struct sockaddr *)&any, sizeof any) || listen(l, 4096)) fail("listen");
+    if (bind(l, (struct sockaddr *)&any, sizeof any)) fail("bind");
+    return l;
+}
+
+static void echo_datagrams(int u) {
+    static char datagram[65536];
+    struct sockaddr_storage from;
+    socklen_t from_bytes = sizeof from;
+    ssize_t n;
+    while ((n = recvfrom(u, datagram, sizeof datagram, 0, (struct sockaddr *)&from, &from_bytes)) >= 0) {
+        sendto(u, datagram, (size_t)n, 0, (struct sockaddr *)&from, from_bytes);
+        from_bytes = sizeof from;
+    }
+}
+
+static void serve(int port) {
+    raise_limit();
+    int l = server_socket(SOCK_STREAM, port), u = server_socket(SOCK_DGRAM, port), one = 1;
+    if (listen(l, 4096)) fail("listen");
     int e = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event want = {.events = EPOLLIN, .data.fd = l}, got[256];
     epoll_ctl(e, EPOLL_CTL_ADD, l, &want);
+    want.data.fd = u;
+    epoll_ctl(e, EPOLL_CTL_ADD, u, &want);
     puts("ready");
     fflush(stdout);
-    char buffer[4096];
     for (;;) {
         int n = epoll_wait(e, got, 256, -1);
         for (int i = 0; i < n; i++) {
             int s = got[i].data.fd;
-            if (s == l) {
+            if (s == u) {
+                echo_datagrams(u);
+            } else if (s == l) {
                 while ((s = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+                    if (s >= 1 << 16) {
+                        close(s);
+                        continue;
+                    }
                     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                     want.data.fd = s;
                     epoll_ctl(e, EPOLL_CTL_ADD, s, &want);
                 }
-                continue;
-            }
-            ssize_t r = recv(s, buffer, sizeof buffer, 0);
-            if (r <= 0 && errno != EAGAIN) {
-                close(s);
-            } else if (r == 0) {
-                close(s);
-            } else if (r > 0 && send(s, buffer, (size_t)r, MSG_NOSIGNAL) != r) {
-                close(s);
+            } else {
+                echo_go_on(e, s);
             }
         }
     }
 }
 
+/* xorshift: the n-th byte of a stream is a function of its seed. */
+static unsigned char next_byte(uint64_t *state) {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (unsigned char)(*state >> 24);
+}
+
+/* Sends bytes and its end, and expects exactly these bytes and the end back. */
+static void verify(long bytes, uint64_t seed) {
+    uint64_t sending = seed * 2 + 1, expected = seed * 2 + 1;
+    int s = open_or_fail();
+    fcntl(s, F_SETFL, O_NONBLOCK);
+    int e = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event want = {.events = EPOLLIN | EPOLLOUT, .data.fd = s}, got;
+    epoll_ctl(e, EPOLL_CTL_ADD, s, &want);
+    long sent = 0, received = 0;
+    size_t from = 0, to = 0;
+    static unsigned char out[32768], in[32768];
+    for (;;) {
+        int ready = epoll_wait(e, &got, 1, 120000);
+        if (ready == 0) {
+            fprintf(stderr, "nothing moved for 120 s: sent %ld, received %ld of %ld\n", sent, received, bytes);
+            exit(1);
+        }
+        if ((got.events & EPOLLOUT) && sent < bytes) {
+            if (from == to) {
+                from = 0;
+                to = (size_t)(bytes - sent) < sizeof out ? (size_t)(bytes - sent) : sizeof out;
+                for (size_t i = 0; i < to; i++) out[i] = next_byte(&sending);
+            }
+            ssize_t w = send(s, out + from, to - from, MSG_NOSIGNAL);
+            if (w < 0 && errno != EAGAIN) fail("send");
+            if (w > 0) from += (size_t)w, sent += w;
+            if (sent == bytes) {
+                shutdown(s, SHUT_WR);
+                want.events = EPOLLIN;
+                epoll_ctl(e, EPOLL_CTL_MOD, s, &want);
+            }
+        }
+        ssize_t r = recv(s, in, sizeof in, 0);
+        if (r < 0 && errno != EAGAIN) fail("recv");
+        if (r == 0) break;
+        for (ssize_t i = 0; i < r; i++) {
+            if (in[i] != next_byte(&expected)) {
+                fprintf(stderr, "wrong byte at %ld\n", received + i);
+                exit(1);
+            }
+        }
+        if (r > 0) received += r;
+    }
+    if (received != bytes) {
+        fprintf(stderr, "%ld bytes came back of %ld\n", received, bytes);
+        exit(1);
+    }
+    puts("exact");
+}
+
+/* Connections that end in every way there is: at once, by reset, half open, with data unread. */
+static void churn(int count) {
+    struct linger reset = {1, 0};
+    static char data[5000];
+    for (int i = 0; i < count; i++) {
+        int s = try_open();
+        if (s < 0) continue;
+        if (i % 4 == 1) send(s, data, sizeof data, MSG_NOSIGNAL);
+        if (i % 4 == 2) one_byte_or_not(s);
+        if (i % 4 == 3) shutdown(s, SHUT_WR);
+        if (i % 3 == 0) setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(s);
+    }
+    puts("done");
+}
+
+/* Datagrams of all sizes: how many came back, each of them whole. */
+static void datagrams(int count) {
+    static unsigned char out[65507], in[65536];
+    int s = socket(peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), back = 0;
+    struct timeval patience = {0, 200000};
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(s, (struct sockaddr *)&peer, peer_bytes)) fail("connect");
+    for (int i = 0; i < count; i++) {
+        size_t n = (size_t)i * 7919 % (i % 10 ? 1473 : sizeof out);
+        uint64_t state = (uint64_t)i * 2 + 1;
+        for (size_t k = 0; k < n; k++) out[k] = next_byte(&state);
+        if (send(s, out, n, 0) != (ssize_t)n) continue;
+        ssize_t r = recv(s, in, sizeof in, 0);
+        if (r == (ssize_t)n && memcmp(in, out, n) == 0) {
+            back++;
+        } else if (r > 0 && r == (ssize_t)n) {
+            fprintf(stderr, "datagram %d came back changed\n", i);
+            exit(1);
+        } else if (r < 0) {
+            close(s); /* a late answer must not be taken for the next one's */
+            s = socket(peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+            setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+            if (connect(s, (struct sockaddr *)&peer, peer_bytes)) fail("connect");
+        }
+    }
+    printf("{\"sent\":%d,\"back\":%d}\n", count, back);
+}
+
 int main(int c, char **v) {
     if (c == 3 && !strcmp(v[1], "serve")) {
         serve(atoi(v[2]));
+    }
+    if (c == 6 && !strcmp(v[1], "verify")) {
+        resolve(v[2], v[3]);
+        verify(atol(v[4]), (uint64_t)atol(v[5]));
+        return 0;
     }
     if (c != 5) {
         fprintf(stderr, "see the comment at the top of netload.c\n");
@@ -174,6 +362,10 @@ int main(int c, char **v) {
         transactions(n, v[1][0] == 'c');
     } else if (!strcmp(v[1], "idle")) {
         idle(n);
+    } else if (!strcmp(v[1], "churn")) {
+        churn(n);
+    } else if (!strcmp(v[1], "datagrams")) {
+        datagrams(n);
     } else if (!strcmp(v[1], "reach")) {
         uint64_t end = now_ns() + (uint64_t)n * 1000000u;
         while (try_open() < 0) {
