@@ -93,7 +93,7 @@ final class NetBench implements Callable<Integer> {
             all.addAll(UmlContenders.all(launcher, programs));
         } else {
             for (int mtu : new int[] {1500, 65520}) {
-                all.add(new TapContenders.Longshore(launcher, mtu));
+                all.add(new TapContenders.Longshore(launcher, mtu, List.of()));
                 all.add(new TapContenders.Pasta(programs, mtu));
                 all.add(new TapContenders.Slirp4netns(programs, mtu));
                 all.add(new TapContenders.Gvproxy(programs, mtu));

@@ -1,6 +1,7 @@
 package dev.longshore.bench;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -30,7 +31,7 @@ final class TapContenders {
     }
 
     /** This product's network alone. */
-    record Longshore(Path launcher, int mtu) implements Contender {
+    record Longshore(Path launcher, int mtu, List<String> options) implements Contender {
         @Override
         public String name() {
             return "longshore " + mtu;
@@ -44,21 +45,17 @@ final class TapContenders {
         @Override
         public Guest start(Lab lab) {
             String namespace = lab.guestNamespace("longshore" + mtu);
-            Process stack = start(
-                    lab,
-                    lab.inHost(
-                            launcher.toString(),
-                            "net",
-                            "--tap",
-                            TAP + "@" + namespace,
-                            "--configure",
-                            "--mtu",
-                            Integer.toString(mtu)));
+            List<String> command = new ArrayList<>(lab.inHost(
+                    launcher.toString(),
+                    "net",
+                    "--tap",
+                    TAP + "@" + namespace,
+                    "--configure",
+                    "--mtu",
+                    Integer.toString(mtu)));
+            command.addAll(options);
+            Process stack = Commands.start(log(lab, this), command);
             return reached(lab, new NamespaceGuest(lab, namespace, "192.168.65.254", stack, List.of()));
-        }
-
-        private Process start(Lab lab, List<String> command) {
-            return Commands.start(log(lab, this), command);
         }
     }
 
