@@ -144,6 +144,11 @@ public final class Network {
         return udp;
     }
 
+    /** Pings beyond our own addresses. */
+    public EchoFlows echoes() {
+        return echoes;
+    }
+
     /** The name server; its {@code tcpInitializer} belongs at (dns, 53) of the TCP services. */
     public DnsServer dns() {
         return dns;

@@ -9,6 +9,7 @@ import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.GuestEnd.Datagram;
 import dev.longshore.testkit.Received;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
 import dev.longshore.vpnkit.udp.UdpLimits;
@@ -110,6 +111,24 @@ class NetworkUdpTest {
         assertThat(reply.sourcePort()).isEqualTo(remote.port());
         assertThat(reply.destination()).isEqualTo(GuestEnd.GUEST);
         assertThat(reply.destinationPort()).isEqualTo(4000);
+    }
+
+    @Test
+    void flows_areListedWithTheirBytes() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "hello");
+        assertThat(net.network.udp().snapshot().getFirst().state()).isEqualTo("asking");
+        remote.send("welcome", remote.receive());
+        receiveUdp();
+        net.loop.advance(Duration.ofSeconds(1));
+        FlowSnapshot flow = net.network.udp().snapshot().getFirst();
+        assertThat(flow.guest()).isEqualTo(GuestEnd.GUEST);
+        assertThat(flow.guestPort()).isEqualTo(4000);
+        assertThat(flow.remote()).isEqualTo(GuestEnd.HOST);
+        assertThat(flow.state()).isEqualTo("answered");
+        assertThat(flow.bytesFromGuest()).isEqualTo(5);
+        assertThat(flow.bytesToGuest()).isEqualTo(7);
+        assertThat(flow.ageNanos()).isEqualTo(Duration.ofSeconds(1).toNanos());
     }
 
     @Test

@@ -34,4 +34,41 @@ public record FlowSnapshot(
         int ourWindow,
         int queuedToGuest,
         long openedAt,
-        long ageNanos) {}
+        long ageNanos) {
+    /**
+     * A flow of datagrams, which have no windows and are not sent again.
+     *
+     * @param remote whom the first datagram went to or came from; ports are 0 for pings
+     * @param openedAt see the record
+     * @param now on the same clock
+     */
+    public static FlowSnapshot ofDatagrams(
+            IpAddress guest,
+            int guestPort,
+            IpAddress remote,
+            int remotePort,
+            boolean intoGuest,
+            String state,
+            long bytesFromGuest,
+            long bytesToGuest,
+            long openedAt,
+            long now) {
+        return new FlowSnapshot(
+                guest,
+                guestPort,
+                remote,
+                remotePort,
+                intoGuest,
+                state,
+                bytesFromGuest,
+                bytesToGuest,
+                0,
+                -1,
+                0,
+                0,
+                0,
+                0,
+                openedAt,
+                now - openedAt);
+    }
+}

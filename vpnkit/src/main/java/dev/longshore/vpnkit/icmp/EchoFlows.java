@@ -5,6 +5,7 @@ import dev.longshore.packet.wire.IcmpHeader;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpOutput;
 import io.netty.bootstrap.Bootstrap;
@@ -90,6 +91,7 @@ public final class EchoFlows {
         }
         flow.lastActive = nanoClock.getAsLong();
         flow.lastSequence = IcmpHeader.sequence(b, at);
+        flow.bytesFromGuest += len - IcmpHeader.BYTES;
         if (!flow.channel.isWritable()) {
             counters.increment(IcmpCounter.DROPPED_HOST_BUSY);
             return;
@@ -180,6 +182,15 @@ public final class EchoFlows {
         armSweep();
     }
 
+    /** The pings of now: the identifier stands in the place of the guest's port. */
+    public List<FlowSnapshot> snapshot() {
+        assert loop.inEventLoop();
+        List<FlowSnapshot> list = new ArrayList<>(flows.size());
+        long now = nanoClock.getAsLong();
+        flows.values().forEach(f -> list.add(f.snapshot(now)));
+        return list;
+    }
+
     /** Idempotent. */
     public void endAll() {
         flows.values().forEach(flow -> flow.channel.close());
@@ -202,9 +213,26 @@ public final class EchoFlows {
         long lastActive;
         int lastSequence;
         boolean dirty;
+        final long openedAt = nanoClock.getAsLong();
+        long bytesFromGuest;
+        long bytesToGuest;
 
         Flow(Key key) {
             this.key = key;
+        }
+
+        FlowSnapshot snapshot(long now) {
+            return FlowSnapshot.ofDatagrams(
+                    IpAddress.v4(key.guest),
+                    key.identifier,
+                    IpAddress.v4(key.remote),
+                    0,
+                    false,
+                    bytesToGuest == 0 ? "asking" : "answered",
+                    bytesFromGuest,
+                    bytesToGuest,
+                    openedAt,
+                    now);
         }
 
         @Override
@@ -227,6 +255,7 @@ public final class EchoFlows {
                 return;
             }
             lastActive = nanoClock.getAsLong();
+            bytesToGuest += len - IcmpHeader.BYTES;
             b.setShort(at + 4, key.identifier);
             IcmpHeader.complete(b, at, len);
             OutFrame out =

@@ -1,6 +1,8 @@
 package dev.longshore.vpnkit.udp;
 
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.UdpHeader;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
 import io.netty.buffer.ByteBuf;
@@ -10,14 +12,18 @@ final class InboundUdp implements UdpFlow {
     final long guestKey;
     final long remoteKey;
     final UdpReplies replies;
+    final long openedAt;
+    long bytesFromGuest;
+    long bytesToGuest;
     private final UdpLayer layer;
     private boolean closed;
 
-    InboundUdp(UdpLayer layer, long guestKey, long remoteKey, UdpReplies replies) {
+    InboundUdp(UdpLayer layer, long guestKey, long remoteKey, UdpReplies replies, long openedAt) {
         this.layer = layer;
         this.guestKey = guestKey;
         this.remoteKey = remoteKey;
         this.replies = replies;
+        this.openedAt = openedAt;
     }
 
     @Override
@@ -29,6 +35,20 @@ final class InboundUdp implements UdpFlow {
         } finally {
             payload.release();
         }
+    }
+
+    FlowSnapshot snapshot(long now) {
+        return FlowSnapshot.ofDatagrams(
+                IpAddress.v4((int) (guestKey >>> 16)),
+                (int) guestKey & 0xFFFF,
+                IpAddress.v4((int) (remoteKey >>> 16)),
+                (int) remoteKey & 0xFFFF,
+                true,
+                bytesFromGuest == 0 ? "asking" : "answered",
+                bytesFromGuest,
+                bytesToGuest,
+                openedAt,
+                now);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.socket.DatagramPacket;
@@ -33,8 +34,14 @@ final class UdpFlow {
     /** Payload of the last datagram to {@link #firstRemote}, for the quote in an ICMP error. */
     int lastBytes;
 
+    /** Datagrams and their payload. */
     long sent;
+
     long received;
+    long sentBytes;
+    long receivedBytes;
+
+    final long openedAt;
     long lastActive;
     boolean dirty;
 
@@ -53,7 +60,8 @@ final class UdpFlow {
             int remote,
             int remotePort,
             InetSocketAddress hostRemote,
-            Channel connected) {
+            Channel connected,
+            long openedAt) {
         this.key = key;
         this.guestHi = guestHi;
         this.guestLo = guestLo;
@@ -61,6 +69,7 @@ final class UdpFlow {
         this.firstRemote = remote;
         this.firstRemotePort = remotePort;
         this.connected = connected;
+        this.openedAt = openedAt;
         this.lastRemote = hostRemote;
         this.lastRemoteBits = remote;
         this.lastRemotePort = remotePort;
@@ -114,6 +123,21 @@ final class UdpFlow {
         if (socket != null) {
             socket.close();
         }
+    }
+
+    /** {@code state}: "asking" until something came back, then "answered". */
+    FlowSnapshot snapshot(long now) {
+        return FlowSnapshot.ofDatagrams(
+                new IpAddress(guestHi, guestLo),
+                guestPort,
+                IpAddress.v4(firstRemote),
+                firstRemotePort,
+                false,
+                received == 0 ? "asking" : "answered",
+                sentBytes,
+                receivedBytes,
+                openedAt,
+                now);
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpPlan;
@@ -115,6 +116,7 @@ public final class UdpLayer implements TransportInput {
         }
         InboundUdp reply = inbound(key(guestLo, guestPort), key(remoteLo, remotePort));
         if (reply != null) {
+            reply.bytesFromGuest += payloadBytes;
             reply.replies.onReply(b.slice(payloadAt, payloadBytes));
         } else if (plan.isOurs(remote) && remote != plan.host().v4Bits()) {
             counters.increment(UdpCounter.DROPPED_CLOSED);
@@ -156,6 +158,7 @@ public final class UdpLayer implements TransportInput {
             return;
         }
         flow.sent++;
+        flow.sentBytes += len;
         if (!flow.dirty) {
             flow.dirty = true;
             unflushed.add(flow);
@@ -181,8 +184,16 @@ public final class UdpLayer implements TransportInput {
             return null;
         }
         long key = key(guestLo, guestPort);
-        UdpFlow flow =
-                new UdpFlow(key, guestHi, guestLo, guestPort, remote, remotePort, hostRemote, connected.channel());
+        UdpFlow flow = new UdpFlow(
+                key,
+                guestHi,
+                guestLo,
+                guestPort,
+                remote,
+                remotePort,
+                hostRemote,
+                connected.channel(),
+                nanoClock.getAsLong());
         flows.put(key, flow);
         link(flow);
         sockets.join(flow);
@@ -274,6 +285,7 @@ public final class UdpLayer implements TransportInput {
             } else if (flows.get(flow.key) == flow) {
                 touch(flow);
                 flow.received++;
+                flow.receivedBytes += payload.readableBytes();
                 toGuest(IpAddress.loOfV4(remote), remotePort, flow.guestHi, flow.guestLo, flow.guestPort, payload);
             }
         }
@@ -334,7 +346,7 @@ public final class UdpLayer implements TransportInput {
             remotes = new LongObjectHashMap<>(4);
             inbound.put(guestKey, remotes);
         }
-        InboundUdp flow = new InboundUdp(this, guestKey, remoteKey, replies);
+        InboundUdp flow = new InboundUdp(this, guestKey, remoteKey, replies, nanoClock.getAsLong());
         remotes.put(remoteKey, flow);
         inboundCount++;
         counters.set(UdpCounter.INBOUND_ACTIVE, inboundCount);
@@ -366,6 +378,7 @@ public final class UdpLayer implements TransportInput {
         if (closed) {
             return;
         }
+        flow.bytesToGuest += payload.readableBytes();
         toGuest(
                 IpAddress.loOfV4((int) (flow.remoteKey >>> 16)),
                 (int) flow.remoteKey & 0xFFFF,
@@ -498,6 +511,16 @@ public final class UdpLayer implements TransportInput {
     public void close() {
         closed = true;
         endAll();
+    }
+
+    /** The flows of now: the guest's own, then those of published ports. */
+    public List<FlowSnapshot> snapshot() {
+        assert loop.inEventLoop();
+        List<FlowSnapshot> list = new ArrayList<>(flows.size() + inboundCount);
+        long now = nanoClock.getAsLong();
+        flows.values().forEach(f -> list.add(f.snapshot(now)));
+        inbound.values().forEach(remotes -> remotes.values().forEach(f -> list.add(f.snapshot(now))));
+        return list;
     }
 
     /** Readable from any thread. */
