@@ -17,13 +17,15 @@ import dev.longshore.vpnkit.icmp.EchoFlows;
 import dev.longshore.vpnkit.icmp.IcmpCounter;
 import dev.longshore.vpnkit.icmp.IcmpLayer;
 import dev.longshore.vpnkit.icmp.PingSockets;
+import dev.longshore.vpnkit.ip.DualOutput;
 import dev.longshore.vpnkit.ip.IcmpErrorSender;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpCounter;
+import dev.longshore.vpnkit.ip.IpInput;
 import dev.longshore.vpnkit.ip.IpOutput;
 import dev.longshore.vpnkit.ip.IpPlan;
-import dev.longshore.vpnkit.ip.Ipv4Input;
 import dev.longshore.vpnkit.ip.Ipv4Output;
+import dev.longshore.vpnkit.ip.Ipv6Output;
 import dev.longshore.vpnkit.ip.TransportInput;
 import dev.longshore.vpnkit.udp.UdpLayer;
 import dev.longshore.vpnkit.udp.UdpOutput;
@@ -51,8 +53,9 @@ public final class Network {
     private final Counters<IcmpCounter> icmpCounters = new Counters<>(IcmpCounter.class);
     private final Counters<GatewayCounter> gatewayCounters = new Counters<>(GatewayCounter.class);
     private final EthernetLayer ethernet;
-    private final Ipv4Output output;
-    private final Ipv4Input input;
+    private final Ipv4Output v4;
+    private final Ipv6Output v6;
+    private final IpInput input;
     private final UdpLayer udp;
     private final EchoFlows echoes;
     private final DhcpServer dhcp;
@@ -86,18 +89,31 @@ public final class Network {
         LatePacketSink sink = new LatePacketSink();
         int[] ours = {plan.gateway().v4Bits(), plan.dns().v4Bits(), plan.host().v4Bits()};
         ethernet = new EthernetLayer(
-                link, new EthernetConfig(config.ourMac(), config.guestMac(), ours, plan.network(), plan.mask()), sink);
-        output = new Ipv4Output(ethernet, config.mtu(), ipCounters);
+                link,
+                new EthernetConfig(
+                        config.ourMac(),
+                        config.guestMac(),
+                        ours,
+                        plan.network(),
+                        plan.mask(),
+                        new IpAddress[0],
+                        IpPlan.LINK_LOCAL,
+                        plan.ipv6Prefix()),
+                sink,
+                loop);
+        v4 = new Ipv4Output(ethernet, config.mtu(), ipCounters);
+        v6 = new Ipv6Output(ethernet, config.mtu(), ipCounters);
+        DualOutput output = new DualOutput(ethernet, v4, v6, config.mtu());
         IcmpErrorSender errors = new IcmpErrorSender(output, plan, ipCounters, nanoClock);
         UdpOutput udpOutput = new UdpOutput(output, loop);
         udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp());
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
         echoes = new EchoFlows(pingSockets, output, errors, loop, nanoClock, icmpCounters);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
-        input = new Ipv4Input(
+        input = new IpInput(
                 plan, output, errors, loop, nanoClock, ByteBufAllocator.DEFAULT, ipCounters, tcp, udp, icmp);
         sink.target = input;
-        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), output, gatewayCounters);
+        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), v4, gatewayCounters);
         Resolvers resolvers = config.resolvers().isEmpty()
                 ? Resolvers.ofFile(config.resolvConf(), nanoClock)
                 : Resolvers.fixed(config.resolvers());
@@ -116,6 +132,11 @@ public final class Network {
         @Override
         public void onIpv4(ByteBuf b, int at, int len, int offload) {
             target.onIpv4(b, at, len, offload);
+        }
+
+        @Override
+        public void onIpv6(ByteBuf b, int at, int len, int offload) {
+            target.onIpv6(b, at, len, offload);
         }
 
         @Override
@@ -177,7 +198,8 @@ public final class Network {
         echoes.endAll();
         input.close();
         link.close();
-        output.close();
+        v4.close();
+        v6.close();
         ethernet.close();
         dhcp.close();
         LOG.debug("network closed");

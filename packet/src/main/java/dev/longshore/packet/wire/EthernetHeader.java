@@ -28,6 +28,7 @@ public final class EthernetHeader {
     /** ff:ff:ff:ff:ff:ff. */
     public static final long BROADCAST = 0xFFFF_FFFF_FFFFL;
 
+    private static final long IPV6_GROUP = 0x3333_0000_0000L;
     private static final long GROUP_BIT = 0x0100_0000_0000L;
 
     private EthernetHeader() {}
@@ -52,6 +53,21 @@ public final class EthernetHeader {
     /** True for multicast and broadcast: the I/G bit. */
     public static boolean isGroup(long mac) {
         return (mac & GROUP_BIT) != 0;
+    }
+
+    /** The group to which packets for an IPv6 multicast address go: 33:33 and its last four bytes, RFC 2464 §7. */
+    public static long multicastOf(long addressLo) {
+        return IPV6_GROUP | (addressLo & 0xFFFF_FFFFL);
+    }
+
+    /** True for the groups of {@link #multicastOf}. */
+    public static boolean isIpv6Multicast(long mac) {
+        return mac >>> 32 == IPV6_GROUP >>> 32;
+    }
+
+    public static void setDestination(ByteBuf b, int at, long mac) {
+        b.setShort(at, (int) (mac >>> 32));
+        b.setInt(at + 2, (int) mac);
     }
 
     /** Appends the header to {@code b}. */

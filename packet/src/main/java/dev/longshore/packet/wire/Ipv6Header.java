@@ -38,6 +38,10 @@ public final class Ipv6Header {
         return b.getUnsignedByte(at + 6);
     }
 
+    public static void setNextHeader(ByteBuf b, int at, int nextHeader) {
+        b.setByte(at + 6, nextHeader);
+    }
+
     public static int hopLimit(ByteBuf b, int at) {
         return b.getUnsignedByte(at + 7);
     }

@@ -1,5 +1,7 @@
 package dev.longshore.vpnkit.ethernet;
 
+import dev.longshore.packet.wire.IpAddress;
+
 /**
  * What the link layer must know of the address plan. Immutable.
  *
@@ -8,6 +10,17 @@ package dev.longshore.vpnkit.ethernet;
  * @param ourAddresses IPv4, each answered by ARP
  * @param network the subnet's first address
  * @param mask the subnet's mask
+ * @param ourIpv6 each answered by neighbor discovery; none: no IPv6 on this link
+ * @param linkLocal the one of {@code ourIpv6} with link scope, from which we ask
+ * @param ipv6Prefix the first 64 bits of what is on the link, besides fe80::/10
  */
 @SuppressWarnings("ArrayRecordComponent") // made once, never compared, never given away
-public record EthernetConfig(long ourMac, long guestMac, int[] ourAddresses, int network, int mask) {}
+public record EthernetConfig(
+        long ourMac,
+        long guestMac,
+        int[] ourAddresses,
+        int network,
+        int mask,
+        IpAddress[] ourIpv6,
+        IpAddress linkLocal,
+        long ipv6Prefix) {}

@@ -9,6 +9,8 @@ public enum EthernetCounter implements Counted {
     FRAMES_TO_GUEST("vpnkit.frames", "direction=toGuest", "Frames sent to the guest; a large segment is one."),
     BYTES_TO_GUEST("vpnkit.bytes", "direction=toGuest", "Bytes of frames sent to the guest."),
     ARP_ANSWERED("vpnkit.arp.answered", "", "ARP questions for our addresses, answered."),
+    NDP_ANSWERED("vpnkit.ndp.answered", "", "Neighbor solicitations for our addresses, answered."),
+    NDP_ASKED("vpnkit.ndp.asked", "", "Neighbor solicitations sent for addresses of the guest."),
     DROPPED_SHORT("vpnkit.packets.dropped", "layer=ethernet,reason=short", "Frames too short for an Ethernet header."),
     DROPPED_SOURCE(
             "vpnkit.packets.dropped",
@@ -18,11 +20,19 @@ public enum EthernetCounter implements Counted {
             "vpnkit.packets.dropped",
             "layer=ethernet,reason=destination",
             "Frames to another station or to multicast."),
-    DROPPED_IPV6("vpnkit.packets.dropped", "layer=ethernet,reason=ipv6", "IPv6, which this network does not have yet."),
+    DROPPED_IPV6("vpnkit.packets.dropped", "layer=ethernet,reason=ipv6", "IPv6 on a network without it."),
     DROPPED_TYPE("vpnkit.packets.dropped", "layer=ethernet,reason=type", "Frames of a type nobody here speaks."),
     DROPPED_BAD_ARP("vpnkit.packets.dropped", "layer=ethernet,reason=bad_arp", "ARP packets that make no sense."),
     DROPPED_NO_ROOM(
-            "vpnkit.packets.dropped", "layer=ethernet,reason=no_room", "ARP answers the guest had no room for.");
+            "vpnkit.packets.dropped",
+            "layer=ethernet,reason=no_room",
+            "Answers of ARP and neighbor discovery, and packets that waited for one, the guest had no room for."),
+    DROPPED_BAD_NDP(
+            "vpnkit.packets.dropped", "layer=ethernet,reason=bad_ndp", "Neighbor discovery that claims our addresses."),
+    DROPPED_UNRESOLVED(
+            "vpnkit.packets.dropped",
+            "layer=ethernet,reason=unresolved",
+            "Packets to an address of the link for which no station answered, or too many to wait for it.");
 
     private final String metric;
     private final String tags;

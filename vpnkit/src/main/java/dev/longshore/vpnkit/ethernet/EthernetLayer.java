@@ -6,30 +6,43 @@ import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.ArpPacket;
 import dev.longshore.packet.wire.EthernetHeader;
 import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Header;
 import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.util.concurrent.EventExecutor;
 
 /**
  * Between a link and the network layer: dispatches the guest's frames, answers ARP, addresses frames to the guest.
  * Confined to the link's event loop, but for {@link #counters}.
+ *
+ * <p>On link-up the guest hears of all our addresses, in case its table is older than we are (RFC 5227 §3, RFC 4861
+ * §7.2.6). A guest whose card has no buffers yet hears it when there is room.
  */
 public final class EthernetLayer implements FrameSink {
+    /** A destination written by {@link #writeHeader6} in place of one that is not known: all bits set, which no station has. */
+    private static final long UNRESOLVED = Neighbours6.UNKNOWN & 0xFFFF_FFFF_FFFFL;
+
     private final Link link;
     private final EthernetConfig config;
     private final PacketSink sink;
     private final Neighbours neighbours;
     private final OutFrame arpFrame = new OutFrame(Unpooled.directBuffer(64));
     private final Counters<EthernetCounter> counters = new Counters<>(EthernetCounter.class);
-    private boolean arpSent;
+    private final NeighborDiscovery discovery;
+    private final boolean hasIpv6;
+    private boolean dirty;
     private boolean inBatch;
+    private boolean announcing;
 
     /** {@link Link#open} is the caller's: with this as the sink. */
-    public EthernetLayer(Link link, EthernetConfig config, PacketSink sink) {
+    public EthernetLayer(Link link, EthernetConfig config, PacketSink sink, EventExecutor loop) {
         this.link = link;
         this.config = config;
         this.sink = sink;
         this.neighbours = new Neighbours(config.network(), config.mask(), config.guestMac());
+        this.hasIpv6 = config.ourIpv6().length > 0;
+        this.discovery = new NeighborDiscovery(this, config, loop, counters);
     }
 
     @Override
@@ -50,11 +63,8 @@ public final class EthernetLayer implements FrameSink {
         }
         int type = EthernetHeader.type(frame, at);
         long destination = EthernetHeader.destination(frame, at);
-        if (destination != config.ourMac() && destination != EthernetHeader.BROADCAST) {
-            counters.increment(
-                    type == EthernetHeader.TYPE_IPV6
-                            ? EthernetCounter.DROPPED_IPV6
-                            : EthernetCounter.DROPPED_DESTINATION);
+        if (!isForUs(destination, type)) {
+            counters.increment(EthernetCounter.DROPPED_DESTINATION);
             return;
         }
         int payloadAt = at + EthernetHeader.BYTES;
@@ -67,9 +77,26 @@ public final class EthernetLayer implements FrameSink {
                 sink.onIpv4(frame, payloadAt, payloadLen, offload);
             }
             case EthernetHeader.TYPE_ARP -> onArp(frame, payloadAt, payloadLen, source);
-            case EthernetHeader.TYPE_IPV6 -> counters.increment(EthernetCounter.DROPPED_IPV6);
+            case EthernetHeader.TYPE_IPV6 -> onIpv6(frame, payloadAt, payloadLen, source, offload);
             default -> counters.increment(EthernetCounter.DROPPED_TYPE);
         }
+    }
+
+    private boolean isForUs(long destination, int type) {
+        return destination == config.ourMac()
+                || destination == EthernetHeader.BROADCAST
+                || (type == EthernetHeader.TYPE_IPV6 && EthernetHeader.isIpv6Multicast(destination));
+    }
+
+    private void onIpv6(ByteBuf b, int at, int len, long source, int offload) {
+        if (!hasIpv6) {
+            counters.increment(EthernetCounter.DROPPED_IPV6);
+            return;
+        }
+        if (Ipv6Header.isValid(b, at, len)) {
+            discovery.learn(Ipv6Header.sourceHi(b, at), Ipv6Header.sourceLo(b, at), source);
+        }
+        sink.onIpv6(b, at, len, offload);
     }
 
     private void learn(int address, long mac) {
@@ -89,8 +116,8 @@ public final class EthernetLayer implements FrameSink {
         learn(ArpPacket.senderIp(b, at), source);
         int asked = ArpPacket.targetIp(b, at);
         if (ArpPacket.operation(b, at) == ArpPacket.REQUEST && isOurs(asked)) {
-            counters.increment(EthernetCounter.ARP_ANSWERED);
-            sendArp(ArpPacket.REPLY, source, asked, source, ArpPacket.senderIp(b, at));
+            boolean sent = sendArp(ArpPacket.REPLY, source, asked, source, ArpPacket.senderIp(b, at));
+            counters.increment(sent ? EthernetCounter.ARP_ANSWERED : EthernetCounter.DROPPED_NO_ROOM);
         }
     }
 
@@ -103,48 +130,51 @@ public final class EthernetLayer implements FrameSink {
         return false;
     }
 
-    private void sendArp(int operation, long toMac, int sender, long targetMac, int target) {
+    private boolean sendArp(int operation, long toMac, int sender, long targetMac, int target) {
         ByteBuf b = arpFrame.clear().head();
         EthernetHeader.write(b, toMac, config.ourMac(), EthernetHeader.TYPE_ARP);
         ArpPacket.write(b, operation, config.ourMac(), sender, targetMac, target);
-        if (send(arpFrame)) {
-            arpSent = true;
-        } else {
-            counters.increment(EthernetCounter.DROPPED_NO_ROOM);
-        }
+        return send(arpFrame);
     }
 
     @Override
     public void onBatchEnd() {
         inBatch = false;
-        sink.onBatchEnd(); // flushes the link
-        flushArp();
-    }
-
-    private void flushArp() {
-        if (arpSent) {
-            arpSent = false;
-            link.flush();
-        }
+        sink.onBatchEnd();
+        flushNow();
     }
 
     @Override
     public void onWritable() {
+        if (announcing) {
+            announce();
+        }
         sink.onWritable();
+        flushNow();
     }
 
-    /** On link-up the guest hears of all our addresses, in case its table is older than we are (RFC 5227 §3). */
     @Override
     public void onLinkState(boolean up) {
         if (up) {
-            for (int ours : config.ourAddresses()) {
-                sendArp(ArpPacket.REQUEST, EthernetHeader.BROADCAST, ours, 0, ours);
-            }
-            flushArp();
+            announce();
         } else {
+            announcing = false;
             neighbours.clear();
+            discovery.clear();
         }
         sink.onLinkState(up);
+        flushNow();
+    }
+
+    private void announce() {
+        boolean sent = true;
+        for (int ours : config.ourAddresses()) {
+            sent &= sendArp(ArpPacket.REQUEST, EthernetHeader.BROADCAST, ours, 0, ours);
+        }
+        if (hasIpv6) {
+            sent &= discovery.announce();
+        }
+        announcing = !sent;
     }
 
     /** Appends the header of a frame for the station that has, or routes to, this IPv4 address. */
@@ -157,19 +187,60 @@ public final class EthernetLayer implements FrameSink {
         EthernetHeader.write(b, mac, config.ourMac(), EthernetHeader.TYPE_IPV4);
     }
 
-    /** As {@link Link#send}. */
+    /** Appends the header of an IPv6 frame to {@code mac}. */
+    void writeHeader6(ByteBuf b, long mac) {
+        EthernetHeader.write(b, mac, config.ourMac(), EthernetHeader.TYPE_IPV6);
+    }
+
+    /** Appends the header of a frame for the station that has, or routes to, this IPv6 address. */
+    public void writeHeader6(ByteBuf b, long destinationHi, long destinationLo) {
+        writeHeader6(b, discovery.macOf(destinationHi, destinationLo));
+    }
+
+    /**
+     * Like {@link #send}, for a frame that begins with {@link #writeHeader6}: if it is not known yet which station has its
+     * destination, the frame waits for that, and counts as sent.
+     */
+    public boolean send6(OutFrame frame, long destinationHi, long destinationLo) {
+        if (!hasIpv6) {
+            counters.increment(EthernetCounter.DROPPED_IPV6);
+            return true;
+        }
+        if (EthernetHeader.destination(frame.head(), 0) == UNRESOLVED) {
+            discovery.hold(frame, destinationHi, destinationLo);
+            return true;
+        }
+        return send(frame);
+    }
+
+    /** As {@link Link#send}. {@link #flush} follows. */
     public boolean send(OutFrame frame) {
         if (!link.send(frame)) {
             return false;
         }
+        dirty = true;
         counters.increment(EthernetCounter.FRAMES_TO_GUEST);
         counters.add(EthernetCounter.BYTES_TO_GUEST, frame.bytes());
         return true;
     }
 
-    /** True while frames of one wake-up are being delivered: whoever sends now need not flush. */
-    public boolean inBatch() {
-        return inBatch;
+    /** One notification for all frames since the last one; during a batch from the guest it waits for the batch's end. */
+    public void flush() {
+        if (!inBatch) {
+            flushNow();
+        }
+    }
+
+    private void flushNow() {
+        if (dirty) {
+            dirty = false;
+            link.flush();
+        }
+    }
+
+    /** Who is where on the link, for IPv6. */
+    public NeighborDiscovery discovery() {
+        return discovery;
     }
 
     public Link link() {
@@ -184,5 +255,6 @@ public final class EthernetLayer implements FrameSink {
     /** Releases what this layer holds; the link is closed by its owner. */
     public void close() {
         arpFrame.release();
+        discovery.close();
     }
 }

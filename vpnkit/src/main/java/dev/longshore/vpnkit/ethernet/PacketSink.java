@@ -11,7 +11,10 @@ public interface PacketSink {
      */
     void onIpv4(ByteBuf b, int at, int len, int offload);
 
-    /** See {@link dev.longshore.packet.link.FrameSink}. */
+    /** Like {@link #onIpv4}, for IPv6. */
+    void onIpv6(ByteBuf b, int at, int len, int offload);
+
+    /** See {@link dev.longshore.packet.link.FrameSink}. The link is flushed afterwards. */
     void onBatchEnd();
 
     /** See {@link dev.longshore.packet.link.FrameSink}. */

@@ -5,8 +5,9 @@ public interface IcmpErrors {
     /**
      * Destination unreachable for a packet that is gone already: its header is rebuilt from what identifies the flow.
      *
-     * @param protocol of the packet: {@link dev.longshore.packet.wire.IpProtocol}
+     * @param protocol of the packet: {@link dev.longshore.packet.wire.IpProtocol}; {@code ICMP} for both families
      * @param code {@link dev.longshore.packet.wire.IcmpHeader}{@code .CODE_NET}, {@code CODE_HOST}, {@code CODE_PORT}, …
+     *     for both families; the guest gets what corresponds to it in IPv6
      * @param fifthToEighthByte of the transport header: TCP's sequence number (of the SYN), UDP's length and checksum
      */
     void unreachable(

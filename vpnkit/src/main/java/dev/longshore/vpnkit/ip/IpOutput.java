@@ -21,7 +21,7 @@ public interface IpOutput {
      * partial with {@link OutFrame#needsChecksum} where {@link #checksumOffload()}.
      *
      * @return false if the link has no room: nothing was sent, {@code onWritable} follows. A packet above the MTU that is
-     *     not marked GSO is sent as fragments (IPv4), which is for datagrams only.
+     *     not marked GSO is sent as fragments, which is for datagrams only, with a complete checksum.
      */
     boolean end(OutFrame frame);
 

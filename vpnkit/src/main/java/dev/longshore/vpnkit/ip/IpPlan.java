@@ -4,16 +4,30 @@ import dev.longshore.config.AddressPlan;
 import dev.longshore.packet.wire.IpAddress;
 
 /**
- * Which address is whose, in one IPv4 subnet: {@link dev.longshore.config.AddressPlan} as numbers, for per-packet use.
- * Immutable.
+ * Which address is whose, in one IPv4 subnet and one IPv6 prefix: {@link dev.longshore.config.AddressPlan} as numbers, for
+ * per-packet use. The places have the same numbers in both families: ::1 the gateway, ::3 the guest, ::7 DNS, ::254 the
+ * host. Immutable.
  *
  * @param gateway router, DHCP server, the proxy's address
  * @param guest leased to the guest
  * @param dns the name server
  * @param host the host's loopback, as the guest reaches it
  * @param prefixLength of the subnet: 8..29
+ * @param ipv6Prefix the first 64 bits of the IPv6 addresses, or 0 for a network without IPv6
  */
-public record IpPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddress host, int prefixLength) {
+public record IpPlan(
+        IpAddress gateway, IpAddress guest, IpAddress dns, IpAddress host, int prefixLength, long ipv6Prefix) {
+    /** What {@link #standard} has: Docker Desktop's. */
+    private static final long STANDARD_PREFIX = 0xFDC4_F303_9324_0000L;
+
+    private static final long GATEWAY_LO = 1;
+    private static final long GUEST_LO = 3;
+    private static final long DNS_LO = 7;
+    private static final long HOST_LO = 0x254;
+
+    /** fe80::1, our address on the link: the source of neighbor discovery, and what guests route to. */
+    public static final IpAddress LINK_LOCAL = new IpAddress(0xFE80L << 48, 1);
+
     public IpPlan {
         int mask = mask(prefixLength);
         int network = gateway.v4Bits() & mask;
@@ -21,6 +35,9 @@ public record IpPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddres
             if (!a.isV4() || (a.v4Bits() & mask) != network) {
                 throw new IllegalArgumentException(a + " is not in " + gateway + "/" + prefixLength);
             }
+        }
+        if (ipv6Prefix != 0 && (IpAddress.isMulticast(ipv6Prefix) || IpAddress.isLinkLocal(ipv6Prefix))) {
+            throw new IllegalArgumentException("no prefix for hosts: " + new IpAddress(ipv6Prefix, 0));
         }
     }
 
@@ -36,13 +53,25 @@ public record IpPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddres
                 IpAddress.of(plan.guest()),
                 IpAddress.of(plan.dns()),
                 IpAddress.of(plan.host()),
-                plan.subnet().prefix());
+                plan.subnet().prefix(),
+                plan.ipv6Prefix());
+    }
+
+    /** The same without IPv6. */
+    public IpPlan withoutIpv6() {
+        return new IpPlan(gateway, guest, dns, host, prefixLength, 0);
     }
 
     /** The standard places in another /24. */
     public static IpPlan inSubnet(IpAddress network) {
         int n = network.v4Bits() & mask(24);
-        return new IpPlan(IpAddress.v4(n | 1), IpAddress.v4(n | 3), IpAddress.v4(n | 7), IpAddress.v4(n | 254), 24);
+        return new IpPlan(
+                IpAddress.v4(n | 1),
+                IpAddress.v4(n | 3),
+                IpAddress.v4(n | 7),
+                IpAddress.v4(n | 254),
+                24,
+                STANDARD_PREFIX);
     }
 
     private static int mask(int prefixLength) {
@@ -76,8 +105,64 @@ public record IpPlan(IpAddress gateway, IpAddress guest, IpAddress dns, IpAddres
         return address == gateway.v4Bits() || address == dns.v4Bits() || address == host.v4Bits();
     }
 
-    /** True for the addresses the daemon itself has. */
+    /** True for the addresses the daemon itself has, of either family. */
     public boolean isOurs(IpAddress address) {
-        return address.isV4() && isOurs(address.v4Bits());
+        return isOurs(address.hi(), address.lo());
+    }
+
+    /** True for the addresses the daemon itself has, of either family: IPv4 mapped; IPv6 link-local, too. */
+    public boolean isOurs(long hi, long lo) {
+        if (IpAddress.isV4(hi, lo)) {
+            return isOurs((int) lo);
+        }
+        if (ipv6Prefix == 0) {
+            return false;
+        }
+        return hi == ipv6Prefix ? lo == GATEWAY_LO || lo == DNS_LO || lo == HOST_LO : isLinkLocalOurs(hi, lo);
+    }
+
+    private static boolean isLinkLocalOurs(long hi, long lo) {
+        return hi == LINK_LOCAL.hi() && lo == LINK_LOCAL.lo();
+    }
+
+    /** True for an address of the link, of either family: nobody routes to it. */
+    public boolean isOnLink(long hi, long lo) {
+        if (IpAddress.isV4(hi, lo)) {
+            return isInSubnet((int) lo);
+        }
+        return IpAddress.isLinkLocal(hi) || isInPrefix(hi);
+    }
+
+    /** True for an IPv6 address of our prefix. */
+    public boolean isInPrefix(long hi) {
+        return ipv6Prefix != 0 && hi == ipv6Prefix;
+    }
+
+    public boolean hasIpv6() {
+        return ipv6Prefix != 0;
+    }
+
+    /** The gateway's IPv6 address; only with IPv6, as the others. */
+    public IpAddress gateway6() {
+        return place(GATEWAY_LO);
+    }
+
+    public IpAddress guest6() {
+        return place(GUEST_LO);
+    }
+
+    public IpAddress dns6() {
+        return place(DNS_LO);
+    }
+
+    public IpAddress host6() {
+        return place(HOST_LO);
+    }
+
+    private IpAddress place(long lo) {
+        if (ipv6Prefix == 0) {
+            throw new IllegalStateException("a network without IPv6");
+        }
+        return new IpAddress(ipv6Prefix, lo);
     }
 }

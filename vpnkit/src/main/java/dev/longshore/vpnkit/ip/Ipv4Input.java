@@ -5,7 +5,6 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.vpnkit.count.Counters;
-import dev.longshore.vpnkit.ethernet.PacketSink;
 import dev.longshore.vpnkit.ip.Reassembly.Partial;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -24,12 +23,12 @@ import org.slf4j.LoggerFactory;
  * <p>What is refused, and why: RFC 1122 §3.2.1.3 and RFC 1812 §5.3.7 (addresses no packet may come from or go to), and
  * our own addresses as source.
  */
-public final class Ipv4Input implements PacketSink {
+final class Ipv4Input {
     private static final Logger LOG = LoggerFactory.getLogger(Ipv4Input.class);
     private static final int LIMITED_BROADCAST = 0xFFFF_FFFF;
 
     private final IpPlan plan;
-    private final Ipv4Output output;
+    private final IpOutput output;
     private final IcmpErrorSender errors;
     private final EventExecutor loop;
     private final LongSupplier nanoClock;
@@ -40,9 +39,9 @@ public final class Ipv4Input implements PacketSink {
     private final TransportInput icmp;
     private @Nullable ScheduledFuture<?> expiry;
 
-    public Ipv4Input(
+    Ipv4Input(
             IpPlan plan,
-            Ipv4Output output,
+            IpOutput output,
             IcmpErrorSender errors,
             EventExecutor loop,
             LongSupplier nanoClock,
@@ -63,8 +62,8 @@ public final class Ipv4Input implements PacketSink {
         this.icmp = icmp;
     }
 
-    @Override
-    public void onIpv4(ByteBuf b, int at, int len, int offload) {
+    /** As {@link dev.longshore.vpnkit.ethernet.PacketSink#onIpv4}. */
+    void onPacket(ByteBuf b, int at, int len, int offload) {
         if (!Ipv4Header.isValid(b, at, len)) {
             counters.increment(IpCounter.DROPPED_HEADER);
             return;
@@ -232,34 +231,13 @@ public final class Ipv4Input implements PacketSink {
         };
     }
 
-    @Override
-    public void onBatchEnd() {
-        tcp.onBatchEnd();
-        udp.onBatchEnd();
-        icmp.onBatchEnd();
-        output.flushNow();
-    }
-
-    @Override
-    public void onWritable() {
-        tcp.onWritable();
-        udp.onWritable();
-        icmp.onWritable();
-        output.flushNow();
-    }
-
-    @Override
-    public void onLinkState(boolean up) {
-        if (!up) {
-            reassembly.clear();
-        }
-        tcp.onLinkState(up);
-        udp.onLinkState(up);
-        icmp.onLinkState(up);
+    /** The guest went away. */
+    void clear() {
+        reassembly.clear();
     }
 
     /** Forgets unfinished packets. Idempotent. */
-    public void close() {
+    void close() {
         reassembly.clear();
         ScheduledFuture<?> timer = expiry;
         if (timer != null) {

@@ -9,8 +9,8 @@ import dev.longshore.vpnkit.ethernet.EthernetLayer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 
-/** The network layer's way to the guest, IPv4 only so far. Confined to the link's event loop. */
-public final class Ipv4Output implements IpOutput {
+/** The way of IPv4 packets to the guest: see {@link DualOutput}. Confined to the link's event loop. */
+public final class Ipv4Output {
     /** Linux' default; we are the last router. */
     private static final int TTL = 64;
 
@@ -29,7 +29,6 @@ public final class Ipv4Output implements IpOutput {
     private final OutFrame frame = new OutFrame(Unpooled.directBuffer(HEAD_BYTES, 2048));
     private final OutFrame fragment = new OutFrame(Unpooled.directBuffer(HEAD_BYTES, 2048));
     private int nextId = 1;
-    private boolean dirty;
     private boolean closed;
 
     /** Every IP packet has at most {@code mtu} bytes, unless it is GSO. */
@@ -39,11 +38,11 @@ public final class Ipv4Output implements IpOutput {
         this.counters = counters;
     }
 
-    @Override
-    public OutFrame begin(long sourceHi, long sourceLo, long destinationHi, long destinationLo, int protocol) {
+    /** As {@link IpOutput#begin}. */
+    OutFrame begin(int source, int destination, int protocol) {
         ByteBuf b = frame.clear().head();
-        ethernet.writeHeader(b, (int) destinationLo);
-        writeIp(b, (int) sourceLo, (int) destinationLo, protocol);
+        ethernet.writeHeader(b, destination);
+        writeIp(b, source, destination, protocol);
         return frame;
     }
 
@@ -60,7 +59,7 @@ public final class Ipv4Output implements IpOutput {
         Ipv4Header.write(b, protocol, TTL, protocol == IpProtocol.TCP ? Ipv4Header.DF : 0, source, destination);
     }
 
-    @Override
+    /** As {@link IpOutput#end}. */
     public boolean end(OutFrame out) {
         int packetBytes = out.bytes() - IP_AT;
         boolean sent;
@@ -74,7 +73,6 @@ public final class Ipv4Output implements IpOutput {
             sent = sendFragments(out);
         }
         if (sent) {
-            dirty = true;
             counters.increment(IpCounter.PACKETS_TO_GUEST);
         }
         return sent;
@@ -106,12 +104,17 @@ public final class Ipv4Output implements IpOutput {
     /** Ethernet and IP header of {@code out}, then {@code bytes} of what follows them from {@code offset} on. */
     private void fillFragment(OutFrame out, int offset, int bytes) {
         fragment.clear().head().writeBytes(out.head(), 0, TRANSPORT_AT);
+        addPayload(fragment, out, TRANSPORT_AT, offset, bytes);
+    }
+
+    /** Appends {@code bytes} of what follows the first {@code from} bytes of {@code out}, from {@code offset} on. */
+    static void addPayload(OutFrame fragment, OutFrame out, int from, int offset, int bytes) {
         int skip = offset;
         int wanted = bytes;
-        int headBytes = out.head().writerIndex() - TRANSPORT_AT;
+        int headBytes = out.head().writerIndex() - from;
         if (skip < headBytes) {
             int n = Math.min(wanted, headBytes - skip);
-            fragment.addPayload(out.head(), TRANSPORT_AT + skip, n);
+            fragment.addPayload(out.head(), from + skip, n);
             wanted -= n;
             skip = 0;
         } else {
@@ -130,43 +133,11 @@ public final class Ipv4Output implements IpOutput {
         }
     }
 
-    /** During a batch from the guest this waits for the batch's end. */
-    @Override
-    public void flush() {
-        if (!ethernet.inBatch()) {
-            flushNow();
-        }
-    }
-
-    /** For the end of a batch. */
-    void flushNow() {
-        if (dirty) {
-            dirty = false;
-            ethernet.link().flush();
-        }
-    }
-
-    @Override
-    public boolean isWritable() {
-        return ethernet.link().isWritable();
-    }
-
-    @Override
-    public int mtu() {
-        return mtu;
-    }
-
-    @Override
-    public int maxGsoPayload(boolean v4) {
-        if (!v4 || !ethernet.link().tso4ToGuest()) {
+    int maxGsoPayload() {
+        if (!ethernet.link().tso4ToGuest()) {
             return 0;
         }
         return Math.min(MAX_GSO_PAYLOAD, ethernet.link().maxFrameBytes() - HEAD_BYTES);
-    }
-
-    @Override
-    public boolean checksumOffload() {
-        return ethernet.link().checksumOffloadToGuest();
     }
 
     /** Releases its frames. Idempotent. */

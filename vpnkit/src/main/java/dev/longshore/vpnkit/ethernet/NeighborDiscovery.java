@@ -1,0 +1,295 @@
+package dev.longshore.vpnkit.ethernet;
+
+import dev.longshore.packet.link.OutFrame;
+import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.Icmpv6Header;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv6Header;
+import dev.longshore.packet.wire.NdpMessage;
+import dev.longshore.vpnkit.count.Counters;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.ScheduledFuture;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Neighbor discovery: RFC 4861 §7; ours are answered for, the guest's are learned and asked for. Messages come checked from
+ * the network layer. Confined to the link's event loop.
+ *
+ * <p>Only our own addresses are ever claimed, so an address the guest tests before it uses it (RFC 4862 §5.4) stays free;
+ * if it tests one of ours, it hears that it is taken. An address is believed to be where packets from it come from: the
+ * link has one guest, whose kernel is not asked again and again whether it is still there.
+ *
+ * <p>Bounded: {@link #MAX_ASKED} addresses asked for at a time, {@link #MAX_HELD} frames each, which wait for the answer.
+ */
+public final class NeighborDiscovery {
+    static final int MAX_ASKED = 8;
+    static final int MAX_HELD = 4;
+
+    /** RFC 4861 §10: MAX_MULTICAST_SOLICIT, RETRANS_TIMER. */
+    private static final int SOLICITATIONS = 3;
+
+    private static final long RETRANSMIT_MILLIS = 1000;
+
+    /** ff02::1, to which all nodes listen. */
+    private static final long ALL_NODES_HI = 0xFF02L << 48;
+
+    private static final long ALL_NODES_LO = 1;
+
+    /** ff02::1:ff00:0, the last 24 bits of an address complete it: RFC 4291 §2.7.1. */
+    private static final long SOLICITED_NODE_LO = 0x1_FF00_0000L;
+
+    private final EthernetLayer ethernet;
+    private final EthernetConfig config;
+    private final EventExecutor loop;
+    private final Counters<EthernetCounter> counters;
+    private final OutFrame frame = new OutFrame(Unpooled.directBuffer(128));
+    private final Neighbours6 neighbours = new Neighbours6();
+    private final List<Asked> asked = new ArrayList<>();
+    private long lastHeard;
+
+    /** An address whose station is asked for, and what is to go there. */
+    private static final class Asked {
+        final long hi;
+        final long lo;
+        final Deque<OutFrame> held = new ArrayDeque<>();
+        int solicitations;
+
+        @Nullable
+        ScheduledFuture<?> timer;
+
+        Asked(long hi, long lo) {
+            this.hi = hi;
+            this.lo = lo;
+        }
+    }
+
+    NeighborDiscovery(
+            EthernetLayer ethernet, EthernetConfig config, EventExecutor loop, Counters<EthernetCounter> counters) {
+        this.ethernet = ethernet;
+        this.config = config;
+        this.loop = loop;
+        this.counters = counters;
+        this.lastHeard = config.guestMac();
+    }
+
+    // ---- who is where
+
+    /** A packet with this source, which is not ours, came from {@code mac}, a unicast address. */
+    void learn(long hi, long lo, long mac) {
+        if (hi == 0 || IpAddress.isMulticast(hi) || isOurs(hi, lo)) {
+            return; // no address a station of the link has
+        }
+        lastHeard = mac;
+        if (isOnLink(hi)) {
+            neighbours.put(hi, lo, mac);
+            if (!asked.isEmpty()) {
+                onFound(hi, lo, mac);
+            }
+        }
+    }
+
+    private boolean isOnLink(long hi) {
+        return hi == config.ipv6Prefix() || IpAddress.isLinkLocal(hi);
+    }
+
+    private boolean isOurs(long hi, long lo) {
+        for (IpAddress ours : config.ourIpv6()) {
+            if (ours.lo() == lo && ours.hi() == hi) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * The station that has, or routes to, this address; {@link Neighbours6#UNKNOWN} for one of the link that has not been
+     * heard yet: then {@link #hold} takes the frame.
+     */
+    long macOf(long hi, long lo) {
+        if (IpAddress.isMulticast(hi)) {
+            return EthernetHeader.multicastOf(lo);
+        }
+        return isOnLink(hi) ? neighbours.find(hi, lo) : lastHeard;
+    }
+
+    /**
+     * Takes a copy of a frame to an address of the link whose station is not known, and asks for it. A frame for which
+     * there is no place is counted, and lost as any packet may be.
+     */
+    void hold(OutFrame out, long hi, long lo) {
+        Asked entry = find(hi, lo);
+        if (entry == null && asked.size() < MAX_ASKED && out.gsoType() == OutFrame.GSO_NONE) {
+            entry = new Asked(hi, lo);
+            asked.add(entry);
+            solicit(entry);
+        }
+        if (entry == null || out.gsoType() != OutFrame.GSO_NONE) {
+            counters.increment(EthernetCounter.DROPPED_UNRESOLVED);
+            return;
+        }
+        if (entry.held.size() == MAX_HELD) {
+            entry.held.removeFirst().release(); // RFC 4861 §7.2.2: the newest stay
+            counters.increment(EthernetCounter.DROPPED_UNRESOLVED);
+        }
+        OutFrame copy = new OutFrame(Unpooled.directBuffer(out.bytes()));
+        out.copyTo(copy.head());
+        if (out.checksumStart() >= 0) {
+            copy.needsChecksum(out.checksumStart(), out.checksumOffset());
+        }
+        entry.held.addLast(copy);
+    }
+
+    private @Nullable Asked find(long hi, long lo) {
+        for (int i = 0; i < asked.size(); i++) {
+            Asked entry = asked.get(i);
+            if (entry.lo == lo && entry.hi == hi) {
+                return entry;
+            }
+        }
+        return null;
+    }
+
+    private void solicit(Asked entry) {
+        entry.timer = loop.schedule(() -> onNoAnswer(entry), RETRANSMIT_MILLIS, TimeUnit.MILLISECONDS);
+        entry.solicitations++;
+        long groupLo = SOLICITED_NODE_LO | (entry.lo & 0xFF_FFFF);
+        IpAddress from = config.linkLocal();
+        begin(from.hi(), from.lo(), ALL_NODES_HI, groupLo, EthernetHeader.multicastOf(groupLo));
+        NdpMessage.writeSolicitation(frame.head(), entry.hi, entry.lo);
+        NdpMessage.writeLinkAddress(frame.head(), NdpMessage.OPTION_SOURCE_LINK, config.ourMac());
+        if (send(from.hi(), from.lo(), ALL_NODES_HI, groupLo)) {
+            counters.increment(EthernetCounter.NDP_ASKED);
+        }
+        ethernet.flush();
+    }
+
+    private void onNoAnswer(Asked entry) {
+        if (entry.solicitations < SOLICITATIONS) {
+            solicit(entry);
+            return;
+        }
+        asked.remove(entry);
+        drop(entry);
+    }
+
+    private void drop(Asked entry) {
+        ScheduledFuture<?> timer = entry.timer;
+        if (timer != null) {
+            timer.cancel(false);
+        }
+        counters.add(EthernetCounter.DROPPED_UNRESOLVED, entry.held.size());
+        entry.held.forEach(OutFrame::release);
+        entry.held.clear();
+    }
+
+    private void onFound(long hi, long lo, long mac) {
+        Asked entry = find(hi, lo);
+        if (entry == null) {
+            return;
+        }
+        asked.remove(entry);
+        while (!entry.held.isEmpty()) {
+            OutFrame next = entry.held.removeFirst();
+            EthernetHeader.setDestination(next.head(), 0, mac);
+            if (!ethernet.send(next)) {
+                counters.increment(EthernetCounter.DROPPED_NO_ROOM);
+            }
+            next.release();
+        }
+        drop(entry);
+        ethernet.flush();
+    }
+
+    // ---- messages of the guest
+
+    /**
+     * A checked neighbor solicitation at {@code at}; the answer for an address of ours goes to the asker, or to all if it
+     * has no address yet.
+     */
+    public void onSolicitation(ByteBuf b, int at, long sourceHi, long sourceLo) {
+        long targetHi = NdpMessage.targetHi(b, at);
+        long targetLo = NdpMessage.targetLo(b, at);
+        if (!isOurs(targetHi, targetLo)) {
+            return; // the guest's own test of an address, or a question for another station
+        }
+        boolean anonymous = sourceHi == 0 && sourceLo == 0;
+        long mac = anonymous ? EthernetHeader.multicastOf(ALL_NODES_LO) : macOf(sourceHi, sourceLo);
+        int flags = NdpMessage.FLAG_ROUTER | NdpMessage.FLAG_OVERRIDE | (anonymous ? 0 : NdpMessage.FLAG_SOLICITED);
+        boolean sent = anonymous
+                ? advertise(targetHi, targetLo, flags, ALL_NODES_HI, ALL_NODES_LO, mac)
+                : advertise(targetHi, targetLo, flags, sourceHi, sourceLo, mac);
+        counters.increment(sent ? EthernetCounter.NDP_ANSWERED : EthernetCounter.DROPPED_NO_ROOM);
+    }
+
+    /** A checked neighbor advertisement of {@code len} bytes at {@code at}. One for an address of ours is wrong. */
+    public void onAdvertisement(ByteBuf b, int at, int len) {
+        long mac = NdpMessage.linkAddress(b, at, len, NdpMessage.OPTION_TARGET_LINK);
+        long hi = NdpMessage.targetHi(b, at);
+        long lo = NdpMessage.targetLo(b, at);
+        if (isOurs(hi, lo)) {
+            counters.increment(EthernetCounter.DROPPED_BAD_NDP);
+        } else if (mac > 0 && !EthernetHeader.isGroup(mac) && mac != config.ourMac()) {
+            learn(hi, lo, mac);
+        }
+    }
+
+    // ---- our own word
+
+    /** Tells the guest all our addresses, in case its table is older than we are: RFC 4861 §7.2.6. False if there was no room. */
+    boolean announce() {
+        boolean sent = true;
+        for (IpAddress ours : config.ourIpv6()) {
+            int flags = NdpMessage.FLAG_ROUTER | NdpMessage.FLAG_OVERRIDE;
+            sent &= advertise(
+                    ours.hi(), ours.lo(), flags, ALL_NODES_HI, ALL_NODES_LO, EthernetHeader.multicastOf(ALL_NODES_LO));
+        }
+        return sent;
+    }
+
+    private boolean advertise(long ourHi, long ourLo, int flags, long toHi, long toLo, long mac) {
+        begin(ourHi, ourLo, toHi, toLo, mac);
+        NdpMessage.writeAdvertisement(frame.head(), flags, ourHi, ourLo);
+        NdpMessage.writeLinkAddress(frame.head(), NdpMessage.OPTION_TARGET_LINK, config.ourMac());
+        return send(ourHi, ourLo, toHi, toLo);
+    }
+
+    private void begin(long fromHi, long fromLo, long toHi, long toLo, long mac) {
+        ByteBuf head = frame.clear().head();
+        ethernet.writeHeader6(head, mac);
+        Ipv6Header.write(head, IpProtocol.ICMPV6, NdpMessage.HOP_LIMIT, fromHi, fromLo, toHi, toLo);
+    }
+
+    private boolean send(long fromHi, long fromLo, long toHi, long toLo) {
+        ByteBuf head = frame.head();
+        int icmpAt = EthernetHeader.BYTES + Ipv6Header.BYTES;
+        int len = head.writerIndex() - icmpAt;
+        Ipv6Header.complete(head, EthernetHeader.BYTES, len);
+        Icmpv6Header.complete(head, icmpAt, len, fromHi, fromLo, toHi, toLo);
+        return ethernet.send(frame);
+    }
+
+    /** The guest went away. */
+    void clear() {
+        neighbours.clear();
+        asked.forEach(this::drop);
+        asked.clear();
+    }
+
+    /** How many addresses of the guest are known. */
+    int known() {
+        return neighbours.size();
+    }
+
+    void close() {
+        clear();
+        frame.release();
+    }
+}
