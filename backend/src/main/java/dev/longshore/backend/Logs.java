@@ -37,6 +37,18 @@ final class Logs {
         }
     }
 
+    /** Without a home: warnings go to standard error; LONGSHORE_LOG says more there too. */
+    static void configureConsole() {
+        LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+        context.reset();
+        context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
+        context.getLogger("dev.longshore").setLevel(Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.WARN));
+        context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR); // as above
+        ConsoleAppender<ILoggingEvent> appender = new ConsoleAppender<>();
+        appender.setTarget("System.err");
+        context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(started(context, appender));
+    }
+
     private static RollingFileAppender<ILoggingEvent> file(LoggerContext context, Home home) {
         RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>();
         appender.setFile(home.backendLog().toString());

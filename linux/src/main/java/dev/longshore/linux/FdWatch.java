@@ -3,6 +3,7 @@ package dev.longshore.linux;
 import io.netty.channel.IoEvent;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.IoRegistration;
+import io.netty.channel.epoll.EpollIoEvent;
 import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.unix.FileDescriptor;
@@ -15,12 +16,12 @@ import org.jspecify.annotations.Nullable;
 /** A raw descriptor in the event loop's own epoll set. Owns the descriptor. Confined to the event loop. */
 public final class FdWatch implements EpollIoHandle {
     private final FileDescriptor fd;
-    private final Runnable onReady;
+    private final Ready onReady;
     private final Consumer<Throwable> onBug;
     private @Nullable IoRegistration registration;
     private boolean closed;
 
-    private FdWatch(int fd, Runnable onReady, Consumer<Throwable> onBug) {
+    private FdWatch(int fd, Ready onReady, Consumer<Throwable> onBug) {
         this.fd = new FileDescriptor(fd);
         this.onReady = onReady;
         this.onBug = onBug;
@@ -36,6 +37,12 @@ public final class FdWatch implements EpollIoHandle {
      */
     public static @Nullable FdWatch open(
             IoEventLoop loop, int fd, EpollIoOps ops, Runnable onReady, Consumer<Throwable> onBug) {
+        return openForEvents(loop, fd, ops, _ -> onReady.run(), onBug);
+    }
+
+    /** As {@link #open}, for an {@code onReady} that asks what the descriptor is ready for. */
+    public static @Nullable FdWatch openForEvents(
+            IoEventLoop loop, int fd, EpollIoOps ops, Ready onReady, Consumer<Throwable> onBug) {
         assert loop.inEventLoop();
         FdWatch watch = new FdWatch(fd, onReady, onBug);
         Future<IoRegistration> registered = loop.register(watch); // completes at once on the loop itself
@@ -54,6 +61,14 @@ public final class FdWatch implements EpollIoHandle {
         return watch;
     }
 
+    /** Waits for these events from now on. */
+    public void interest(EpollIoOps ops) {
+        IoRegistration open = registration;
+        if (open != null && !closed) {
+            open.submit(ops);
+        }
+    }
+
     public int number() {
         return fd.intValue();
     }
@@ -69,10 +84,15 @@ public final class FdWatch implements EpollIoHandle {
             return;
         }
         try {
-            onReady.run();
+            onReady.onReady(((EpollIoEvent) event).ops());
         } catch (Throwable t) { // the loop's edge: Netty would sleep for a second on it
             onBug.accept(t);
         }
+    }
+
+    /** Hears what a descriptor is ready for: EPOLLIN, EPOLLOUT, EPOLLERR in any combination. */
+    public interface Ready {
+        void onReady(EpollIoOps events);
     }
 
     /** Leaves the epoll set and closes the descriptor. Idempotent. */

@@ -398,6 +398,11 @@ public final class Linux {
         return 2 + bytes.length + 1;
     }
 
+    /** Where a call's errno goes, for {@link #result}. */
+    MemorySegment errno() {
+        return errno;
+    }
+
     int result(int r) {
         return r == -1 ? -(int) ERRNO.get(errno, 0L) : r;
     }
