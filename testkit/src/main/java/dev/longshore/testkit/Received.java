@@ -4,9 +4,12 @@ import dev.longshore.packet.wire.ArpPacket;
 import dev.longshore.packet.wire.Checksum;
 import dev.longshore.packet.wire.EthernetHeader;
 import dev.longshore.packet.wire.IcmpHeader;
+import dev.longshore.packet.wire.Icmpv6Header;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Extension;
+import dev.longshore.packet.wire.Ipv6Header;
 import dev.longshore.packet.wire.UdpHeader;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -21,6 +24,9 @@ public final class Received {
     private final int protocol;
     private final int transportAt;
     private final int transportLen;
+
+    /** Index of an IPv6 fragment header, or -1. */
+    private int fragmentAt = -1;
 
     Received(ByteBuf frame) {
         this.frame = frame;
@@ -41,6 +47,25 @@ public final class Received {
                     checkTransport();
                 }
             }
+            case EthernetHeader.TYPE_IPV6 -> {
+                check(Ipv6Header.isValid(frame, at, len - at), "IPv6 header");
+                check(Ipv6Header.BYTES + Ipv6Header.payloadLength(frame, at) == len - at, "IPv6 payload length");
+                check(Ipv6Header.hopLimit(frame, at) > 0, "hop limit 0");
+                int next = Ipv6Header.nextHeader(frame, at);
+                int payloadAt = at + Ipv6Header.BYTES;
+                if (next == Ipv6Extension.FRAGMENT) {
+                    fragmentAt = payloadAt;
+                    check(len - payloadAt > Ipv6Extension.FRAGMENT_BYTES, "IPv6 fragment");
+                    next = Ipv6Extension.nextHeader(frame, payloadAt);
+                    payloadAt += Ipv6Extension.FRAGMENT_BYTES;
+                }
+                protocol = next;
+                transportAt = payloadAt;
+                transportLen = len - payloadAt;
+                if (!isFragment()) {
+                    checkTransport();
+                }
+            }
             case EthernetHeader.TYPE_ARP -> {
                 check(ArpPacket.isValid(frame, at, len - at), "ARP packet");
                 protocol = -1;
@@ -57,6 +82,11 @@ public final class Received {
                 check(IcmpHeader.isValid(frame, transportAt, transportLen), "ICMP header");
                 check(IcmpHeader.isChecksumRight(frame, transportAt, transportLen), "ICMP checksum");
             }
+            case IpProtocol.ICMPV6 -> {
+                check(isIpv6(), "ICMPv6 over IPv4");
+                check(Icmpv6Header.isValid(frame, transportAt, transportLen), "ICMPv6 header");
+                check(sumIsRight(), "ICMPv6 checksum");
+            }
             case IpProtocol.UDP -> {
                 check(UdpHeader.isValid(frame, transportAt, transportLen), "UDP header");
                 check(UdpHeader.length(frame, transportAt) == transportLen, "UDP length");
@@ -72,7 +102,8 @@ public final class Received {
     }
 
     private boolean sumIsRight() {
-        long sum = Checksum.pseudoHeader(0, source().lo(), 0, destination().lo(), protocol, transportLen);
+        long sum = Checksum.pseudoHeader(
+                source().hi(), source().lo(), destination().hi(), destination().lo(), protocol, transportLen);
         return Checksum.fold(sum + Checksum.sum(frame, transportAt, transportLen)) == 0xFFFF;
     }
 
@@ -95,8 +126,48 @@ public final class Received {
         return type == EthernetHeader.TYPE_ARP;
     }
 
+    public boolean isIpv6() {
+        return type == EthernetHeader.TYPE_IPV6;
+    }
+
+    /** Of either family. */
     public boolean isIp(int ipProtocol) {
-        return type == EthernetHeader.TYPE_IPV4 && protocol == ipProtocol;
+        return !isArp() && protocol == ipProtocol;
+    }
+
+    /** ICMPv6 of this type, whole. */
+    public boolean isIcmp6(int icmpType) {
+        return isIpv6()
+                && protocol == IpProtocol.ICMPV6
+                && !isFragment()
+                && Icmpv6Header.type(frame, transportAt) == icmpType;
+    }
+
+    /** Part of a packet, of either family. */
+    public boolean isFragment() {
+        return isIpv6() ? fragmentAt >= 0 : type == EthernetHeader.TYPE_IPV4 && Ipv4Header.isFragment(frame, ipAt());
+    }
+
+    public boolean moreFragments() {
+        return isIpv6()
+                ? fragmentAt >= 0 && Ipv6Extension.moreFragments(frame, fragmentAt)
+                : Ipv4Header.moreFragments(frame, ipAt());
+    }
+
+    public int fragmentOffset() {
+        return isIpv6()
+                ? fragmentAt < 0 ? 0 : Ipv6Extension.fragmentOffset(frame, fragmentAt)
+                : Ipv4Header.fragmentOffset(frame, ipAt());
+    }
+
+    public int fragmentId() {
+        return isIpv6()
+                ? fragmentAt < 0 ? 0 : Ipv6Extension.identification(frame, fragmentAt)
+                : Ipv4Header.identification(frame, ipAt());
+    }
+
+    public long destinationMac() {
+        return EthernetHeader.destination(frame, 0);
     }
 
     /** Index of the IP header or of the ARP packet. */
@@ -115,10 +186,16 @@ public final class Received {
     }
 
     public IpAddress source() {
+        if (isIpv6()) {
+            return new IpAddress(Ipv6Header.sourceHi(frame, ipAt()), Ipv6Header.sourceLo(frame, ipAt()));
+        }
         return IpAddress.v4(Ipv4Header.source(frame, EthernetHeader.BYTES));
     }
 
     public IpAddress destination() {
+        if (isIpv6()) {
+            return new IpAddress(Ipv6Header.destinationHi(frame, ipAt()), Ipv6Header.destinationLo(frame, ipAt()));
+        }
         return IpAddress.v4(Ipv4Header.destination(frame, EthernetHeader.BYTES));
     }
 
@@ -129,6 +206,10 @@ public final class Received {
 
     @Override
     public String toString() {
-        return (isArp() ? "ARP" : "IPv4 protocol " + protocol + " " + source() + " > " + destination()) + dump();
+        return (isArp()
+                        ? "ARP"
+                        : (isIpv6() ? "IPv6" : "IPv4") + " protocol " + protocol + " " + source() + " > "
+                                + destination())
+                + dump();
     }
 }

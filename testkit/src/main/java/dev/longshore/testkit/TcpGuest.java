@@ -96,12 +96,12 @@ public final class TcpGuest {
     }
 
     private ByteBuf frame(ByteBuf segment) {
-        return guest.ip(IpProtocol.TCP, guest.address(), remote, 64, segment);
+        return guest.ip(IpProtocol.TCP, guest.addressFor(remote), remote, 64, segment);
     }
 
     private void complete(ByteBuf b) {
         TcpHeader.setChecksum(b, 0, 0);
-        IpAddress from = guest.address();
+        IpAddress from = guest.addressFor(remote);
         long pseudo = Checksum.pseudoHeader(
                 from.hi(), from.lo(), remote.hi(), remote.lo(), TcpHeader.PROTOCOL, b.writerIndex());
         TcpHeader.setChecksum(b, 0, Checksum.finish(pseudo + Checksum.sum(b, 0, b.writerIndex())));
@@ -146,7 +146,7 @@ public final class TcpGuest {
         int at = r.transportAt();
         boolean ours = r.isIp(IpProtocol.TCP)
                 && r.source().equals(remote)
-                && r.destination().equals(guest.address())
+                && r.destination().equals(guest.addressFor(remote))
                 && TcpHeader.isValid(r.frame(), at, r.transportLen())
                 && TcpHeader.sourcePort(r.frame(), at) == remotePort
                 && TcpHeader.destinationPort(r.frame(), at) == port;
