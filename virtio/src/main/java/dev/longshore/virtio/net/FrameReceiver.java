@@ -34,6 +34,8 @@ final class FrameReceiver {
     private final Chain chain = new Chain();
     private final ByteBuf header;
     private final @Nullable ByteBuf[] frames = new @Nullable ByteBuf[CAPACITY.length];
+    private @Nullable ReceiveSteering steering;
+    private int pair;
     private int headerBytes = VirtioNetHeader.BYTES;
     private boolean tso4;
     private boolean tso6;
@@ -46,6 +48,11 @@ final class FrameReceiver {
         this.header = allocator.directBuffer(VirtioNetHeader.BYTES, VirtioNetHeader.BYTES);
     }
 
+    /** Tells {@code newSteering} which pair each flow's frames come on; null if there is only one. */
+    void steer(@Nullable ReceiveSteering newSteering) {
+        steering = newSteering;
+    }
+
     void configure(int newHeaderBytes, boolean tso4FromGuest, boolean tso6FromGuest) {
         headerBytes = newHeaderBytes;
         tso4 = tso4FromGuest;
@@ -53,7 +60,8 @@ final class FrameReceiver {
     }
 
     /** Delivers what the guest has sent, up to one batch; asks to be called again if there is more. */
-    void drain(Virtqueue queue, FrameSink sink) {
+    void drain(Virtqueue queue, FrameSink sink, int fromPair) {
+        pair = fromPair;
         int count = 0;
         int bytes = 0;
         boolean more = true;
@@ -100,6 +108,9 @@ final class FrameReceiver {
         if (offload >= 0) {
             counters.framesFromGuest.increment();
             counters.bytesFromGuest.add(frameBytes);
+            if (steering != null) {
+                steering.fromGuest(frame, pair);
+            }
             callSink(sink, frame, offload);
             if (!released && frame.refCnt() > 1) {
                 frames[size] = null; // the sink keeps it

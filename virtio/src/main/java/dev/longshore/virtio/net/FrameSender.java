@@ -10,7 +10,7 @@ import io.netty.buffer.ByteBufAllocator;
 import java.util.Arrays;
 
 /**
- * The receiveq's side: puts frames into the guest's receive buffers, one or (MRG_RXBUF) as many as it takes. Confined to
+ * One receiveq's side: puts frames into the guest's receive buffers, one or (MRG_RXBUF) as many as it takes. Confined to
  * the link's event loop.
  */
 final class FrameSender {
@@ -54,6 +54,13 @@ final class FrameSender {
         return true;
     }
 
+    /** Nobody waits any more. True if somebody did. */
+    boolean unblock() {
+        boolean waited = blocked;
+        blocked = false;
+        return waited;
+    }
+
     /** False if there is no room: then nothing was taken, and the guest was asked to kick when it adds buffers. */
     boolean send(Virtqueue queue, OutFrame frame) {
         int bytes = headerBytes + frame.bytes();
@@ -64,8 +71,8 @@ final class FrameSender {
             }
             int found = taken;
             taken = 0;
-            if (found > 0) {
-                queue.unpop(found);
+            for (int i = found; i > 0; i--) {
+                queue.unpop(chains[i - 1]);
             }
             if (found == queue.size() || (found > 0 && !mergeable)) {
                 counters.drop(NetDrop.GUEST_BUFFERS_TOO_SMALL); // waiting would not help

@@ -13,7 +13,12 @@ import io.netty.channel.EventLoop;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A virtio-net device with one queue pair, and the link to whoever is on it. Confined to the event loop of its back end.
+ * A virtio-net device with one or several queue pairs, and the link to whoever is on it. Confined to the event loop of its
+ * back end, which serves all pairs: several pairs spread the guest's work over its processors, not ours.
+ *
+ * <p>The queues are receiveq1, transmitq1, receiveq2, … (virtio 1.2, 5.1.2). The link is up while the first pair runs; the
+ * guest may use the others or not. A frame goes to the pair that {@link ReceiveSteering} says, or to the first if that does
+ * not run.
  *
  * <p>Taking frames from the guest never waits for room in the guest: the two directions share nothing but the loop.
  */
@@ -21,18 +26,15 @@ public final class NetDevice implements VhostUserDevice, Link {
     /** Ethernet header and a 64 KiB IP packet: what virtio's segmentation can carry. */
     public static final int MAX_FRAME_BYTES = 65_550;
 
-    static final int RECEIVEQ = 0;
-    static final int TRANSMITQ = 1;
     private static final int ETHERNET_HEADER_BYTES = 14;
 
     private final EventLoop loop;
     private final NetConfig config;
     private final NetCounters counters = new NetCounters();
     private final FrameReceiver receiver;
-    private final FrameSender sender;
+    private final ReceiveSteering steering = new ReceiveSteering();
+    private final Pair[] pairs;
 
-    private @Nullable Virtqueue receiveq;
-    private @Nullable Virtqueue transmitq;
     private @Nullable FrameSink sink;
     private long features;
     private boolean announcedUp;
@@ -42,7 +44,33 @@ public final class NetDevice implements VhostUserDevice, Link {
         this.loop = loop;
         this.config = config;
         this.receiver = new FrameReceiver(allocator, counters);
-        this.sender = new FrameSender(allocator, counters);
+        this.pairs = new Pair[config.queuePairs()];
+        for (int i = 0; i < pairs.length; i++) {
+            pairs[i] = new Pair(new FrameSender(allocator, counters));
+        }
+    }
+
+    /** One receiveq and its transmitq, each null while it does not run. */
+    private static final class Pair {
+        final FrameSender sender;
+
+        @Nullable
+        Virtqueue receiveq;
+
+        @Nullable
+        Virtqueue transmitq;
+
+        Pair(FrameSender sender) {
+            this.sender = sender;
+        }
+    }
+
+    private static boolean isReceiveq(Virtqueue queue) {
+        return (queue.index() & 1) == 0;
+    }
+
+    private Pair pairOf(Virtqueue queue) {
+        return pairs[queue.index() / 2];
     }
 
     public NetCounters counters() {
@@ -58,12 +86,22 @@ public final class NetDevice implements VhostUserDevice, Link {
 
     @Override
     public int queueCount() {
-        return 2;
+        return 2 * pairs.length;
+    }
+
+    @Override
+    public int queuePairs() {
+        return pairs.length;
+    }
+
+    @Override
+    public boolean offersPackedRings() {
+        return !config.offersConfig();
     }
 
     @Override
     public long features() {
-        return NetFeatures.OFFERED;
+        return NetFeatures.OFFERED | (pairs.length > 1 ? NetFeatures.MQ : 0);
     }
 
     @Override
@@ -83,43 +121,64 @@ public final class NetDevice implements VhostUserDevice, Link {
                 ? VirtioNetHeader.BYTES
                 : VirtioNetHeader.LEGACY_BYTES;
         receiver.configure(headerBytes, has(NetFeatures.HOST_TSO4), has(NetFeatures.HOST_TSO6));
-        sender.configure(headerBytes, has(NetFeatures.MRG_RXBUF));
+        receiver.steer(has(NetFeatures.MQ) ? steering : null);
+        steering.clear();
+        for (Pair pair : pairs) {
+            pair.sender.configure(headerBytes, has(NetFeatures.MRG_RXBUF));
+        }
     }
 
     @Override
     public void onQueueReady(Virtqueue queue) {
-        if (queue.index() == RECEIVEQ) {
-            receiveq = queue;
-            if (!sender.isBlocked()) {
+        Pair pair = pairOf(queue);
+        if (isReceiveq(queue)) {
+            pair.receiveq = queue;
+            if (!pair.sender.isBlocked()) {
                 queue.disableNotifications(); // wanted only after a send had no room
             }
         } else {
-            transmitq = queue;
+            pair.transmitq = queue;
         }
         announceLater();
     }
 
     @Override
     public void onKick(Virtqueue queue) {
-        if (queue.index() == RECEIVEQ) {
+        if (isReceiveq(queue)) {
             onReceiveBuffers(queue);
         } else if (sink != null) {
-            receiver.drain(queue, sink);
+            receiver.drain(queue, sink, queue.index() / 2);
         }
     }
 
     private void onReceiveBuffers(Virtqueue queue) {
-        if (sink != null && sender.unblock(queue)) {
+        if (pairOf(queue).sender.unblock(queue)) {
+            callOnWritable();
+        }
+    }
+
+    private void callOnWritable() {
+        if (sink != null && !isAnyBlocked()) {
             sink.onWritable();
         }
     }
 
+    private boolean isAnyBlocked() {
+        for (Pair pair : pairs) {
+            if (pair.sender.isBlocked()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     @Override
     public void onQueueStopped(Virtqueue queue) {
-        if (queue.index() == RECEIVEQ) {
-            receiveq = null;
+        Pair pair = pairOf(queue);
+        if (isReceiveq(queue)) {
+            pair.receiveq = null;
         } else {
-            transmitq = null;
+            pair.transmitq = null;
         }
         announceLater();
     }
@@ -141,10 +200,22 @@ public final class NetDevice implements VhostUserDevice, Link {
             announcedUp = up;
             sink.onLinkState(up);
         }
+        releaseBlockedOnStopped();
+    }
+
+    /** Who waits for the room of a further pair that the guest has stopped using does not wait for ever. */
+    private void releaseBlockedOnStopped() {
+        boolean any = false;
+        for (int i = 1; i < pairs.length; i++) {
+            any |= pairs[i].receiveq == null && pairs[i].sender.unblock();
+        }
+        if (any) {
+            callOnWritable();
+        }
     }
 
     private boolean isUp() {
-        return receiveq != null && transmitq != null;
+        return pairs[0].receiveq != null && pairs[0].transmitq != null;
     }
 
     private boolean has(long feature) {
@@ -161,24 +232,35 @@ public final class NetDevice implements VhostUserDevice, Link {
         }
         sink = fromGuest;
         announce();
-        if (transmitq != null) {
-            transmitq.kickAgain(); // frames may have waited for us
+        for (Pair pair : pairs) {
+            if (pair.transmitq != null) {
+                pair.transmitq.kickAgain(); // frames may have waited for us
+            }
         }
     }
 
     @Override
     public boolean send(OutFrame frame) {
         assert loop.inEventLoop();
-        Virtqueue queue = receiveq;
-        if (queue == null || closed || transmitq == null) {
-            return sender.block();
+        Pair pair = pairFor(frame);
+        Virtqueue queue = pair.receiveq;
+        if (queue == null || closed || !isUp()) {
+            return pairs[0].sender.block();
         }
         NetDrop problem = problemOf(frame);
         if (problem != null) {
             counters.drop(problem);
             return true;
         }
-        return sender.send(queue, frame);
+        return pair.sender.send(queue, frame);
+    }
+
+    private Pair pairFor(OutFrame frame) {
+        if (!has(NetFeatures.MQ)) {
+            return pairs[0];
+        }
+        Pair pair = pairs[steering.toGuest(frame.head())];
+        return pair.receiveq == null ? pairs[0] : pair;
     }
 
     private @Nullable NetDrop problemOf(OutFrame frame) {
@@ -191,14 +273,16 @@ public final class NetDevice implements VhostUserDevice, Link {
 
     @Override
     public void flush() {
-        if (receiveq != null) {
-            receiveq.flush();
+        for (Pair pair : pairs) {
+            if (pair.receiveq != null) {
+                pair.receiveq.flush();
+            }
         }
     }
 
     @Override
     public boolean isWritable() {
-        return isUp() && !sender.isBlocked();
+        return isUp() && !isAnyBlocked();
     }
 
     @Override
@@ -230,6 +314,8 @@ public final class NetDevice implements VhostUserDevice, Link {
         closed = true;
         sink = null;
         receiver.release();
-        sender.release();
+        for (Pair pair : pairs) {
+            pair.sender.release();
+        }
     }
 }

@@ -16,6 +16,9 @@ final class NetFeatures {
     static final long MRG_RXBUF = 1L << 15;
     static final long STATUS = 1L << 16;
 
+    /** Several queue pairs; the control queue that goes with them is the front end's own. */
+    static final long MQ = 1L << 22;
+
     static final long OFFERED = CSUM
             | GUEST_CSUM
             | MTU

@@ -43,6 +43,9 @@ final class FrontEndSession {
     /** VHOST_USER_F_PROTOCOL_FEATURES. */
     static final long FEATURE_PROTOCOL_FEATURES = 1L << 30;
 
+    /** Only with it does a front end ask for the number of queue pairs, and may use more than one. */
+    static final long PROTOCOL_MQ = 1L;
+
     static final long PROTOCOL_REPLY_ACK = 1L << 3;
     /** Always offered: UML up to 6.12 fails to set up its interrupts without it. */
     static final long PROTOCOL_BACKEND_REQ = 1L << 5;
@@ -252,7 +255,7 @@ final class FrontEndSession {
         return switch (request) {
             case Message.GET_FEATURES -> answer(offeredFeatures());
             case Message.GET_PROTOCOL_FEATURES -> answer(offeredProtocolFeatures());
-            case Message.GET_QUEUE_NUM -> answer(rings.length);
+            case Message.GET_QUEUE_NUM -> answer(device.queuePairs() > 1 ? device.queuePairs() : rings.length);
             case Message.SET_FEATURES -> setFeatures(message.u64());
             case Message.SET_PROTOCOL_FEATURES -> setProtocolFeatures(message.u64());
             case Message.SET_MEM_TABLE -> setMemoryTable();
@@ -287,11 +290,15 @@ final class FrontEndSession {
                 | FEATURE_VERSION_1
                 | FEATURE_PROTOCOL_FEATURES
                 | Virtqueue.FEATURE_INDIRECT
-                | Virtqueue.FEATURE_EVENT_IDX;
+                | Virtqueue.FEATURE_EVENT_IDX
+                | (device.offersPackedRings() ? Virtqueue.FEATURE_PACKED : 0);
     }
 
     private long offeredProtocolFeatures() {
-        return PROTOCOL_REPLY_ACK | PROTOCOL_BACKEND_REQ | (device.offersConfig() ? PROTOCOL_CONFIG : 0);
+        return PROTOCOL_REPLY_ACK
+                | PROTOCOL_BACKEND_REQ
+                | (device.queuePairs() > 1 ? PROTOCOL_MQ : 0)
+                | (device.offersConfig() ? PROTOCOL_CONFIG : 0);
     }
 
     private String setFeatures(long acknowledged) {
@@ -299,8 +306,12 @@ final class FrontEndSession {
         if (unknown != 0) {
             LOG.warn("{}: ignored features that were not offered: {}", device.name(), Long.toHexString(unknown));
         }
+        long accepted = acknowledged & offeredFeatures();
+        if (featuresSet && accepted == features) {
+            return ""; // QEMU says it for each queue pair, when the pairs before it run already
+        }
         stopAll();
-        features = acknowledged & offeredFeatures();
+        features = accepted;
         featuresSet = true;
         if ((features & FEATURE_PROTOCOL_FEATURES) == 0) {
             for (Vring ring : rings) {
@@ -354,13 +365,13 @@ final class FrontEndSession {
         stop(ring);
         switch (request) {
             case Message.SET_VRING_NUM -> {
-                if (!Virtqueue.isSize(num)) {
+                if (!Virtqueue.isSize(num, features)) {
                     return "queue size " + Integer.toUnsignedString(num);
                 }
                 ring.size = num;
             }
             case Message.SET_VRING_BASE -> {
-                ring.base = num & 0xFFFF;
+                ring.base = (features & Virtqueue.FEATURE_PACKED) != 0 ? num : num & 0xFFFF;
                 ring.broken = false;
             }
             case Message.SET_VRING_ADDR -> {
@@ -453,7 +464,7 @@ final class FrontEndSession {
         stopAll();
         for (Vring ring : rings) {
             ring.enabled = false;
-            ring.base = 0;
+            ring.base = Virtqueue.firstBase(features);
         }
         return "";
     }
@@ -492,8 +503,9 @@ final class FrontEndSession {
         if (!featuresSet || !ring.canStart()) {
             return "";
         }
-        if (!ring.start(memory, features)) {
-            return "ring " + ring.queue.index() + " is misaligned or outside the guest's memory";
+        String problem = ring.start(memory, features);
+        if (!problem.isEmpty()) {
+            return "ring " + ring.queue.index() + " " + problem;
         }
         ring.ready = true;
         LOG.debug("{}: queue {} ready, {} entries", device.name(), ring.queue.index(), ring.size);
@@ -520,7 +532,7 @@ final class FrontEndSession {
         } catch (RuntimeException | InternalError e) { // see onBug
             LOG.warn("{}: queue {} was not stopped properly", device.name(), ring.queue.index(), e);
         } finally {
-            ring.base = ring.queue.nextAvail();
+            ring.base = ring.queue.base();
             ring.queue.stop(); // in all cases: its memory may be unmapped next
         }
     }

@@ -18,8 +18,21 @@ public interface VhostUserDevice {
     /** How many virtqueues the device has, constant. */
     int queueCount();
 
+    /** Of a network card: how many pairs of queues it has, what GET_QUEUE_NUM answers. Constant; 1 for all other devices. */
+    default int queuePairs() {
+        return 1;
+    }
+
     /** The feature bits of the device's own type (0..23, 50..). The transport adds VERSION_1, INDIRECT and EVENT_IDX. */
     long features();
+
+    /**
+     * True if the guest may have packed rings (virtio 1.2, 2.8). Not for UML: its driver takes a packed ring, but the front
+     * end says that it starts at 0, which is the middle of the second lap.
+     */
+    default boolean offersPackedRings() {
+        return false;
+    }
 
     /**
      * True if the front end shall ask us for the config space. UML needs that; QEMU needs it for vsock, and must not be

@@ -14,7 +14,7 @@ final class Vring {
     long desc;
     long used;
     long avail;
-    /** Next available entry: from SET_VRING_BASE, then kept over stops. */
+    /** Where the device stands: from SET_VRING_BASE, then kept over stops. See {@link Virtqueue#base}. */
     int base;
 
     boolean enabled;
@@ -40,18 +40,24 @@ final class Vring {
         return !ready && !broken && enabled && kick != null && hasAddresses && size > 0;
     }
 
-    /** Starts the queue. False if a part of the ring is outside the memory or misaligned. */
-    boolean start(GuestMemory memory, long features) {
-        MemorySegment descTable = memory.atUserAddress(desc, Virtqueue.descBytes(size));
-        MemorySegment availRing = memory.atUserAddress(avail, Virtqueue.availBytes(size));
-        MemorySegment usedRing = memory.atUserAddress(used, Virtqueue.usedBytes(size));
-        if (descTable == null
-                || availRing == null
-                || usedRing == null
-                || !Virtqueue.areAligned(descTable, availRing, usedRing)) {
-            return false;
+    /** Starts the queue, or says why not; an empty string is no problem. */
+    String start(GuestMemory memory, long features) {
+        if (!Virtqueue.isSize(size, features)) {
+            return "has the impossible size " + size;
         }
-        queue.start(memory, descTable, availRing, usedRing, size, base, features);
-        return true;
+        if (!Virtqueue.isBase(base, size, features)) {
+            return "cannot go on at " + Integer.toHexString(base) + " of " + size + " entries";
+        }
+        MemorySegment descPart = memory.atUserAddress(desc, Virtqueue.descBytes(size));
+        MemorySegment availPart = memory.atUserAddress(avail, Virtqueue.availBytes(size, features));
+        MemorySegment usedPart = memory.atUserAddress(used, Virtqueue.usedBytes(size, features));
+        if (descPart == null
+                || availPart == null
+                || usedPart == null
+                || !Virtqueue.areAligned(descPart, availPart, usedPart, features)) {
+            return "is misaligned or outside the guest's memory";
+        }
+        queue.start(memory, descPart, availPart, usedPart, size, base, features);
+        return "";
     }
 }

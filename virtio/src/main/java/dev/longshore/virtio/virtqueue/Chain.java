@@ -30,7 +30,10 @@ public final class Chain {
     private int writeAt;
     private int written;
 
-    /** Index of the chain's first descriptor, its name in the used ring. */
+    /**
+     * The chain's name for {@link Virtqueue#push(int, int)}: of a split ring the index of the first descriptor, of a packed
+     * ring the buffer id with the number of slots above it.
+     */
     public int head() {
         return head;
     }
@@ -156,6 +159,11 @@ public final class Chain {
         writePiece = 0;
         writeAt = 0;
         written = 0;
+    }
+
+    /** For a ring that knows the chain's name only at its end. */
+    void rename(int newHead) {
+        head = newHead;
     }
 
     boolean hasWritable() {

@@ -1,89 +1,38 @@
 package dev.longshore.virtio.virtqueue;
 
 import dev.longshore.virtio.memory.GuestMemory;
-import dev.longshore.virtio.memory.Region;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A split virtqueue, the device's side: virtio 1.2, 2.7. Confined to its event loop.
+ * A virtqueue, the device's side: split (virtio 1.2, 2.7) or packed (2.8), whichever was negotiated when it starts. Confined
+ * to its event loop.
  *
  * <p>A device takes chains with {@link #pop}, gives them back with {@link #push} in any order, and calls {@link #flush}
  * when the guest shall see them. The transport calls {@link #start} and {@link #stop}; between them the device may use it.
  *
- * <p>Invariants: {@code inFlight} (popped, not pushed) is 0..size; {@code unpublished <= size}; {@code nextAvail},
- * {@code usedIdx} and {@code shadowAvail} are 0..65535 and {@code shadowAvail - nextAvail} modulo 2^16 is 0..size.
+ * <p>Invariant: it is running exactly if it has a ring, and a ring with a fault is dropped at once.
  */
 public final class Virtqueue {
-    // Theory of operation
-    //
-    //   desc   table of {u64 addr, u32 len, u16 flags, u16 next}, written by the guest
-    //   avail  {u16 flags, u16 idx, u16 ring[size], u16 used_event}, written by the guest
-    //   used   {u16 flags, u16 idx, {u32 id, u32 len} ring[size], u16 avail_event}, written by us
-    //
-    // avail.idx is loaded with acquire: the entries and descriptors stored before it are then visible. It is loaded
-    // only
-    // when the copy of the last load (shadowAvail) is used up. used.idx is stored with release, after the elements.
-    // Whether to interrupt is decided after a full fence, since our store of used.idx must be ordered before the load
-    // of used_event (or flags), just as the guest orders its store of used_event before its load of used.idx; likewise
-    // for avail_event in the other direction. Else both could miss each other's store and sleep for ever.
-
     /** VIRTIO_F_INDIRECT_DESC. */
     public static final long FEATURE_INDIRECT = 1L << 28;
     /** VIRTIO_F_EVENT_IDX. */
     public static final long FEATURE_EVENT_IDX = 1L << 29;
+    /** VIRTIO_F_RING_PACKED. */
+    public static final long FEATURE_PACKED = 1L << 34;
 
-    /** Largest split queue, virtio 1.2, 2.7. */
+    /** Largest queue of either kind, virtio 1.2, 2.7 and 2.8. */
     public static final int MAX_SIZE = 32_768;
-
-    /** A chain may be longer than a small queue through an indirect table (Linux does that): at least this is accepted. */
-    static final int MIN_CHAIN_LIMIT = 1024;
-
-    static final int DESC_BYTES = 16;
-    static final int DESC_NEXT = 1;
-    static final int DESC_WRITE = 2;
-    static final int DESC_INDIRECT = 4;
-    static final int USED_NO_NOTIFY = 1;
-    static final int AVAIL_NO_INTERRUPT = 1;
-
-    private static final VarHandle LE16 =
-            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
-    private static final ValueLayout.OfShort LE16_LAYOUT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt LE32_LAYOUT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    /** Unaligned, since an indirect table may start anywhere. */
-    private static final ValueLayout.OfLong LE64_LAYOUT =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-    private static final long FLAGS_AT = 0;
-    private static final long IDX_AT = 2;
-    private static final long RING_AT = 4;
 
     private final int index;
     private final QueueSignals signals;
     private final QueueCounters counters = new QueueCounters();
 
-    private boolean running;
+    private @Nullable Ring ring;
     private QueueFault fault = QueueFault.NONE;
-    private GuestMemory memory = GuestMemory.none();
-    private MemorySegment desc = MemorySegment.NULL;
-    private MemorySegment avail = MemorySegment.NULL;
-    private MemorySegment used = MemorySegment.NULL;
     private int size;
-    private int chainLimit;
-    private boolean indirect;
-    private boolean eventIdx;
-
-    private int nextAvail;
-    private int shadowAvail;
-    private int usedIdx;
-    private int unpublished;
-    private int inFlight;
+    private int base;
     private boolean callPending;
-    private boolean everCalled;
-    private int calledAt;
 
     /** @param index the queue's number in its device */
     public Virtqueue(int index, QueueSignals signals) {
@@ -101,7 +50,7 @@ public final class Virtqueue {
 
     /** True between {@link #start} and {@link #stop}, unless the guest broke the ring. */
     public boolean isRunning() {
-        return running;
+        return ring != null;
     }
 
     /** Why the queue stopped by itself, or {@link QueueFault#NONE}. */
@@ -109,81 +58,93 @@ public final class Virtqueue {
         return fault;
     }
 
-    /** Descriptors in the table: a power of two, 1..{@link #MAX_SIZE}. */
+    /** Descriptors in the table: 1..{@link #MAX_SIZE}, of a split ring a power of two. */
     public int size() {
         return size;
     }
 
-    /** The index of the next available entry, modulo 2^16: what GET_VRING_BASE answers. */
-    public int nextAvail() {
-        return nextAvail;
+    /**
+     * Where the device stands, or stood when the queue stopped: what GET_VRING_BASE answers. Of a split ring the index of
+     * the next available entry, modulo 2^16; of a packed one the next slot to take (bits 0..14), its wrap counter (15),
+     * the next slot to use (16..30) and its wrap counter (31).
+     */
+    public int base() {
+        return ring != null ? ring.base() : base;
     }
 
-    public static boolean isSize(int size) {
-        return size > 0 && size <= MAX_SIZE && Integer.bitCount(size) == 1;
+    /** What a driver that has just made its ring starts from. */
+    public static int firstBase(long features) {
+        return isPacked(features) ? PackedRing.WRAP << 16 | PackedRing.WRAP : 0;
     }
 
+    /** True if a queue with these features may have {@code size} entries: 2.7 asks for a power of two, 2.8 does not. */
+    public static boolean isSize(int size, long features) {
+        return size > 0 && size <= MAX_SIZE && (isPacked(features) || Integer.bitCount(size) == 1);
+    }
+
+    /** True if a queue of that size and kind can stand at {@code base}. */
+    public static boolean isBase(int base, int size, long features) {
+        return isPacked(features) ? PackedRing.isBase(base, size) : base >>> 16 == 0;
+    }
+
+    /** Of the descriptor table or the descriptor ring. */
     public static long descBytes(int size) {
-        return (long) DESC_BYTES * size;
+        return (long) Ring.DESC_BYTES * size;
     }
 
-    public static long availBytes(int size) {
-        return 6 + 2L * size;
+    /** Of the available ring, or the driver's event suppression structure. */
+    public static long availBytes(int size, long features) {
+        return isPacked(features) ? PackedRing.EVENT_BYTES : SplitRing.availBytes(size);
     }
 
-    public static long usedBytes(int size) {
-        return 6 + 8L * size;
+    /** Of the used ring, or the device's event suppression structure. */
+    public static long usedBytes(int size, long features) {
+        return isPacked(features) ? PackedRing.EVENT_BYTES : SplitRing.usedBytes(size);
     }
 
-    /** True if the three parts are aligned as virtio 1.2, 2.7 requires; our atomic accesses depend on it. */
-    public static boolean areAligned(MemorySegment desc, MemorySegment avail, MemorySegment used) {
-        return (desc.address() & 15) == 0 && (avail.address() & 1) == 0 && (used.address() & 3) == 0;
+    /** True if the three parts are aligned as virtio 1.2, 2.7 and 2.8 require; our atomic accesses depend on it. */
+    public static boolean areAligned(MemorySegment desc, MemorySegment avail, MemorySegment used, long features) {
+        return Ring.isAligned(desc, 16) && Ring.isAligned(avail, isPacked(features) ? 4 : 2) && Ring.isAligned(used, 4);
+    }
+
+    private static boolean isPacked(long features) {
+        return (features & FEATURE_PACKED) != 0;
     }
 
     /**
-     * Starts the queue on rings that the transport has checked: {@link #isSize}, {@link #areAligned}, and parts of at
-     * least {@link #descBytes}, {@link #availBytes}, {@link #usedBytes} bytes. The used index goes on from what the used
-     * ring holds. Notifications of the guest to us start enabled.
+     * Starts the queue on rings that the transport has checked: {@link #isSize}, {@link #isBase}, {@link #areAligned}, and
+     * parts of at least {@link #descBytes}, {@link #availBytes}, {@link #usedBytes} bytes. A split ring's used index goes
+     * on from what the used ring holds. Notifications of the guest to us start enabled, and the first {@link #flush} with
+     * news calls, whatever an earlier life of the ring has left in its event indices.
      *
      * @param guestMemory borrowed until {@link #stop}
-     * @param base index of the next available entry, modulo 2^16
-     * @param features negotiated: INDIRECT and EVENT_IDX matter
+     * @param from where the device stands, see {@link #base}
+     * @param features negotiated: INDIRECT, EVENT_IDX and PACKED matter
      */
     public void start(
             GuestMemory guestMemory,
-            MemorySegment descTable,
-            MemorySegment availRing,
-            MemorySegment usedRing,
+            MemorySegment desc,
+            MemorySegment avail,
+            MemorySegment used,
             int queueSize,
-            int base,
+            int from,
             long features) {
-        memory = guestMemory;
-        desc = descTable;
-        avail = availRing;
-        used = usedRing;
+        Ring started = isPacked(features)
+                ? new PackedRing(guestMemory, desc, avail, used, queueSize, from, features)
+                : new SplitRing(guestMemory, desc, avail, used, queueSize, from, features);
+        started.enableNotifications();
+        ring = started;
         size = queueSize;
-        chainLimit = Math.max(queueSize, MIN_CHAIN_LIMIT);
-        indirect = (features & FEATURE_INDIRECT) != 0;
-        eventIdx = (features & FEATURE_EVENT_IDX) != 0;
-        nextAvail = base & 0xFFFF;
-        shadowAvail = nextAvail;
-        usedIdx = (short) LE16.getAcquire(used, IDX_AT) & 0xFFFF;
-        unpublished = 0;
-        inFlight = 0;
         callPending = false;
-        everCalled = false;
         fault = QueueFault.NONE;
-        running = true;
-        enableNotifications();
     }
 
     /** Forgets the rings without touching them again: what was pushed and not flushed is lost. Idempotent. */
     public void stop() {
-        running = false;
-        memory = GuestMemory.none();
-        desc = MemorySegment.NULL;
-        avail = MemorySegment.NULL;
-        used = MemorySegment.NULL;
+        if (ring != null) {
+            base = ring.base();
+            ring = null;
+        }
     }
 
     /**
@@ -192,36 +153,29 @@ public final class Virtqueue {
      * @return false if there is none, or the queue is not running
      */
     public boolean pop(Chain chain) {
-        if (!running || (nextAvail == shadowAvail && !loadAvail())) {
+        Ring r = ring;
+        if (r == null) {
             return false;
         }
-        if (inFlight == size) {
-            return fail(QueueFault.AVAIL_INDEX_JUMPED); // entries were made available again before we gave them back
+        if (r.pop(chain)) {
+            counters.chains.increment();
+            return true;
         }
-        int head = avail.get(LE16_LAYOUT, RING_AT + 2L * (nextAvail & (size - 1))) & 0xFFFF;
-        if (head >= size) {
-            return fail(QueueFault.HEAD_OUT_OF_RANGE);
-        }
-        QueueFault problem = collect(chain, head);
-        if (problem != QueueFault.NONE) {
-            return fail(problem);
-        }
-        nextAvail = (nextAvail + 1) & 0xFFFF;
-        inFlight++;
-        counters.chains.increment();
-        return true;
+        checkSound(r);
+        return false;
     }
 
-    /** True if {@link #pop} would find a chain (or a broken ring). */
+    /** True if {@link #pop} would find something. */
     public boolean hasAvailable() {
-        return running && (nextAvail != shadowAvail || loadAvail());
+        Ring r = ring;
+        return r != null && r.hasAvailable() && checkSound(r);
     }
 
-    /** Puts the last {@code chains} popped chains back: they will be popped again. None of them was pushed. */
-    public void unpop(int chains) {
-        assert chains <= inFlight;
-        nextAvail = (nextAvail - chains) & 0xFFFF;
-        inFlight -= chains;
+    /** Puts the chain back that was popped last and is still there: it will be popped again. */
+    public void unpop(Chain chain) {
+        if (ring != null) {
+            ring.unpop(chain);
+        }
     }
 
     /** Gives a chain back to the guest, with the bytes written to its start; visible after {@link #publish} or {@link #flush}. */
@@ -231,35 +185,26 @@ public final class Virtqueue {
 
     /** Like {@link #push(Chain)}, for a chain whose head was kept. Without effect when the queue has stopped. */
     public void push(int head, int written) {
-        if (!running) {
-            return;
+        if (ring != null) {
+            ring.push(head, written);
         }
-        assert inFlight > 0;
-        long at = RING_AT + 8L * ((usedIdx + unpublished) & (size - 1));
-        used.set(LE32_LAYOUT, at, head);
-        used.set(LE32_LAYOUT, at + 4, written);
-        unpublished++;
-        inFlight--;
     }
 
     /** Makes all pushed chains visible to the guest at once, without an interrupt. */
     public void publish() {
-        if (unpublished > 0 && running) {
-            usedIdx = (usedIdx + unpublished) & 0xFFFF;
-            unpublished = 0;
+        if (ring != null && ring.publish()) {
             callPending = true;
-            LE16.setRelease(used, IDX_AT, (short) usedIdx);
         }
     }
 
     /** Publishes, then interrupts the guest if it asked for that: at most one call for everything since the last flush. */
     public void flush() {
         publish();
-        if (!callPending || !running) {
+        if (!callPending || ring == null) {
             return;
         }
         callPending = false;
-        if (isCallWanted()) {
+        if (ring.isCallWanted()) {
             counters.calls.increment();
             signals.call(this);
         } else {
@@ -267,23 +212,10 @@ public final class Virtqueue {
         }
     }
 
-    private boolean isCallWanted() {
-        VarHandle.fullFence();
-        if (!eventIdx) {
-            return (avail.get(LE16_LAYOUT, FLAGS_AT) & AVAIL_NO_INTERRUPT) == 0;
-        }
-        int event = avail.get(LE16_LAYOUT, RING_AT + 2L * size) & 0xFFFF;
-        boolean first = !everCalled; // used_event may be left over from an earlier life of the ring
-        int before = calledAt;
-        everCalled = true;
-        calledAt = usedIdx;
-        return first || ((usedIdx - event - 1) & 0xFFFF) < ((usedIdx - before) & 0xFFFF);
-    }
-
-    /** Asks the guest not to kick: a hint, with EVENT_IDX it is the old event index that becomes stale by itself. */
+    /** Asks the guest not to kick: a hint. */
     public void disableNotifications() {
-        if (running && !eventIdx) {
-            used.set(LE16_LAYOUT, FLAGS_AT, (short) USED_NO_NOTIFY);
+        if (ring != null) {
+            ring.disableNotifications();
         }
     }
 
@@ -293,16 +225,12 @@ public final class Virtqueue {
      * @return true if a chain is available already: no kick will come for it, so the caller goes on
      */
     public boolean enableNotifications() {
-        if (!running) {
+        Ring r = ring;
+        if (r == null) {
             return false;
         }
-        if (eventIdx) {
-            LE16.setOpaque(used, RING_AT + 8L * size, (short) nextAvail);
-        } else {
-            used.set(LE16_LAYOUT, FLAGS_AT, (short) 0);
-        }
-        VarHandle.fullFence();
-        return hasAvailable();
+        r.enableNotifications();
+        return r.hasAvailable() && checkSound(r);
     }
 
     /**
@@ -312,115 +240,32 @@ public final class Virtqueue {
      * @return true if it has added something already: no kick will come for it, so the caller tries again
      */
     public boolean notifyWhenMore() {
-        if (!running) {
+        Ring r = ring;
+        if (r == null) {
             return false;
         }
-        int seen = shadowAvail;
-        if (eventIdx) {
-            LE16.setOpaque(used, RING_AT + 8L * size, (short) seen);
-        } else {
-            used.set(LE16_LAYOUT, FLAGS_AT, (short) 0);
-        }
-        VarHandle.fullFence();
-        loadAvail();
-        return running && shadowAvail != seen;
+        boolean more = r.notifyWhenMore();
+        return checkSound(r) && more;
     }
 
     /** Asks the transport to report a kick again after the other descriptors of the loop had their turn. */
     public void kickAgain() {
-        if (running) {
+        if (ring != null) {
             signals.kickAgain(this);
         }
     }
 
-    /** Loads avail.idx. True if there are new entries. */
-    private boolean loadAvail() {
-        int idx = (short) LE16.getAcquire(avail, IDX_AT) & 0xFFFF;
-        if (((idx - nextAvail) & 0xFFFF) > size) {
-            return fail(QueueFault.AVAIL_INDEX_JUMPED);
+    /** False if the guest broke the ring: then the queue has stopped, and the transport knows. */
+    private boolean checkSound(Ring r) {
+        if (r.fault == QueueFault.NONE) {
+            return true;
         }
-        shadowAvail = idx;
-        return idx != nextAvail;
-    }
-
-    private QueueFault collect(Chain chain, int head) {
-        chain.begin(head);
-        MemorySegment table = desc;
-        long tableAt = 0;
-        int tableSize = size;
-        int at = head;
-        boolean inIndirect = false;
-        for (int seen = 0; seen < chainLimit; seen++) {
-            long address = table.get(LE64_LAYOUT, tableAt + (long) DESC_BYTES * at);
-            long rest = table.get(LE64_LAYOUT, tableAt + (long) DESC_BYTES * at + 8);
-            long bytes = rest & 0xFFFF_FFFFL;
-            int flags = (int) (rest >>> 32) & 0xFFFF;
-            if ((flags & DESC_INDIRECT) != 0) {
-                Region region = memory.atGuestAddress(address);
-                QueueFault problem = indirectProblem(inIndirect, flags, bytes, region, address);
-                if (problem != QueueFault.NONE || region == null) {
-                    return problem;
-                }
-                table = region.memory();
-                tableAt = region.guestOffset(address);
-                tableSize = (int) bytes / DESC_BYTES;
-                at = 0;
-                inIndirect = true;
-                continue;
-            }
-            QueueFault problem = addBuffer(chain, address, bytes, (flags & DESC_WRITE) != 0);
-            if (problem != QueueFault.NONE || (flags & DESC_NEXT) == 0) {
-                return problem;
-            }
-            at = (int) (rest >>> 48);
-            if (at >= tableSize) {
-                return QueueFault.NEXT_OUT_OF_RANGE;
-            }
+        if (ring == r) {
+            stop();
+            fault = r.fault;
+            counters.faults.increment();
+            signals.broken(this);
         }
-        return QueueFault.CHAIN_TOO_LONG;
-    }
-
-    private QueueFault indirectProblem(boolean nested, int flags, long bytes, @Nullable Region region, long address) {
-        if (!indirect || nested || (flags & DESC_NEXT) != 0) {
-            return QueueFault.BAD_INDIRECT_TABLE;
-        }
-        if (bytes == 0 || bytes % DESC_BYTES != 0 || bytes / DESC_BYTES > chainLimit) {
-            return QueueFault.BAD_INDIRECT_TABLE;
-        }
-        if (region == null || bytes > region.bytes() - region.guestOffset(address)) {
-            return QueueFault.ADDRESS_OUTSIDE_MEMORY;
-        }
-        return QueueFault.NONE;
-    }
-
-    /** Adds a buffer as one piece, or as several where regions meet within it. */
-    private QueueFault addBuffer(Chain chain, long address, long bytes, boolean writable) {
-        if (!writable && bytes > 0 && chain.hasWritable()) {
-            return QueueFault.READABLE_AFTER_WRITABLE;
-        }
-        long at = address;
-        for (long left = bytes; left > 0; ) {
-            Region region = memory.atGuestAddress(at);
-            if (region == null) {
-                return QueueFault.ADDRESS_OUTSIDE_MEMORY;
-            }
-            long offset = region.guestOffset(at);
-            long part = Math.min(left, region.bytes() - offset);
-            if (part > Integer.MAX_VALUE || !chain.add(region.memory(), offset, (int) part, writable)) {
-                return QueueFault.CHAIN_TOO_LARGE;
-            }
-            at += part;
-            left -= part;
-        }
-        return QueueFault.NONE;
-    }
-
-    /** Always false, for the callers' convenience. */
-    private boolean fail(QueueFault why) {
-        fault = why;
-        running = false;
-        counters.faults.increment();
-        signals.broken(this);
         return false;
     }
 }

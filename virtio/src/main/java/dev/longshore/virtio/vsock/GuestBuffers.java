@@ -31,7 +31,7 @@ final class GuestBuffers implements PacketsToGuest {
 
     void onStopped() {
         if (taken && queue != null) {
-            queue.unpop(1);
+            queue.unpop(chain);
             queue.flush();
         }
         taken = false;

@@ -126,7 +126,7 @@ public final class VsockDevice implements VhostUserDevice {
     /** A driver that goes on with used rings has streams which we know nothing of: it shall drop them. */
     private void sendResetIfUsedBefore() {
         Virtqueue queue = eventq;
-        if (queue != null && transmitq != null && transmitq.nextAvail() != 0 && queue.pop(chain)) {
+        if (queue != null && transmitq != null && transmitq.base() != 0 && queue.pop(chain)) {
             header.clear().writeIntLE(TRANSPORT_RESET);
             chain.write(header, 0, Integer.BYTES);
             queue.push(chain);

@@ -37,8 +37,8 @@ class FrameReceiverTest {
         queue.start(
                 memory,
                 user(ring.descAddress(), Virtqueue.descBytes(SIZE)),
-                user(ring.availAddress(), Virtqueue.availBytes(SIZE)),
-                user(ring.usedAddress(), Virtqueue.usedBytes(SIZE)),
+                user(ring.availAddress(), Virtqueue.availBytes(SIZE, 0)),
+                user(ring.usedAddress(), Virtqueue.usedBytes(SIZE, 0)),
                 SIZE,
                 0,
                 0);
@@ -47,7 +47,7 @@ class FrameReceiverTest {
             byte[] packet = new byte[VirtioNetHeader.BYTES + 60];
             ring.add(DriverRing.readable(ram.allocate(packet), packet.length));
             ring.expose();
-            receiver.drain(queue, keeper);
+            receiver.drain(queue, keeper, 0);
             assertThat(ring.pollAll()).hasSize(1);
         }
         assertThat(keeper.kept).hasSize(2);

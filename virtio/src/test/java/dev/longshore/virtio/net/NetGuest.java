@@ -33,13 +33,31 @@ final class NetGuest {
 
     private final FrontEnd front;
     private final GuestRam ram;
+    private final int receiveq;
+    private final int transmitq;
     private final Map<Integer, Long> posted = new HashMap<>();
     private final Map<Integer, Integer> postedBytes = new HashMap<>();
     private final Deque<Long> spare = new ArrayDeque<>();
 
     NetGuest(FrontEnd front, GuestRam ram) {
+        this(front, ram, 0);
+    }
+
+    /** The driver of one queue pair. */
+    NetGuest(FrontEnd front, GuestRam ram, int pair) {
         this.front = front;
         this.ram = ram;
+        this.receiveq = 2 * pair;
+        this.transmitq = 2 * pair + 1;
+    }
+
+    /** The same guest behind another connection of its front end. */
+    NetGuest on(FrontEnd other) {
+        NetGuest same = new NetGuest(other, ram, receiveq / 2);
+        same.posted.putAll(posted);
+        same.postedBytes.putAll(postedBytes);
+        same.spare.addAll(spare);
+        return same;
     }
 
     static ByteBuffer header() {
@@ -65,7 +83,7 @@ final class NetGuest {
             byte[] part = Arrays.copyOfRange(frame, i * piece, Math.min(frame.length, (i + 1) * piece));
             buffers[1 + i] = DriverRing.readable(ram.allocate(part), part.length);
         }
-        DriverRing ring = front.ring(NetDevice.TRANSMITQ);
+        DriverRing ring = front.ring(transmitq);
         if (indirect) {
             ring.addIndirect(buffers);
         } else {
@@ -78,12 +96,12 @@ final class NetGuest {
     }
 
     boolean kickTransmitq() {
-        return front.exposeAndKick(NetDevice.TRANSMITQ);
+        return front.exposeAndKick(transmitq);
     }
 
     /** Posts {@code count} receive buffers of {@code bytes} bytes, each in two descriptors, and kicks if wanted. */
     boolean post(int count, int bytes) {
-        DriverRing ring = front.ring(NetDevice.RECEIVEQ);
+        DriverRing ring = front.ring(receiveq);
         for (int i = 0; i < count; i++) {
             Long reuse = spare.poll();
             long at = reuse != null ? reuse : ram.allocate(65_600, 8);
@@ -94,13 +112,13 @@ final class NetGuest {
             posted.put(head, at);
             postedBytes.put(head, bytes);
         }
-        return front.exposeAndKick(NetDevice.RECEIVEQ);
+        return front.exposeAndKick(receiveq);
     }
 
     /** The next frame, put together from as many buffers as its header says, or null. */
     @Nullable
     Received receive() {
-        DriverRing ring = front.ring(NetDevice.RECEIVEQ);
+        DriverRing ring = front.ring(receiveq);
         DriverRing.Used used = ring.poll();
         if (used == null) {
             return null;

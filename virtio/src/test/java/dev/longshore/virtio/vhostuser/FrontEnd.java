@@ -5,6 +5,7 @@ import dev.longshore.linux.ReceivedFds;
 import dev.longshore.virtio.memory.RegionSpec;
 import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.GuestRam;
+import dev.longshore.virtio.virtqueue.Virtqueue;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -238,8 +239,9 @@ public final class FrontEnd implements AutoCloseable {
         send(Message.SET_FEATURES, PLAIN, u64(features));
         send(Message.SET_MEM_TABLE, NEED_REPLY, memoryTable(40, ram.region()), ram.fd());
         expectAck(Message.SET_MEM_TABLE);
+        int base = firstIndex == 0 ? Virtqueue.firstBase(features) : firstIndex;
         for (int i = 0; i < rings.length; i++) {
-            setUpRing(i, queueSize, features, firstIndex, PLAIN);
+            setUpRing(i, queueSize, features, base, PLAIN);
             setKick(i, PLAIN);
             setCallEventFd(i);
         }
@@ -251,11 +253,21 @@ public final class FrontEnd implements AutoCloseable {
 
     /** NUM, BASE and ADDR of a new ring. */
     public void setUpRing(int i, int queueSize, long features, int firstIndex, int flags) {
-        DriverRing ring = new DriverRing(ram, queueSize, (features & 1L << 29) != 0, firstIndex);
+        DriverRing ring = DriverRing.of(ram, queueSize, features, firstIndex);
         rings[i] = ring;
         sendExpectingAck(Message.SET_VRING_NUM, flags, state(i, queueSize));
         sendExpectingAck(Message.SET_VRING_BASE, flags, state(i, firstIndex));
         sendExpectingAck(Message.SET_VRING_ADDR, flags, addresses(i, ring));
+    }
+
+    /** Replaces ring {@code i} by one that a device has served before, from {@code base} on. */
+    public void adoptRing(int i, DriverRing ring, int base) {
+        ask(Message.GET_VRING_BASE, state(i, 0));
+        rings[i] = ring;
+        send(Message.SET_VRING_BASE, PLAIN, state(i, base));
+        send(Message.SET_VRING_ADDR, PLAIN, addresses(i, ring));
+        setCallEventFd(i);
+        setKick(i, PLAIN);
     }
 
     public void kickAndEnable(int i, int flags) {

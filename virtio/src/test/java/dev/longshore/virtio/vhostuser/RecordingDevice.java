@@ -12,6 +12,7 @@ final class RecordingDevice implements VhostUserDevice {
     final Chain chain = new Chain();
     boolean offersConfig = true;
     boolean throwOnKick;
+    boolean packed;
     long acknowledged;
 
     @Override
@@ -27,6 +28,11 @@ final class RecordingDevice implements VhostUserDevice {
     @Override
     public long features() {
         return 0x21;
+    }
+
+    @Override
+    public boolean offersPackedRings() {
+        return packed;
     }
 
     @Override

@@ -235,6 +235,63 @@ class VhostUserBackendTest {
         }
     }
 
+    /** QEMU says the features for each queue pair, when the pairs before it run. */
+    @Test
+    void sameFeaturesAgain_ringsKeepRunning() {
+        try (FrontEnd front = connect()) {
+            long features = front.bootAsQemu(SIZE, ALL, 0);
+            device.take();
+            front.send(Message.SET_FEATURES, PLAIN, u64(features));
+            assertThat(device.take()).isEmpty();
+            front.send(Message.SET_FEATURES, PLAIN, u64(features & ~Virtqueue.FEATURE_EVENT_IDX));
+            assertThat(device.take()).containsExactly("stopped 0", "stopped 1", "features", "ready 0", "ready 1");
+        }
+    }
+
+    @Test
+    void packedRings_areOfferedWhereTheDeviceSays_andGoOnAfterAStop() {
+        device.packed = true;
+        try (FrontEnd front = connect()) {
+            long features = front.bootAsQemu(SIZE, ALL, 0);
+            assertThat(features & Virtqueue.FEATURE_PACKED).isNotZero();
+            for (int i = 0; i < SIZE + 3; i++) {
+                addOne(front, 1);
+                front.exposeAndKick(1);
+                assertThat(front.ring(1).poll()).isNotNull();
+                assertThat(front.takeCalls(1)).isTrue();
+                front.ring(1).wantCallAtNext();
+            }
+            int base = front.ask(Message.GET_VRING_BASE, state(1, 0)).u32(4);
+            assertThat(base).as("slot 3 of the second lap, both").isEqualTo(3 | 3 << 16);
+
+            front.send(Message.SET_VRING_BASE, PLAIN, state(1, base));
+            addOne(front, 1);
+            front.ring(1).expose();
+            front.kickAndEnable(1, PLAIN);
+            assertThat(front.ring(1).poll()).isNotNull();
+            assertThat(backend.queue(1).base()).isEqualTo(4 | 4 << 16);
+        }
+    }
+
+    @Test
+    void packedRing_impossibleBase_endsTheSession() {
+        device.packed = true;
+        try (FrontEnd front = connect()) {
+            front.bootAsQemu(SIZE, ALL, 0);
+            front.ask(Message.GET_VRING_BASE, state(1, 0));
+            front.send(Message.SET_VRING_BASE, PLAIN, state(1, SIZE));
+            front.kickAndEnable(1, PLAIN);
+            assertThat(front.isClosedByBackend()).isTrue();
+        }
+    }
+
+    @Test
+    void oneQueuePair_multiqueueIsNotOffered() {
+        try (FrontEnd front = connect()) {
+            assertThat(front.askU64(Message.GET_PROTOCOL_FEATURES) & 1).isZero();
+        }
+    }
+
     @Test
     void chainsExposedBeforeTheRingStarts_areServedAtOnce() {
         try (FrontEnd front = connect()) {
@@ -692,7 +749,7 @@ class VhostUserBackendTest {
         front.send(request, random.nextInt(8) == 0 ? NEED_REPLY : PLAIN, payload, fds);
         linux.close(event);
         while (front.receive() != null) {
-            assertThat(Virtqueue.isSize(16)).isTrue();
+            assertThat(Virtqueue.isSize(16, 0)).isTrue();
         }
     }
 

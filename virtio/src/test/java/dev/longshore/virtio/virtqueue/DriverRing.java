@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The driver's side of a split ring, as a guest has it. It can also do wrong on purpose. */
-public final class DriverRing {
+/** The driver's side of a ring, as a guest has it: of a split one unless a subclass says otherwise. It can also do wrong on purpose. */
+public class DriverRing {
     private static final ValueLayout.OfShort S = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfInt I = ValueLayout.JAVA_INT_UNALIGNED;
     private static final ValueLayout.OfLong L = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -23,41 +23,56 @@ public final class DriverRing {
     /** One entry of the used ring. */
     public record Used(int head, int written) {}
 
-    private final GuestRam ram;
-    private final int size;
-    private final boolean eventIdx;
+    final GuestRam ram;
+    final int size;
+    final boolean eventIdx;
     private final long descAddress;
     private final long availAddress;
     private final long usedAddress;
     private final MemorySegment desc;
     private final MemorySegment avail;
     private final MemorySegment used;
-    private final Deque<Integer> free = new ArrayDeque<>();
-    private final Map<Integer, List<Integer>> chains = new HashMap<>();
+    final Deque<Integer> free = new ArrayDeque<>();
+    final Map<Integer, List<Integer>> chains = new HashMap<>();
     private int availIdx;
     private int exposedIdx;
     private int seenUsed;
 
     /** @param firstIndex what both indices start with, modulo 2^16 */
     public DriverRing(GuestRam ram, int size, boolean eventIdx, int firstIndex) {
-        this.ram = ram;
-        this.size = size;
-        this.eventIdx = eventIdx;
-        descAddress = ram.allocate(Virtqueue.descBytes(size), 16);
-        availAddress = ram.allocate(Virtqueue.availBytes(size), 2);
-        usedAddress = ram.allocate(Virtqueue.usedBytes(size), 4);
-        desc = ram.at(descAddress, Virtqueue.descBytes(size));
-        avail = ram.at(availAddress, Virtqueue.availBytes(size));
-        used = ram.at(usedAddress, Virtqueue.usedBytes(size));
+        this(ram, size, eventIdx, 0L);
         availIdx = firstIndex & 0xFFFF;
         exposedIdx = availIdx;
         seenUsed = availIdx;
         avail.set(S, 2, (short) availIdx);
         used.set(S, 2, (short) availIdx);
+        askAt(seenUsed);
+    }
+
+    /** A ring of the kind that {@code features} say, without anything in it. */
+    DriverRing(GuestRam ram, int size, boolean eventIdx, long features) {
+        this.ram = ram;
+        this.size = size;
+        this.eventIdx = eventIdx;
+        long availBytes = Virtqueue.availBytes(size, features);
+        long usedBytes = Virtqueue.usedBytes(size, features);
+        descAddress = ram.allocate(Virtqueue.descBytes(size), 16);
+        availAddress = ram.allocate(availBytes, 4);
+        usedAddress = ram.allocate(usedBytes, 4);
+        desc = ram.at(descAddress, Virtqueue.descBytes(size));
+        avail = ram.at(availAddress, availBytes);
+        used = ram.at(usedAddress, usedBytes);
         for (int i = 0; i < size; i++) {
             free.add(i);
         }
-        wantCallAtNext();
+    }
+
+    /** The ring that a driver makes after it acknowledged {@code features}; {@code base} as SET_VRING_BASE says it. */
+    public static DriverRing of(GuestRam ram, int size, long features, int base) {
+        boolean events = (features & Virtqueue.FEATURE_EVENT_IDX) != 0;
+        return (features & Virtqueue.FEATURE_PACKED) != 0
+                ? new PackedDriverRing(ram, size, events, base)
+                : new DriverRing(ram, size, events, base);
     }
 
     public int size() {
@@ -120,7 +135,7 @@ public final class DriverRing {
             writeDescriptor(ram.at(table, 16L * buffers.length), i, buffers[i], i + 1 < buffers.length ? i + 1 : -1);
         }
         int head = free.remove();
-        putDescriptor(head, table, 16 * buffers.length, Virtqueue.DESC_INDIRECT, 0);
+        putDescriptor(head, table, 16 * buffers.length, Ring.DESC_INDIRECT, 0);
         return makeAvailable(List.of(head));
     }
 
@@ -137,8 +152,8 @@ public final class DriverRing {
         availIdx = (availIdx + 1) & 0xFFFF;
     }
 
-    private static void writeDescriptor(MemorySegment table, int at, Buffer b, int next) {
-        int flags = (b.writable() ? Virtqueue.DESC_WRITE : 0) | (next >= 0 ? Virtqueue.DESC_NEXT : 0);
+    static void writeDescriptor(MemorySegment table, int at, Buffer b, int next) {
+        int flags = (b.writable() ? Ring.DESC_WRITE : 0) | (next >= 0 ? Ring.DESC_NEXT : 0);
         put(table, at, b.address(), b.bytes(), flags, Math.max(next, 0));
     }
 
@@ -165,7 +180,7 @@ public final class DriverRing {
             int event = used.get(S, 4 + 8L * size) & 0xFFFF;
             return ((availIdx - event - 1) & 0xFFFF) < ((availIdx - before) & 0xFFFF);
         }
-        return (used.get(S, 0) & Virtqueue.USED_NO_NOTIFY) == 0;
+        return (used.get(S, 0) & SplitRing.USED_NO_NOTIFY) == 0;
     }
 
     /** Sets the available index to anything. */
@@ -211,6 +226,10 @@ public final class DriverRing {
 
     /** EVENT_IDX: asks for a call when the used index passes {@code idx}. Without it: asks for calls. */
     public void wantCallAt(int idx) {
+        askAt(idx);
+    }
+
+    private void askAt(int idx) {
         if (eventIdx) {
             avail.set(S, 4 + 2L * size, (short) idx);
         } else {
@@ -218,8 +237,8 @@ public final class DriverRing {
         }
     }
 
-    /** Without EVENT_IDX: asks for no calls. */
+    /** Asks for no calls; of a split ring only without EVENT_IDX. */
     public void wantNoCalls() {
-        avail.set(S, 0, (short) Virtqueue.AVAIL_NO_INTERRUPT);
+        avail.set(S, 0, (short) SplitRing.AVAIL_NO_INTERRUPT);
     }
 }

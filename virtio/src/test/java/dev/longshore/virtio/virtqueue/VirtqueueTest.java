@@ -48,8 +48,8 @@ class VirtqueueTest {
         queue.start(
                 memory,
                 user(ring.descAddress(), Virtqueue.descBytes(size)),
-                user(ring.availAddress(), Virtqueue.availBytes(size)),
-                user(ring.usedAddress(), Virtqueue.usedBytes(size)),
+                user(ring.availAddress(), Virtqueue.availBytes(size, 0)),
+                user(ring.usedAddress(), Virtqueue.usedBytes(size, 0)),
                 size,
                 firstIndex,
                 features);
@@ -194,10 +194,12 @@ class VirtqueueTest {
         ring.add(readable(text("a"), 1));
         ring.add(readable(text("b"), 1));
         ring.expose();
+        Chain second = new Chain();
         queue.pop(chain);
-        queue.pop(chain);
+        queue.pop(second);
 
-        queue.unpop(2);
+        queue.unpop(second);
+        queue.unpop(chain);
 
         assertThat(queue.pop(chain)).isTrue();
         assertThat(readAll()).isEqualTo("a");
@@ -245,8 +247,8 @@ class VirtqueueTest {
         long table = ram.allocate(32, 16);
         ram.at(table, 32).set(ValueLayout.JAVA_LONG, 0, text("world"));
         ram.at(table, 32).set(ValueLayout.JAVA_INT, 8, 5);
-        ring.putDescriptor(0, text("hello "), 6, Virtqueue.DESC_NEXT, 1);
-        ring.putDescriptor(1, table, 32, Virtqueue.DESC_INDIRECT | Virtqueue.DESC_WRITE, 0); // WRITE is ignored there
+        ring.putDescriptor(0, text("hello "), 6, Ring.DESC_NEXT, 1);
+        ring.putDescriptor(1, table, 32, Ring.DESC_INDIRECT | Ring.DESC_WRITE, 0); // WRITE is ignored there
         ring.makeHeadAvailable(0);
         ring.expose();
 
@@ -398,10 +400,12 @@ class VirtqueueTest {
         ring.add(writable(ram.allocate(4, 1), 4));
         ring.expose();
         queue.disableNotifications();
+        Chain second = new Chain();
         queue.pop(chain);
-        queue.pop(chain);
-        assertThat(queue.pop(chain)).isFalse();
-        queue.unpop(2);
+        queue.pop(second);
+        assertThat(queue.pop(new Chain())).isFalse();
+        queue.unpop(second);
+        queue.unpop(chain);
 
         assertThat(queue.notifyWhenMore()).isFalse();
         ring.add(writable(ram.allocate(4, 1), 4));
@@ -470,19 +474,19 @@ class VirtqueueTest {
 
     @Test
     void nextOutsideTheTable_pop_breaks() {
-        exposeDescriptor(start(), text("x"), 1, Virtqueue.DESC_NEXT, SIZE);
+        exposeDescriptor(start(), text("x"), 1, Ring.DESC_NEXT, SIZE);
         assertBroken(QueueFault.NEXT_OUT_OF_RANGE);
     }
 
     @Test
     void descriptorLoop_pop_breaks() {
-        exposeDescriptor(start(), text("x"), 1, Virtqueue.DESC_NEXT, 0);
+        exposeDescriptor(start(), text("x"), 1, Ring.DESC_NEXT, 0);
         assertBroken(QueueFault.CHAIN_TOO_LONG);
     }
 
     @Test
     void loopOfEmptyDescriptors_pop_breaks() {
-        exposeDescriptor(start(), 0, 0, Virtqueue.DESC_NEXT, 0);
+        exposeDescriptor(start(), 0, 0, Ring.DESC_NEXT, 0);
         assertBroken(QueueFault.CHAIN_TOO_LONG);
     }
 
@@ -494,7 +498,7 @@ class VirtqueueTest {
 
     @Test
     void bufferAcrossTheEndOfMemory_pop_breaks() {
-        exposeDescriptor(start(), ram.guestBase() + ram.bytes() - 3, 4, Virtqueue.DESC_WRITE, 0);
+        exposeDescriptor(start(), ram.guestBase() + ram.bytes() - 3, 4, Ring.DESC_WRITE, 0);
         assertBroken(QueueFault.ADDRESS_OUTSIDE_MEMORY);
     }
 
@@ -539,19 +543,19 @@ class VirtqueueTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 15, 17, 16 * 1025})
     void indirectTableOfBadLength_pop_breaks(int bytes) {
-        exposeDescriptor(start(), ram.guestBase(), bytes, Virtqueue.DESC_INDIRECT, 0);
+        exposeDescriptor(start(), ram.guestBase(), bytes, Ring.DESC_INDIRECT, 0);
         assertBroken(QueueFault.BAD_INDIRECT_TABLE);
     }
 
     @Test
     void indirectTableOutsideMemory_pop_breaks() {
-        exposeDescriptor(start(), ram.guestBase() + ram.bytes() - 16, 32, Virtqueue.DESC_INDIRECT, 0);
+        exposeDescriptor(start(), ram.guestBase() + ram.bytes() - 16, 32, Ring.DESC_INDIRECT, 0);
         assertBroken(QueueFault.ADDRESS_OUTSIDE_MEMORY);
     }
 
     @Test
     void indirectFollowedByNext_pop_breaks() {
-        exposeDescriptor(start(), ram.allocate(16, 16), 16, Virtqueue.DESC_INDIRECT | Virtqueue.DESC_NEXT, 1);
+        exposeDescriptor(start(), ram.allocate(16, 16), 16, Ring.DESC_INDIRECT | Ring.DESC_NEXT, 1);
         assertBroken(QueueFault.BAD_INDIRECT_TABLE);
     }
 
@@ -561,14 +565,14 @@ class VirtqueueTest {
         long inner = ram.allocate(16, 16);
         ram.at(inner, 16).set(ValueLayout.JAVA_LONG, 0, inner);
         ram.at(inner, 16).set(ValueLayout.JAVA_INT, 8, 16);
-        ram.at(inner, 16).set(ValueLayout.JAVA_SHORT, 12, (short) Virtqueue.DESC_INDIRECT);
-        exposeDescriptor(ring, inner, 16, Virtqueue.DESC_INDIRECT, 0);
+        ram.at(inner, 16).set(ValueLayout.JAVA_SHORT, 12, (short) Ring.DESC_INDIRECT);
+        exposeDescriptor(ring, inner, 16, Ring.DESC_INDIRECT, 0);
         assertBroken(QueueFault.BAD_INDIRECT_TABLE);
     }
 
     @Test
     void indirectNotNegotiated_pop_breaks() {
-        exposeDescriptor(start(SIZE, 0, 0), ram.allocate(16, 16), 16, Virtqueue.DESC_INDIRECT, 0);
+        exposeDescriptor(start(SIZE, 0, 0), ram.allocate(16, 16), 16, Ring.DESC_INDIRECT, 0);
         assertBroken(QueueFault.BAD_INDIRECT_TABLE);
     }
 
@@ -598,14 +602,14 @@ class VirtqueueTest {
         serveOne(ring);
         ring.add(readable(text("next"), 4));
         ring.expose();
-        int base = queue.nextAvail();
+        int base = queue.base();
         queue.stop();
 
         queue.start(
                 memory,
                 user(ring.descAddress(), Virtqueue.descBytes(SIZE)),
-                user(ring.availAddress(), Virtqueue.availBytes(SIZE)),
-                user(ring.usedAddress(), Virtqueue.usedBytes(SIZE)),
+                user(ring.availAddress(), Virtqueue.availBytes(SIZE, 0)),
+                user(ring.usedAddress(), Virtqueue.usedBytes(SIZE, 0)),
                 SIZE,
                 base,
                 ALL);
@@ -665,7 +669,7 @@ class VirtqueueTest {
             chain.read(buffer, Math.min(1000, chain.readableBytes()));
             chain.write(buffer, 0, Math.min(buffer.capacity(), random.nextInt(400)));
             if (random.nextInt(8) == 0) {
-                queue.unpop(1);
+                queue.unpop(chain);
             } else {
                 queue.push(chain);
             }

@@ -40,8 +40,8 @@ class GuestBuffersTest {
         queue.start(
                 memory,
                 user(ram, memory, ring.descAddress(), Virtqueue.descBytes(SIZE)),
-                user(ram, memory, ring.availAddress(), Virtqueue.availBytes(SIZE)),
-                user(ram, memory, ring.usedAddress(), Virtqueue.usedBytes(SIZE)),
+                user(ram, memory, ring.availAddress(), Virtqueue.availBytes(SIZE, 0)),
+                user(ram, memory, ring.usedAddress(), Virtqueue.usedBytes(SIZE, 0)),
                 SIZE,
                 0,
                 0);
