@@ -19,7 +19,7 @@
 
 /* In the guest: byte-transparent relay to the Engine's socket. */
 #define PORT_DOCKER_API 2375u
-/* In the guest: control lines, `ping`, `time <unix-nanoseconds>`, `poweroff`. */
+/* In the guest: control lines, `ping`, `time <unix-nanoseconds>`, `key <32 hexadecimal digits>`, `poweroff`. */
 #define PORT_GUEST_CONTROL 4100u
 /* On the host: one connection per published port, which lives as long as the connection. */
 #define PORT_PUBLISH 4098u
@@ -29,6 +29,10 @@
 
 #define ENGINE_SOCKET "/run/docker.sock"
 
+/* Where the server leaves what docker-proxy has to begin its requests with: readable for root of the guest, not for containers. */
+#define KEY_DIRECTORY "/run/longshore"
+#define KEY_DIGITS 32
+
 /* Personalities: each takes its own argv (argv[0] is its name) and returns the process's exit status. */
 int docker_proxy_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
@@ -37,6 +41,10 @@ int serve_main(int argc, char **argv);
 int host_set_clock(int64_t unix_nanos);
 /* Replaces the (forked) process by the image's power-off program. Returns only on failure. */
 void host_exec_poweroff(void);
+/* Keeps the publishing key, KEY_DIGITS characters. 0, or -1 with errno. */
+int host_keep_key(const char *key);
+/* Gives the key kept last, terminated. 0, or -1 with errno. */
+int host_read_key(char key[KEY_DIGITS + 1]);
 /* Where the Engine listens. */
 const char *host_engine_socket(void);
 

@@ -3,6 +3,7 @@
  *
  *   ping                    ok <agent version>
  *   time <unix-nanoseconds> ok              after setting the wall clock
+ *   key <32 hex digits>      ok              after keeping it for docker-proxy
  *   poweroff                ok              then the guest shuts down
  *   anything else           err <reason>
  *
@@ -84,6 +85,18 @@ static bool set_time(struct session *s, const char *nanos) {
     return answer(s, "ok");
 }
 
+static bool keep_key(struct session *s, const char *key) {
+    char text[128];
+    if (strlen(key) != KEY_DIGITS || strspn(key, "0123456789abcdef") != KEY_DIGITS) {
+        return answer(s, "err bad key");
+    }
+    if (host_keep_key(key) < 0) {
+        snprintf(text, sizeof text, "err can't keep the key: %s", strerror(errno));
+        return answer(s, text);
+    }
+    return answer(s, "ok");
+}
+
 /* False if the session is over. */
 static bool on_line(struct session *s, const char *line) {
     if (strcmp(line, "ping") == 0) {
@@ -91,6 +104,9 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "time ", 5) == 0) {
         return set_time(s, line + 5);
+    }
+    if (strncmp(line, "key ", 4) == 0) {
+        return keep_key(s, line + 4);
     }
     if (strcmp(line, "poweroff") == 0) {
         bool sent = answer(s, "ok");

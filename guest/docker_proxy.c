@@ -6,8 +6,8 @@
  * the text for the user, within 16 s; SIGINT means stop, and dockerd waits for the exit. From 28 on, -use-listen-fd says
  * that descriptor 4 is a socket bound inside the guest; nobody would serve it here, so it is closed.
  *
- * Contract with the daemon: `EXPOSE <tcp|udp> <host-ip> <host-port> <container-ip> <container-port>\n`, answered by
- * `OK <host-ip> <host-port>\n` or `ERR <text>\n`. The port is released when the connection ends, whoever ends it. To stop,
+ * Contract with the daemon: `KEY <key> EXPOSE <tcp|udp> <host-ip> <host-port> <container-ip> <container-port>\n`, answered by
+ * `OK <host-ip> <host-port>\n` or `ERR <text>\n`. The key is the one that the daemon gave `longshore-agent serve`. The port is released when the connection ends, whoever ends it. To stop,
  * this side shuts down its sending half and waits until the daemon closes, so that the port is free when `docker rm` returns.
  */
 #include "agent.h"
@@ -213,9 +213,10 @@ static enum lease_result misunderstood(struct lease *l) {
     return REFUSED;
 }
 
-static enum lease_result send_request(struct lease *l, const struct request *q, int64_t deadline, int signals) {
+static enum lease_result send_request(struct lease *l, const char *key, const struct request *q, int64_t deadline,
+                                      int signals) {
     char line[LINE_BYTES];
-    int len = snprintf(line, sizeof line, "EXPOSE %s %s %lld %s %lld\n", q->proto, q->host_ip, (long long)q->host_port,
+    int len = snprintf(line, sizeof line, "KEY %s EXPOSE %s %s %lld %s %lld\n", key, q->proto, q->host_ip, (long long)q->host_port,
                        q->container_ip, (long long)q->container_port);
     enum wait_result w = wait_for(l->fd, POLLOUT, deadline, signals);
     if (w != READY) {
@@ -271,12 +272,15 @@ static enum lease_result take_answer(struct lease *l, struct request *q, char *l
 }
 
 static enum lease_result acquire(struct lease *l, struct request *q, int64_t deadline, int signals) {
-    char line[LINE_BYTES];
+    char line[LINE_BYTES], key[KEY_DIGITS + 1];
+    if (host_read_key(key) < 0) { /* the daemon sends it when the guest has booted */
+        return unreachable(l, "hasn't sent this guest's key", errno);
+    }
     l->fd = transport_connect(PORT_PUBLISH);
     if (l->fd < 0) {
         return unreachable(l, "can't be reached", errno);
     }
-    enum lease_result r = send_request(l, q, deadline, signals);
+    enum lease_result r = send_request(l, key, q, deadline, signals);
     if (r == HELD) {
         r = read_answer(l, line, sizeof line, deadline, signals);
     }

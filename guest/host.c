@@ -2,9 +2,11 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,13 @@ void host_exec_poweroff(void) {
 
 const char *host_engine_socket(void) {
     return ENGINE_SOCKET;
+}
+
+static void key_path(char *path, size_t size, const char *name) {
+    if (mkdir(KEY_DIRECTORY, 0700) < 0 && errno != EEXIST) {
+        perror("longshore-agent: " KEY_DIRECTORY);
+    }
+    snprintf(path, size, "%s/%s", KEY_DIRECTORY, name);
 }
 
 #else
@@ -55,7 +64,38 @@ const char *host_engine_socket(void) {
     return path;
 }
 
+static void key_path(char *path, size_t size, const char *name) {
+    test_path(path, size, name);
+}
+
 #endif
+
+/* Replaced as a whole: docker-proxy reads it at any time. */
+int host_keep_key(const char *key) {
+    char path[256], fresh[256];
+    key_path(path, sizeof path, "publish-key");
+    key_path(fresh, sizeof fresh, "publish-key.new");
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    bool written = write(fd, key, KEY_DIGITS) == KEY_DIGITS;
+    return close(fd) == 0 && written ? rename(fresh, path) : -1;
+}
+
+int host_read_key(char key[KEY_DIGITS + 1]) {
+    char path[256];
+    key_path(path, sizeof path, "publish-key");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t n = read(fd, key, KEY_DIGITS);
+    close(fd);
+    key[KEY_DIGITS] = '\0';
+    errno = EINVAL;
+    return n == KEY_DIGITS ? 0 : -1;
+}
 
 void copy_printable(char *to, unsigned size, const char *from) {
     unsigned n = 0;

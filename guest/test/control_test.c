@@ -72,6 +72,26 @@ static void time_sets_the_clock(void) {
     stop(agent);
 }
 
+static void key_is_kept_for_root_alone(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    ask(c, "key 0123456789abcdef0123456789abcdef\n", "ok");
+    ask(c, "key fedcba98765432100123456789abcdef\n", "ok");
+    static const char *const BAD[] = {
+        "key \n", "key 0123456789abcdef0123456789abcde\n", "key 0123456789abcdef0123456789abcdef0\n",
+        "key 0123456789ABCDEF0123456789abcdef\n", "key 0123456789abcdef0123456789abcde \n",
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        ask(c, BAD[i], "err bad key");
+    }
+    ask(c, "key\n", "err unknown command");
+    int key = open("publish-key", O_RDONLY | O_CLOEXEC);
+    CHECK(strcmp(read_line(key), "fedcba98765432100123456789abcdef") == 0, "key");
+    struct stat s;
+    CHECK(fstat(key, &s) == 0 && (s.st_mode & 0777) == 0600, "mode %o", s.st_mode);
+    stop(agent);
+}
+
 static void poweroff_runs_the_program_once(void) {
     FILE *script = fopen("poweroff", "we");
     CHECK(script, "script");
@@ -131,6 +151,7 @@ const struct test CONTROL_TESTS[] = {
     {"control: lines_are_answered_in_order", lines_are_answered_in_order},
     {"control: line_of_512_bytes_closes", line_of_512_bytes_closes},
     {"control: time_sets_the_clock", time_sets_the_clock},
+    {"control: key_is_kept_for_root_alone", key_is_kept_for_root_alone},
     {"control: poweroff_runs_the_program_once", poweroff_runs_the_program_once},
     {"control: garbage_never_hurts", garbage_never_hurts},
     {"control: caller_that_never_reads_is_dropped", caller_that_never_reads_is_dropped},

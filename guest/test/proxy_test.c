@@ -17,8 +17,15 @@ struct proxy {
     int four;   /* the read end of descriptor 4 */
 };
 
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static void put_key(const char *key) {
+    FILE *f = fopen("publish-key", "we");
+    CHECK(f && fputs(key, f) >= 0 && fclose(f) == 0, "key");
+}
+
 /* As dockerd starts it; `args` is split at blanks. */
-static struct proxy start(const char *args) {
+static struct proxy start_without_key(const char *args) {
     int status[2], four[2];
     CHECK(pipe(status) == 0 && pipe(four) == 0, "pipe");
     struct proxy p = {.status = status[0], .four = four[0]};
@@ -43,6 +50,11 @@ static struct proxy start(const char *args) {
     close(status[1]);
     close(four[1]);
     return p;
+}
+
+static struct proxy start(const char *args) {
+    put_key(KEY);
+    return start_without_key(args);
 }
 
 /* All of descriptor 3, up to its close. */
@@ -80,7 +92,7 @@ static int expose(struct proxy *p, int daemon, const char *line) {
     return c;
 }
 
-#define EXPOSE_LINE "EXPOSE tcp 0.0.0.0 8080 172.17.0.2 80"
+#define EXPOSE_LINE "KEY " KEY " EXPOSE tcp 0.0.0.0 8080 172.17.0.2 80"
 
 static void sigint_releases_and_waits_for_the_daemon(void) {
     int daemon = listen_on("4098", 8);
@@ -133,7 +145,7 @@ static void flags_of_all_forms_are_understood(void) {
 static void ipv6_and_udp_are_passed_bare(void) {
     int daemon = listen_on("4098", 8);
     struct proxy p = start("-proto udp -host-ip :: -host-port 53 -container-ip fd00::2 -container-port 5353");
-    expose(&p, daemon, "EXPOSE udp :: 53 fd00::2 5353");
+    expose(&p, daemon, "KEY " KEY " EXPOSE udp :: 53 fd00::2 5353");
     stop(p.pid);
 }
 
@@ -211,6 +223,22 @@ static void daemon_absent_is_an_error(void) {
     expect_failure(GOOD, "the Longshore daemon on the host can't be reached");
 }
 
+static void key_that_never_comes_is_an_error(void) {
+    listen_on("4098", 8);
+    struct proxy p = start_without_key(GOOD);
+    const char *got = status_of(&p);
+    CHECK(strncmp(got, "1\n", 2) == 0 && strstr(got, "hasn't sent this guest's key"), "'%s'", got);
+    CHECK(wait_for_exit(p.pid) == 1, "status");
+}
+
+static void key_that_comes_late_is_waited_for(void) {
+    int daemon = listen_on("4098", 8);
+    struct proxy p = start_without_key(GOOD);
+    put_key(KEY);
+    close(expose(&p, daemon, EXPOSE_LINE));
+    stop(p.pid);
+}
+
 static void silent_daemon_is_an_error_in_time(void) {
     listen_on("4098", 8);
     expect_failure(GOOD, "doesn't answer");
@@ -228,18 +256,18 @@ static void lost_lease_is_taken_again_with_the_same_port(void) {
     int daemon = listen_on("4098", 8);
     struct proxy p = start("-host-ip 127.0.0.1 -host-port 0 -container-ip 172.17.0.2 -container-port 80");
     int c = accept_from(daemon);
-    expect_line(c, "EXPOSE tcp 127.0.0.1 0 172.17.0.2 80");
+    expect_line(c, "KEY " KEY " EXPOSE tcp 127.0.0.1 0 172.17.0.2 80");
     write_all(c, "OK 127.0.0.1 41234\n", 19);
     expect_status(&p, "0\n");
 
     close(c);
     c = accept_from(daemon);
-    expect_line(c, "EXPOSE tcp 127.0.0.1 41234 172.17.0.2 80");
+    expect_line(c, "KEY " KEY " EXPOSE tcp 127.0.0.1 41234 172.17.0.2 80");
     write_all(c, "ERR taken meanwhile\n", 20);
     CHECK(ends(c), "end");
     close(c);
     c = accept_from(daemon);
-    expect_line(c, "EXPOSE tcp 127.0.0.1 41234 172.17.0.2 80");
+    expect_line(c, "KEY " KEY " EXPOSE tcp 127.0.0.1 41234 172.17.0.2 80");
     write_all(c, "OK 127.0.0.1 41234\n", 19);
     write_all(c, "noise\n", 6); /* skipped */
 
@@ -281,6 +309,7 @@ static void killed_proxy_releases(void) {
 }
 
 static void killed_parent_releases(void) {
+    put_key(KEY);
     int daemon = listen_on("4098", 8);
     pid_t dockerd = fork();
     if (dockerd == 0) {
@@ -313,6 +342,7 @@ static void without_status_pipe_errors_go_to_stderr(void) {
 }
 
 static void without_status_pipe_the_port_is_held(void) {
+    put_key(KEY);
     int daemon = listen_on("4098", 8);
     pid_t pid = run_without_status_pipe(GOOD, "/dev/null");
     int c = accept_from(daemon);
@@ -361,6 +391,8 @@ const struct test PROXY_TESTS[] = {
     {"proxy: error_text_with_control_characters_is_cleaned", error_text_with_control_characters_is_cleaned},
     {"proxy: answers_not_understood_are_errors", answers_not_understood_are_errors},
     {"proxy: daemon_absent_is_an_error", daemon_absent_is_an_error},
+    {"proxy: key_that_never_comes_is_an_error", key_that_never_comes_is_an_error},
+    {"proxy: key_that_comes_late_is_waited_for", key_that_comes_late_is_waited_for},
     {"proxy: silent_daemon_is_an_error_in_time", silent_daemon_is_an_error_in_time},
     {"proxy: daemon_closing_first_is_asked_again", daemon_closing_first_is_asked_again},
     {"proxy: lost_lease_is_taken_again_with_the_same_port", lost_lease_is_taken_again_with_the_same_port},

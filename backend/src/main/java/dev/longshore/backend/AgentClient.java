@@ -1,6 +1,7 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.VsockPorts;
+import dev.longshore.portforward.PublishKey;
 import dev.longshore.virtio.vsock.VsockHost;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -31,6 +32,11 @@ final class AgentClient {
     /** The agent's version. */
     CompletableFuture<String> ping() {
         return command("ping");
+    }
+
+    /** Hands over what the guest's docker-proxy has to begin its requests with. */
+    CompletableFuture<String> publishKey(PublishKey key) {
+        return command("key " + key.hex());
     }
 
     CompletableFuture<String> setTime(Instant now) {

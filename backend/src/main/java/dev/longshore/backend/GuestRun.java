@@ -12,6 +12,7 @@ import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.PublishKey;
 import dev.longshore.portforward.PublishProtocol;
 import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
@@ -49,6 +50,7 @@ final class GuestRun implements GuestStack {
     private final Loops loops = new Loops();
     private final VsockHost vsock;
     private final AgentClient agent;
+    private final PublishKey publishKey = PublishKey.random();
     private final EnginePart engine;
     private final NetDevice card;
     private final VhostUserBackend cardSocket;
@@ -137,7 +139,7 @@ final class GuestRun implements GuestStack {
 
     private void openVsock() throws Exception {
         PublishProtocol protocol =
-                new PublishProtocol(Objects.requireNonNull(network, "network").ports());
+                new PublishProtocol(Objects.requireNonNull(network, "network").ports(), publishKey);
         publishing = Futures.get(vsock.listen(VsockPorts.PORT_PUBLISH, protocol));
         Futures.get(vsockSocket.open());
     }
@@ -165,7 +167,7 @@ final class GuestRun implements GuestStack {
     }
 
     private void awaitAgent() throws PartException, InterruptedException {
-        String _ = Polling.until(BOOT_LIMIT, "the guest's agent", agent::ping);
+        String _ = Polling.until(BOOT_LIMIT, "the guest's agent", () -> agent.publishKey(publishKey));
         agentReady = true;
     }
 

@@ -8,6 +8,7 @@
  *   peer send-random HOST PORT SEED N  sends N bytes of RandomData's generator, then prints what comes back
  *   peer udp-ask HOST PORT TEXT        sends TEXT as a datagram until an answer comes, and prints it
  *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
+ *   peer vsock CID PORT TEXT           the same over AF_VSOCK and with a line end behind TEXT; prints the step that failed, and why
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,6 +24,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 static void die(const char *what) {
     fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
@@ -200,11 +203,32 @@ static int half_close(const struct sockaddr_in *a, const char *text) {
     return print_rest(fd);
 }
 
+/* A step that the system refuses is what is asked for, so it is printed and no failure. */
+static int vsock(unsigned cid, unsigned port, const char *text) {
+    struct sockaddr_vm a = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
+    char line[512];
+    int n = snprintf(line, sizeof line, "%s\n", text), fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+    if (fd < 0) {
+        printf("socket: %s\n", strerror(errno));
+        return 0;
+    }
+    if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+        printf("connect: %s\n", strerror(errno));
+        return 0;
+    }
+    if (send(fd, line, n, MSG_NOSIGNAL) != n) printf("send: %s\n", strerror(errno));
+    while ((n = read(fd, line, sizeof line)) > 0) write_all(1, line, n);
+    printf(n == 0 ? "end\n" : "read: %s\n", strerror(errno));
+    return 0;
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
     if (argc >= 4) {
+        if (argc == 5 && !strcmp(argv[1], "vsock"))
+            return vsock(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), argv[4]);
         struct sockaddr_in a = resolve(argv[2], argv[3]);
         if (argc == 5 && !strcmp(argv[1], "parallel")) return parallel(&a, atoi(argv[4]));
         if (argc == 4 && !strcmp(argv[1], "receive")) return receive(&a);

@@ -39,6 +39,7 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(PublishHandler.class);
 
     private final PortTable ports;
+    private final PublishKey key;
     private final Owner owner;
     private final byte[] line = new byte[PublishRequest.MAX_LINE_BYTES];
     private int lineBytes;
@@ -46,8 +47,9 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
     private long port;
     private @Nullable ScheduledFuture<?> timeout;
 
-    PublishHandler(PortTable ports, Owner owner) {
+    PublishHandler(PortTable ports, PublishKey key, Owner owner) {
         this.ports = ports;
+        this.key = key;
         this.owner = owner;
     }
 
@@ -102,9 +104,15 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void onLine(ChannelHandlerContext ctx, String text, boolean more) {
+        String unlocked = key.unlock(text);
+        if (unlocked == null) {
+            log.warn("something in the guest other than its docker-proxy asked for a host port; refused");
+            refuse(ctx, "not allowed: only the guest's own docker-proxy may publish ports");
+            return;
+        }
         PublishRequest request;
         try {
-            request = PublishRequest.parse(text);
+            request = PublishRequest.parse(unlocked);
         } catch (IllegalArgumentException e) {
             refuse(ctx, "bad request: " + e.getMessage());
             return;

@@ -15,11 +15,14 @@ public final class PublishProtocol extends ChannelInitializer<Channel> {
     static final int MAX_CONNECTIONS = 65_536;
 
     private final PortTable ports;
+    private final PublishKey key;
     private final AtomicLong sessions = new AtomicLong();
     private final AtomicInteger connections = new AtomicInteger();
 
-    public PublishProtocol(PortTable ports) {
+    /** @param key that every request has to begin with */
+    public PublishProtocol(PortTable ports, PublishKey key) {
         this.ports = ports;
+        this.key = key;
     }
 
     @Override
@@ -30,6 +33,6 @@ public final class PublishProtocol extends ChannelInitializer<Channel> {
             return;
         }
         ch.closeFuture().addListener(f -> connections.decrementAndGet());
-        ch.pipeline().addLast(new PublishHandler(ports, Owner.container(sessions.incrementAndGet())));
+        ch.pipeline().addLast(new PublishHandler(ports, key, Owner.container(sessions.incrementAndGet())));
     }
 }

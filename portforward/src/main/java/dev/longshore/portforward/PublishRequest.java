@@ -4,11 +4,11 @@ import dev.longshore.packet.wire.IpAddress;
 import java.util.regex.Pattern;
 
 /**
- * The guest's line {@code EXPOSE <tcp|udp> <host-ip> <host-port> <container-ip> <container-port>}, one space between the
- * words, IPv6 bare. Immutable.
+ * The guest's line {@code EXPOSE <tcp|udp> <host-ip> <host-port> <container-ip> <container-port>} without the key in front of
+ * it, one space between the words, IPv6 bare. Immutable.
  */
 record PublishRequest(Forward forward) {
-    /** Of the line with its LF; longer ones are refused before they are complete. */
+    /** Of the line with its key and its LF; longer ones are refused before they are complete. */
     static final int MAX_LINE_BYTES = 512;
 
     private static final Pattern NUMBER = Pattern.compile("0|[1-9][0-9]{0,4}");

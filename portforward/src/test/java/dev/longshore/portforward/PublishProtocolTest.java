@@ -23,6 +23,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -43,6 +44,7 @@ class PublishProtocolTest {
     @TempDir
     Path dir;
 
+    private final PublishKey key = PublishKey.random();
     private final EventLoopGroup vsockLoop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
             new FakeGuest(loop.loop), PortBinding.DEFAULT_PORT_BINDING, 1000, UdpLimits.DEFAULT, PortWatcher.NONE);
@@ -54,7 +56,7 @@ class PublishProtocolTest {
                 .channel(EpollServerDomainSocketChannel.class)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.AUTO_READ, false)
-                .childHandler(new PublishProtocol(table))
+                .childHandler(new PublishProtocol(table, key))
                 .bind(new DomainSocketAddress(dir.resolve("4098").toFile()))
                 .sync();
     }
@@ -68,8 +70,14 @@ class PublishProtocolTest {
     private final class Agent implements AutoCloseable {
         final SocketChannel channel;
 
+        /** The agent itself, which begins with the key. */
         Agent() throws IOException {
+            this(key.prefix());
+        }
+
+        Agent(String beginning) throws IOException {
             channel = SocketChannel.open(UnixDomainSocketAddress.of(dir.resolve("4098")));
+            send(beginning);
         }
 
         void send(String text) throws IOException {
@@ -226,14 +234,31 @@ class PublishProtocolTest {
     @Test
     void lineOf512Bytes_isReadOfLonger_isNot() throws Exception {
         try (Agent agent = new Agent()) {
-            agent.send("x".repeat(511) + "\n");
+            agent.send("x".repeat(511 - key.prefix().length()) + "\n");
             assertThat(agent.line()).isEqualTo("ERR bad request: expected EXPOSE and five words");
         }
         try (Agent agent = new Agent()) {
-            agent.send("x".repeat(512));
+            agent.send("x".repeat(512 - key.prefix().length()));
             assertThat(agent.line()).isEqualTo("ERR bad request: line too long");
             agent.expectEof();
         }
+    }
+
+    /** A container that may open AF_VSOCK sockets is not the agent. */
+    @Test
+    void withoutTheKey_isRefusedAndClosed() throws Exception {
+        String right = key.prefix();
+        String almost = right.substring(0, right.length() - 2) + (right.endsWith("0 ") ? "1 " : "0 ");
+        for (String beginning :
+                List.of("", "KEY ", PublishKey.random().prefix(), almost, right.trim(), right + right)) {
+            try (Agent stranger = new Agent(beginning)) {
+                stranger.send(expose(0));
+                assertThat(stranger.line()).as(beginning).startsWith("ERR ").doesNotContain(key.hex());
+                stranger.expectEof();
+            }
+        }
+        assertThat(await(table.list())).isEmpty();
+        assertThat(key.toString()).doesNotContain(key.hex());
     }
 
     @Test
