@@ -92,7 +92,7 @@ public final class VsockChannel extends AbstractChannel implements DuplexChannel
         ByteBuf last = waiting.peekLast();
         while (left > 0) {
             if (last == null || !last.isWritable()) {
-                int size = Math.max(left, WAITING_BYTES);
+                int size = Math.max(left, Math.min(WAITING_BYTES, stream.bufAlloc()));
                 last = alloc().directBuffer(size, size);
                 waiting.add(last);
             }

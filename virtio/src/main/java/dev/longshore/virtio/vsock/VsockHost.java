@@ -40,6 +40,7 @@ public final class VsockHost {
     private final EventLoop loop;
     private final long guestCid;
     private final VsockLimits limits;
+    private final UnreadShares unread;
     private final VsockCounters counters = new VsockCounters();
 
     private final LongObjectHashMap<VsockStream> streams = new LongObjectHashMap<>();
@@ -61,6 +62,7 @@ public final class VsockHost {
         this.loop = loop;
         this.guestCid = guestCid;
         this.limits = limits;
+        this.unread = new UnreadShares(limits);
         header.writerIndex(VsockHeader.BYTES);
     }
 
@@ -297,6 +299,10 @@ public final class VsockHost {
         return limits;
     }
 
+    UnreadShares unread() {
+        return unread;
+    }
+
     /** The channel wants to hear of the end of this batch. */
     void touch(VsockChannel channel) {
         assert inBatch;
@@ -323,6 +329,7 @@ public final class VsockHost {
 
     /** The stream is over for both sides: it counts no more. */
     void release(VsockStream stream) {
+        unread.giveBack(stream.bufAlloc());
         if (stream.openedByGuest()) {
             fromGuest--;
         } else {

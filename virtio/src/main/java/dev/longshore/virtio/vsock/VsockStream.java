@@ -54,7 +54,7 @@ final class VsockStream {
         this.openedByGuest = openedByGuest;
         this.state = state;
         send = new SendCredit(0);
-        receive = new ReceiveCredit(host.limits().bufferBytes(), 0);
+        receive = new ReceiveCredit(host.unread().grant(), 0);
     }
 
     /** A stream the host asks for; {@code connecting} gets its channel. */
@@ -89,6 +89,11 @@ final class VsockStream {
 
     StreamState state() {
         return state;
+    }
+
+    /** Bytes the guest may have under way and unread here. */
+    int bufAlloc() {
+        return receive.bufAlloc();
     }
 
     VsockHost host() {

@@ -17,7 +17,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.longshore.virtio.vsock.ScriptedGuest.Packet;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.socket.DuplexChannel;
@@ -26,6 +28,8 @@ import java.net.BindException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -35,7 +39,7 @@ class VsockHostTest {
     private static final int GUEST_PORT = 1025;
 
     private final ScriptedGuest guest =
-            new ScriptedGuest(new VsockLimits(4, 4, 1000, Duration.ofSeconds(5), Duration.ofSeconds(10)));
+            new ScriptedGuest(new VsockLimits(4, 4, 1000, 100_000, Duration.ofSeconds(5), Duration.ofSeconds(10)));
     private final VsockHost host = guest.host;
     private final Recorder seen = new Recorder();
 
@@ -122,6 +126,47 @@ class VsockHostTest {
         guest.receivesNothing();
         host.connect(2375);
         guest.receives(OP_REQUEST);
+    }
+
+    /** 1,024 streams of 256 KiB each would be more than the daemon's direct memory. */
+    @Test
+    void manyStreams_nobodyReads_shareWhatMayBeUnread() {
+        try (ScriptedGuest crowd = new ScriptedGuest()) {
+            VsockLimits limits = VsockLimits.DEFAULT;
+            Recorder silent = new Recorder();
+            crowd.host.listen(HOST_PORT, new ChannelInitializer<>() {
+                @Override
+                protected void initChannel(Channel channel) {
+                    channel.config().setAutoRead(false);
+                    channel.pipeline().addLast(silent);
+                }
+            });
+            crowd.run();
+            List<Integer> shares = new ArrayList<>();
+            for (int i = 0; i < limits.streamsFromGuest(); i++) {
+                crowd.sends(1000 + i, HOST_PORT, OP_REQUEST);
+                int share = crowd.receives(OP_RESPONSE).bufAlloc();
+                shares.add(share);
+                for (int left = share; left > 0; left -= VsockHeader.MAX_PAYLOAD) {
+                    byte[] part = bytes(Math.min(left, VsockHeader.MAX_PAYLOAD));
+                    crowd.sends(1000 + i, HOST_PORT, OP_RW, 0, crowd.bufAlloc, 0, part);
+                }
+                crowd.receivesNothing(); // no credit for what nobody took
+            }
+            assertThat(shares.subList(0, 20)).containsOnly(limits.bufferBytes());
+            assertThat(shares).allMatch(s -> s >= limits.leastBufferBytes());
+            assertThat(shares.stream().mapToInt(Integer::intValue).sum())
+                    .isLessThanOrEqualTo(limits.unreadBytes() / 2 + limits.unreadBytes() / 4);
+            assertEquals(0, crowd.host.counters().get(VsockCounter.VIOLATIONS));
+            for (int i = 0; i < limits.streamsToGuest(); i++) { // the host's own still get something
+                crowd.host.connect(2375);
+                assertThat(crowd.receives(OP_REQUEST).bufAlloc()).isGreaterThanOrEqualTo(limits.leastBufferBytes());
+            }
+            assertThat(crowd.host.unread().granted()).isLessThanOrEqualTo(limits.unreadBytes());
+            crowd.host.onDeviceDown();
+            crowd.run();
+            assertEquals(0, crowd.host.unread().granted());
+        }
     }
 
     @Test

@@ -65,8 +65,13 @@ class VsockTrafficTest {
     void randomTraffic_isExact(int seed) {
         random = new Random(seed);
         guestAlloc = 1 + random.nextInt(5000);
-        VsockLimits limits =
-                new VsockLimits(8, 8, 4 + random.nextInt(5000), Duration.ofSeconds(5), Duration.ofSeconds(10));
+        VsockLimits limits = new VsockLimits(
+                8,
+                8,
+                4 + random.nextInt(5000),
+                200 + random.nextInt(50_000),
+                Duration.ofSeconds(5),
+                Duration.ofSeconds(10));
         try (ScriptedGuest guest = new ScriptedGuest(limits)) {
             guest.room = 1 + random.nextInt(600);
             guest.bufAlloc = guestAlloc;
