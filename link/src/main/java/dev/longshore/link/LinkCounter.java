@@ -20,6 +20,7 @@ public enum LinkCounter {
     DROPPED_NO_MEMORY("link.dropped", "reason=no_memory", "From the guest: the stack keeps too many frames."),
     DROPPED_SINK_FAILED(
             "link.dropped", "reason=sink_failed", "From the guest: the stack failed on it, which is a bug."),
+    DROPPED_NO_ADDRESS("link.dropped", "reason=no_address", "From a guest whose socket cannot be answered."),
     DROPPED_TOO_LARGE("link.dropped", "reason=too_large", "To the guest: larger than the link carries."),
     DROPPED_OFFLOAD("link.dropped", "reason=offload", "To the guest: asks for what was not agreed on."),
     DROPPED_REFUSED("link.dropped", "reason=refused", "To the guest: the host's kernel does not take this frame.");

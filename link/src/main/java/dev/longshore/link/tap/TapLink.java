@@ -3,6 +3,7 @@ package dev.longshore.link.tap;
 import dev.longshore.link.Inbox;
 import dev.longshore.link.LinkCounter;
 import dev.longshore.link.LinkCounters;
+import dev.longshore.link.LinkState;
 import dev.longshore.linux.Errno;
 import dev.longshore.linux.FdWatch;
 import dev.longshore.packet.link.FrameSink;
@@ -63,7 +64,7 @@ public final class TapLink implements Link {
     private int fd;
     private @Nullable FdWatch watch;
     private @Nullable FrameSink sink;
-    private boolean up;
+    private @Nullable LinkState state;
     private boolean waiting; // for EPOLLOUT or the retry
     private boolean refused; // a send had no room and the sink has not heard of room since
     private boolean closed;
@@ -95,6 +96,7 @@ public final class TapLink implements Link {
             throw new IllegalStateException("opened twice, or after close");
         }
         sink = fromGuest;
+        state = new LinkState(loop, fromGuest, this::tellRoom);
         waiting = true;
         FdWatch opened = FdWatch.openForEvents(loop, fd, READ_AND_WRITE, this::onReady, this::onBug);
         fd = -1;
@@ -110,7 +112,7 @@ public final class TapLink implements Link {
             return;
         }
         if (waiting && events.contains(EpollIoOps.EPOLLOUT)) {
-            onRoom(to);
+            onRoom();
         }
         if (watch != null && (events.contains(EpollIoOps.EPOLLIN) || events.contains(EpollIoOps.EPOLLERR))) {
             read(to);
@@ -262,30 +264,38 @@ public final class TapLink implements Link {
     }
 
     private void retry() {
-        if (sink != null && watch != null && waiting) {
-            onRoom(sink);
+        if (watch != null && waiting) {
+            onRoom();
         }
     }
 
-    private void onRoom(FrameSink to) {
+    private void onRoom() {
         waiting = false;
         if (watch != null) {
             watch.interest(READ);
         }
-        setUp(true);
-        if (refused && !waiting) { // what was sent on link-up may have filled it again
-            refused = false;
-            to.onWritable();
+        if (isUp()) {
+            tellRoom();
+        } else {
+            setUp(true); // then it is told of room too
         }
     }
 
+    private void tellRoom() {
+        if (sink != null && refused && isWritable()) {
+            refused = false;
+            sink.onWritable();
+        }
+    }
+
+    private boolean isUp() {
+        return state != null && state.isUp();
+    }
+
     private void setUp(boolean isUp) {
-        if (up != isUp) {
-            up = isUp;
+        if (state != null && isUp() != isUp) {
             LOG.info("{} is {}", name, isUp ? "up" : "down");
-            if (sink != null) {
-                sink.onLinkState(isUp);
-            }
+            state.become(isUp);
         }
     }
 
@@ -311,7 +321,7 @@ public final class TapLink implements Link {
 
     @Override
     public boolean isWritable() {
-        return watch != null && up && !waiting;
+        return watch != null && isUp() && !waiting;
     }
 
     @Override
@@ -350,6 +360,9 @@ public final class TapLink implements Link {
         }
         closed = true;
         sink = null;
+        if (state != null) {
+            state.close();
+        }
         if (fd >= 0) { // never opened: the descriptor is still ours alone
             try {
                 new FileDescriptor(fd).close();

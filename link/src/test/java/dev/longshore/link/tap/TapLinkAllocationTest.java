@@ -3,8 +3,7 @@ package dev.longshore.link.tap;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
-import dev.longshore.linux.Linux;
-import dev.longshore.linux.UnixDatagram;
+import dev.longshore.link.DatagramPair;
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.VirtioNetHeader;
@@ -15,12 +14,17 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A frame in either direction costs no allocation: the least of many rounds is 0 bytes, system calls included. */
 class TapLinkAllocationTest {
     private static final int ROUNDS = 3000;
     private static final int FRAMES = 5;
+
+    @TempDir
+    Path dir;
 
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean(); // asking for it allocates
 
@@ -32,10 +36,9 @@ class TapLinkAllocationTest {
     void framesInBothDirections_allocateNothing() throws IOException {
         VirtualLoop loop = new VirtualLoop(EpollIoHandler.newFactory());
         UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true, true);
-        int[] pair = new int[2];
-        assertThat(new UnixDatagram(new Linux()).pair(pair)).isZero();
-        FileDescriptor guest = new FileDescriptor(pair[1]);
-        TapLink link = new TapLink(loop, pair[0], "tap-test", allocator, () -> {});
+        DatagramPair pair = DatagramPair.in(dir);
+        FileDescriptor guest = pair.guest();
+        TapLink link = new TapLink(loop, pair.link().intValue(), "tap-test", allocator, () -> {});
         CountingSink sink = new CountingSink();
         link.open(sink);
         loop.runUntil(link::isWritable, "link up");

@@ -3,11 +3,10 @@ package dev.longshore.link.tap;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longshore.link.DatagramPair;
 import dev.longshore.link.Inbox;
 import dev.longshore.link.LinkCounter;
 import dev.longshore.link.RecordingSink;
-import dev.longshore.linux.Linux;
-import dev.longshore.linux.UnixDatagram;
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.VirtioNetHeader;
@@ -19,11 +18,13 @@ import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The link over a datagram socket in the device's place, which keeps frames apart and gets full just as a device does. The
@@ -33,16 +34,19 @@ class TapLinkTest {
     private final VirtualLoop loop = new VirtualLoop(EpollIoHandler.newFactory());
     private final RecordingSink sink = new RecordingSink();
     private final OutFrame out = new OutFrame(Unpooled.directBuffer(256));
-    private final int[] pair = new int[2];
+
+    @TempDir
+    Path dir;
+
     private FileDescriptor guest = new FileDescriptor(0);
     private @Nullable TapLink link;
     private int gone;
 
     @BeforeEach
-    void connect() {
-        assertThat(new UnixDatagram(new Linux()).pair(pair)).isZero();
-        guest = new FileDescriptor(pair[1]);
-        link = new TapLink(loop, pair[0], "tap-test", UnpooledByteBufAllocator.DEFAULT, () -> gone++);
+    void connect() throws IOException {
+        DatagramPair pair = DatagramPair.in(dir);
+        guest = pair.guest();
+        link = new TapLink(loop, pair.link().intValue(), "tap-test", UnpooledByteBufAllocator.DEFAULT, () -> gone++);
     }
 
     @AfterEach
