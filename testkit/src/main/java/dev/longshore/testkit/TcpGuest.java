@@ -62,6 +62,16 @@ public final class TcpGuest {
         TcpHeader.finishHeader(b, 0);
     }
 
+    /** Any segment, and the end of its batch. */
+    public void sends(int flags, int seq, int ack, TcpGuestOptions options, byte... payload) {
+        ByteBuf b = Unpooled.buffer();
+        TcpHeader.write(b, port, remotePort, seq, ack, flags, window);
+        options.writeTo(b);
+        TcpHeader.finishHeader(b, 0);
+        b.writeBytes(payload);
+        sends(b);
+    }
+
     /** Any segment without options, and the end of its batch. */
     public void sends(int flags, int seq, int ack, byte... payload) {
         sends(segment(flags, seq, ack, payload));
@@ -110,7 +120,15 @@ public final class TcpGuest {
     // ---- receiving
 
     /** A segment as the guest received it, one character of {@code text} a byte. Immutable. */
-    public record Segment(int flags, int seq, int ack, int window, int mss, int windowScale, String text) {
+    public record Segment(int flags, int seq, int ack, int window, TcpGuestOptions options, String text) {
+        public int mss() {
+            return options.mss();
+        }
+
+        public int windowScale() {
+            return options.windowScale();
+        }
+
         public boolean has(int flag) {
             return (flags & flag) != 0;
         }
@@ -136,6 +154,8 @@ public final class TcpGuest {
                     .append(window)
                     .append(" len ")
                     .append(text.length())
+                    .append(' ')
+                    .append(options)
                     .toString();
         }
     }
@@ -159,8 +179,7 @@ public final class TcpGuest {
                 TcpHeader.seq(b, at),
                 TcpHeader.ack(b, at),
                 TcpHeader.window(b, at),
-                TcpOptions.mss(b, at),
-                TcpOptions.windowScale(b, at),
+                TcpGuestOptions.of(b, at),
                 new String(r.bytesFrom(at + TcpHeader.headerBytes(b, at)), StandardCharsets.ISO_8859_1));
     }
 

@@ -24,6 +24,15 @@ public final class TcpOptions {
     private static final int SACK = 5;
     private static final int TIMESTAMPS = 8;
 
+    /** Bytes of timestamps as {@link #writeTimestamps} writes them, and as every stack in use sends them. */
+    public static final int TIMESTAMPS_BYTES = 12;
+
+    /** The word before the two values: RFC 7323, appendix A. */
+    private static final int TIMESTAMPS_WORD = NO_OPERATION << 24 | NO_OPERATION << 16 | TIMESTAMPS << 8 | 10;
+
+    /** As many as 40 bytes of options hold: RFC 2018 §3. */
+    public static final int MAX_SACK_BLOCKS = 4;
+
     private TcpOptions() {}
 
     /** Maximum segment size, 0..65535, or {@link #ABSENT}. */
@@ -44,6 +53,10 @@ public final class TcpOptions {
 
     /** Index of TSval in the buffer, TSecr four bytes after it, or {@link #ABSENT}. */
     public static int timestampsIndex(ByteBuf b, int at) {
+        if (TcpHeader.headerBytes(b, at) >= TcpHeader.MIN_BYTES + TIMESTAMPS_BYTES
+                && b.getInt(at + TcpHeader.MIN_BYTES) == TIMESTAMPS_WORD) {
+            return at + TcpHeader.MIN_BYTES + 4; // nearly always
+        }
         int i = find(b, at, TIMESTAMPS, 10);
         return i < 0 ? ABSENT : i + 2;
     }
@@ -107,8 +120,13 @@ public final class TcpOptions {
 
     /** Twelve bytes, laid out as in RFC 7323, appendix A. */
     public static void writeTimestamps(ByteBuf b, int value, int echo) {
-        b.writeInt(NO_OPERATION << 24 | NO_OPERATION << 16 | TIMESTAMPS << 8 | 10);
+        b.writeInt(TIMESTAMPS_WORD);
         b.writeInt(value);
         b.writeInt(echo);
+    }
+
+    /** Four bytes, two no-operations before them: {@code blocks} pairs of edges follow by {@link ByteBuf#writeInt}. */
+    public static void writeSackHead(ByteBuf b, int blocks) {
+        b.writeInt(NO_OPERATION << 24 | NO_OPERATION << 16 | SACK << 8 | (2 + 8 * blocks));
     }
 }
