@@ -1,10 +1,11 @@
 package dev.longshore.testkit;
 
+import io.netty.buffer.ByteBuf;
 import java.util.Random;
 
 /**
- * Decides what happens to each frame of one direction: lost, doubled, or held back behind the next ones. The same seed
- * gives the same faults. Confined to the test's thread.
+ * Decides what happens to each frame of one direction: lost, doubled, held back behind the next ones, or damaged (from the
+ * guest only: damage on the way to it is a loss). The same seed gives the same faults. Confined to the test's thread.
  */
 public final class FaultInjector {
     /** No faults at all. */
@@ -16,6 +17,7 @@ public final class FaultInjector {
     private final double loss;
     private final double duplicate;
     private final double reorder;
+    private double damage;
 
     /** The three probabilities, each 0..1. */
     public FaultInjector(long seed, double loss, double duplicate, double reorder) {
@@ -23,6 +25,20 @@ public final class FaultInjector {
         this.loss = loss;
         this.duplicate = duplicate;
         this.reorder = reorder;
+    }
+
+    /** Flips one bit behind the IPv4 header in so many of the frames. */
+    public FaultInjector damaging(double probability) {
+        damage = probability;
+        return this;
+    }
+
+    void corrupts(ByteBuf frame) {
+        int first = 34;
+        if (damage > 0 && random.nextDouble() < damage && frame.readableBytes() > first) {
+            int at = first + random.nextInt(frame.readableBytes() - first);
+            frame.setByte(at, frame.getByte(at) ^ 1 << random.nextInt(8));
+        }
     }
 
     boolean loses() {

@@ -39,8 +39,8 @@ public final class TcpScript {
     }
 
     private static final Pattern LINE = Pattern.compile("(?:(\\d+\\.\\d+)\\s+)?(.*)");
-    private static final Pattern SEGMENT = Pattern.compile(
-            "([SFRPU.]+) (\\d+):(\\d+)(?: ack (\\d+))?(?: win (>=)?(\\d+))?(?: <(.*)>)?\\s*");
+    private static final Pattern SEGMENT =
+            Pattern.compile("([SFRPU.]+) (\\d+):(\\d+)(?: ack (\\d+))?(?: win (>=)?(\\d+))?(?: <(.*)>)?\\s*");
     private static final String FLAGS = "FSRP.U";
 
     private final VirtualLoop loop;
@@ -209,9 +209,10 @@ public final class TcpScript {
 
     private void check(boolean holds, String what, TcpGuest.Segment s) {
         if (!holds) {
-            throw new AssertionError(what + " differs: received " + s + ", which is seq +" + (s.seq() - gwIss) + " ack +"
-                    + (s.ack() - guestIss) + " ts +" + (s.options().tsVal() - gwFirstStamp) + " at "
-                    + elapsedNanos / 1_000_000 + " ms");
+            throw new AssertionError(
+                    what + " differs: received " + s + ", which is seq +" + (s.seq() - gwIss) + " ack +"
+                            + (s.ack() - guestIss) + " ts +" + (s.options().tsVal() - gwFirstStamp) + " at "
+                            + elapsedNanos / 1_000_000 + " ms");
         }
     }
 }

@@ -130,6 +130,7 @@ public final class VirtualLink implements Link {
             delayedFromGuest.add(new Delayed(frame, offload, behind));
             return;
         }
+        faultsFromGuest.corrupts(frame);
         if (faultsFromGuest.duplicates()) {
             hand(frame.copy(), offload);
         }
@@ -140,6 +141,21 @@ public final class VirtualLink implements Link {
                 i.remove();
                 hand(d.frame, d.offload);
             }
+        }
+    }
+
+    /** Frames held back behind others that did not come arrive now, in both directions: time has passed. */
+    public void releaseDelayed() {
+        List<Delayed> late = List.copyOf(delayedFromGuest);
+        delayedFromGuest.clear();
+        for (Delayed d : late) {
+            hand(d.frame, d.offload);
+            endBatch();
+        }
+        List<Delayed> lateToGuest = List.copyOf(delayedToGuest);
+        delayedToGuest.clear();
+        for (Delayed d : lateToGuest) {
+            toGuest(d.frame);
         }
     }
 

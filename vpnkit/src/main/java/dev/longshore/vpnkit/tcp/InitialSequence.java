@@ -22,12 +22,22 @@ final class InitialSequence {
     }
 
     int next(long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort) {
-        long h = mix(key0 ^ guestHi);
+        long h = mixAll(key0, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
+        return (int) (h + clock.getAsLong() / 4000);
+    }
+
+    /** The offset of our timestamps, RFC 7323 §5.4: the same for each connection on these addresses and ports. */
+    int timestampOffset(long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort) {
+        return (int) (mixAll(~key0, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort) >>> 32);
+    }
+
+    private long mixAll(
+            long key, long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort) {
+        long h = mix(key ^ guestHi);
         h = mix(h ^ guestLo);
         h = mix(h ^ remoteHi);
         h = mix(h ^ remoteLo);
-        h = mix(h ^ ((long) guestPort << 16 | remotePort) ^ key1);
-        return (int) (h + clock.getAsLong() / 4000);
+        return mix(h ^ ((long) guestPort << 16 | remotePort) ^ key1);
     }
 
     private static long mix(long z) {

@@ -1,26 +1,37 @@
 package dev.longshore.vpnkit.tcp;
 
 import dev.longshore.packet.wire.Seq;
+import dev.longshore.packet.wire.TcpOptions;
 import io.netty.buffer.ByteBuf;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Text that came before the text that precedes it: RFC 9293 §3.10.7.4, "segments with higher beginning sequence numbers
- * SHOULD be held". Bounded by {@link #MAX_PIECES}; what does not fit is dropped and will be sent again. Owns its buffers.
+ * SHOULD be held", and what the guest is told of it by SACK, RFC 2018. Bounded by the window and, where the pieces are
+ * small, in their number; what does not fit is dropped and will be sent again. Owns its buffers.
  *
  * <p>Confined to the link's event loop.
  *
  * <p>Invariants: the pieces are in order, none is empty, no two overlap; with equal bytes the earlier copy is kept.
  */
 final class Reassembly {
-    /** A frame's buffer is kept for each, so this bounds what one flow can hold: 128 frames. */
-    static final int MAX_PIECES = 128;
+    /** So many pieces of any size. More must have {@link #LEAST_AVERAGE} bytes each: every piece costs a buffer. */
+    static final int MAX_SMALL_PIECES = 128;
 
-    private final @Nullable ByteBuf[] pieces = new ByteBuf[MAX_PIECES];
-    private final int[] starts = new int[MAX_PIECES];
+    static final int MAX_PIECES = 2048;
+    static final int LEAST_AVERAGE = 512;
+
+    private @Nullable ByteBuf[] pieces = new ByteBuf[16];
+    private int[] starts = new int[16];
     private int count;
     private int bytes;
+
+    /** Numbers of the last segments that were added, the latest first: RFC 2018 §4 wants their blocks in this order. */
+    private final int[] latest = new int[TcpOptions.MAX_SACK_BLOCKS];
+
+    private int latestCount;
 
     boolean isEmpty() {
         return count == 0;
@@ -46,14 +57,15 @@ final class Reassembly {
     boolean add(ByteBuf b, int at, int len, int seq) {
         int from = seq;
         int stop = seq + len;
-        int i = 0;
-        while (i < count && Seq.le(end(i), from)) {
-            i++;
+        int i = count;
+        while (i > 0 && Seq.gt(end(i - 1), from)) {
+            i--;
         }
+        note(seq);
         while (Seq.lt(from, stop)) {
             int gapEnd = i < count ? Seq.min(starts[i], stop) : stop;
             if (Seq.lt(from, gapEnd)) {
-                if (count == MAX_PIECES) {
+                if (!hasRoom()) {
                     return false;
                 }
                 int n = Seq.distance(from, gapEnd);
@@ -69,7 +81,27 @@ final class Reassembly {
         return true;
     }
 
+    private boolean hasRoom() {
+        return count < MAX_SMALL_PIECES || (count < MAX_PIECES && bytes / count >= LEAST_AVERAGE);
+    }
+
+    private void note(int seq) {
+        int old = 0;
+        while (old < latestCount && latest[old] != seq) {
+            old++;
+        }
+        if (old == latestCount && latestCount < latest.length) {
+            latestCount++;
+        }
+        System.arraycopy(latest, 0, latest, 1, Math.min(old, latest.length - 1));
+        latest[0] = seq;
+    }
+
     private void insert(int i, int start, ByteBuf piece) {
+        if (count == starts.length) {
+            pieces = Arrays.copyOf(pieces, 2 * count);
+            starts = Arrays.copyOf(starts, 2 * count);
+        }
         System.arraycopy(pieces, i, pieces, i + 1, count - i);
         System.arraycopy(starts, i, starts, i + 1, count - i);
         pieces[i] = piece;
@@ -78,28 +110,103 @@ final class Reassembly {
         bytes += piece.readableBytes();
     }
 
+    /**
+     * Appends the SACK option to {@code h}: the block of the latest segment, then those of the ones before.
+     *
+     * @param max 1..4
+     * @return false, without effect, if there is nothing to tell
+     */
+    boolean writeSack(ByteBuf h, int max) {
+        int headAt = h.writerIndex();
+        int firstAt = headAt + 4;
+        TcpOptions.writeSackHead(h, 0);
+        int blocks = 0;
+        for (int k = 0; k < latestCount && blocks < max; k++) {
+            int i = pieceWith(latest[k]);
+            if (i >= 0 && !isTold(h, firstAt, blocks, latest[k])) {
+                h.writeInt(startOfRun(i)).writeInt(endOfRun(i));
+                blocks++;
+            }
+        }
+        if (blocks == 0) {
+            h.writerIndex(headAt);
+            return false;
+        }
+        h.setByte(headAt + 3, 2 + 8 * blocks);
+        return true;
+    }
+
+    private static boolean isTold(ByteBuf h, int firstAt, int blocks, int seq) {
+        for (int k = 0; k < blocks; k++) {
+            int left = h.getInt(firstAt + 8 * k);
+            if (Seq.in(seq, left, Seq.distance(left, h.getInt(firstAt + 8 * k + 4)))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Index of the piece that holds the byte {@code seq}, or -1. */
+    private int pieceWith(int seq) {
+        int low = 0;
+        int high = count - 1;
+        while (low <= high) {
+            int middle = (low + high) >>> 1;
+            if (Seq.gt(starts[middle], seq)) {
+                high = middle - 1;
+            } else if (Seq.le(end(middle), seq)) {
+                low = middle + 1;
+            } else {
+                return middle;
+            }
+        }
+        return -1;
+    }
+
+    private int startOfRun(int piece) {
+        int i = piece;
+        while (i > 0 && end(i - 1) == starts[i]) {
+            i--;
+        }
+        return starts[i];
+    }
+
+    private int endOfRun(int piece) {
+        int i = piece;
+        while (i < count - 1 && end(i) == starts[i + 1]) {
+            i++;
+        }
+        return end(i);
+    }
+
     /** The first piece if it begins at or before {@code rcvNxt} and ends after it, without what lies before; the caller owns it. */
     @Nullable
     ByteBuf take(int rcvNxt) {
-        while (count > 0 && Seq.le(starts[0], rcvNxt)) {
-            ByteBuf first = piece(0);
-            int old = Seq.distance(starts[0], rcvNxt);
+        int gone = 0;
+        ByteBuf next = null;
+        while (next == null && gone < count && Seq.le(starts[gone], rcvNxt)) {
+            ByteBuf first = piece(gone);
+            int old = Seq.distance(starts[gone], rcvNxt);
             bytes -= first.readableBytes();
-            removeFirst();
+            gone++;
             if (old < first.readableBytes()) {
                 first.skipBytes(old);
-                return first;
+                next = first;
+            } else {
+                first.release();
             }
-            first.release();
         }
-        return null;
+        removeFirst(gone);
+        return next;
     }
 
-    private void removeFirst() {
-        count--;
-        System.arraycopy(pieces, 1, pieces, 0, count);
-        System.arraycopy(starts, 1, starts, 0, count);
-        pieces[count] = null;
+    private void removeFirst(int n) {
+        if (n > 0) {
+            count -= n;
+            System.arraycopy(pieces, n, pieces, 0, count);
+            System.arraycopy(starts, n, starts, 0, count);
+            Arrays.fill(pieces, count, count + n, null);
+        }
     }
 
     void clear() {
@@ -113,10 +220,13 @@ final class Reassembly {
 
     /** Called under assert. */
     boolean checkInvariants() {
+        int sum = 0;
         for (int i = 0; i < count; i++) {
             assert piece(i).isReadable() : "empty piece";
             assert i == 0 || Seq.ge(starts[i], end(i - 1)) : "pieces overlap";
+            sum += piece(i).readableBytes();
         }
+        assert sum == bytes : sum + " bytes, not " + bytes;
         return true;
     }
 }

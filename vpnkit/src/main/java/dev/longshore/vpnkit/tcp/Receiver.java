@@ -151,6 +151,14 @@ final class Receiver {
         }
     }
 
+    /** Appends what is to be told by SACK, if anything is. */
+    void writeSack(ByteBuf h, int maxBlocks) {
+        Reassembly r = early;
+        if (r != null) {
+            r.writeSack(h, maxBlocks);
+        }
+    }
+
     /** Text has come ahead of its turn and waits: each segment is acknowledged at once, RFC 5681 §4.2. */
     boolean hasEarly() {
         return early != null;

@@ -7,11 +7,11 @@ final class RttEstimator {
     /** (2.1), before any measurement. */
     static final long INITIAL_RTO = TimeUnit.SECONDS.toNanos(1);
 
-    /**
-     * (2.4) says SHOULD one second; Linux takes 200 ms. The link is memory, but the guest may be starved of a processor, and
-     * a timeout that was not a loss costs more than a late one.
-     */
-    static final long MIN_RTO = TimeUnit.MILLISECONDS.toNanos(400);
+    /** (2.4) says SHOULD one second; Linux takes 200 ms, and a guest may delay an acknowledgment by 40 ms or more. */
+    static final long MIN_RTO = TimeUnit.MILLISECONDS.toNanos(200);
+
+    /** RFC 8985 §7.2 has no floor; a guest that is starved of its processor for a moment has lost nothing. */
+    static final long MIN_PROBE_TIMEOUT = TimeUnit.MILLISECONDS.toNanos(50);
 
     /** (2.5): at least 60 s. */
     static final long MAX_RTO = TimeUnit.SECONDS.toNanos(60);
@@ -28,6 +28,11 @@ final class RttEstimator {
     /** Nanoseconds, with the current back-off. */
     long rto() {
         return Math.min(rto << Math.min(backoffs, 10), MAX_RTO);
+    }
+
+    /** PTO of RFC 8985 §7.2, never above {@link #rto}. */
+    long probeTimeout() {
+        return Math.min(Math.max(2 * srtt, MIN_PROBE_TIMEOUT), rto());
     }
 
     /** SRTT in nanoseconds, or -1 before the first measurement. */

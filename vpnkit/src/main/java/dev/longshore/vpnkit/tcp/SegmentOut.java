@@ -32,12 +32,16 @@ final class SegmentOut {
     }
 
     /** A SYN or SYN-ACK with our options. {@code windowScale}: -1 for none. */
-    boolean syn(TcpFlow f, int seq, int ack, int flags, int window, int windowScale) {
+    boolean syn(TcpFlow f, int seq, int ack, int flags, int window, int windowScale, boolean sackPermitted) {
         OutFrame frame = begin(f);
         ByteBuf h = frame.head();
         int at = h.writerIndex();
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
         TcpOptions.writeMss(h, ownMss(f.isV4()));
+        if (sackPermitted) {
+            TcpOptions.writeSackPermitted(h);
+        }
+        f.writeTimestamps(h);
         if (windowScale >= 0) {
             TcpOptions.writeWindowScale(h, windowScale);
         }
@@ -45,12 +49,17 @@ final class SegmentOut {
         return end(frame, at, f.remoteHi, f.remoteLo, f.guestHi, f.guestLo);
     }
 
-    /** A segment without text. */
+    /** A segment without text; an acknowledgment tells by SACK what has come ahead of its turn. */
     boolean control(TcpFlow f, int seq, int ack, int flags, int window) {
         OutFrame frame = begin(f);
         ByteBuf h = frame.head();
         int at = h.writerIndex();
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
+        f.writeTimestamps(h);
+        if (flags == TcpHeader.ACK) {
+            f.writeSack(h);
+        }
+        TcpHeader.finishHeader(h, at);
         return end(frame, at, f.remoteHi, f.remoteLo, f.guestHi, f.guestLo);
     }
 
@@ -67,6 +76,8 @@ final class SegmentOut {
         int sent = length == 0 ? 0 : queue.addTo(frame, from, length);
         int flags = sent == length ? TcpHeader.ACK | lastFlags : TcpHeader.ACK;
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
+        f.writeTimestamps(h);
+        TcpHeader.finishHeader(h, at);
         if (sent > mss) {
             if (f.isV4()) {
                 frame.gsoTcp4(mss, h.writerIndex());

@@ -2,6 +2,9 @@ package dev.longshore.vpnkit.tcp;
 
 import dev.longshore.packet.wire.Seq;
 import dev.longshore.packet.wire.TcpHeader;
+import dev.longshore.packet.wire.TcpOptions;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The send sequence space of one flow (RFC 9293 §3.3.1, Figure 2): what is sent, when it is sent again, and what the
@@ -15,11 +18,12 @@ import dev.longshore.packet.wire.TcpHeader;
  *                 SND.UNA               SND.NXT                  SND.MAX
  * </pre>
  *
- * After a timeout SND.NXT goes back to SND.UNA and everything is sent again as the window allows, unless an acknowledgment
- * shows that it had arrived; otherwise SND.NXT equals SND.MAX.
+ * With a guest that speaks SACK, the {@link Scoreboard} knows what is to be sent again; it exists while something is, and
+ * SND.NXT always equals SND.MAX. Without, after a timeout SND.NXT goes back to SND.UNA and everything is sent again as the
+ * window allows, unless an acknowledgment shows that it had arrived.
  *
- * <p>One timer, with three meanings: in flight (SND.UNA before SND.MAX), it retransmits; with nothing in flight and
- * something to send that no window allows, it probes; otherwise it is off.
+ * <p>One timer, with four meanings: in flight (SND.UNA before SND.MAX), it asks for the tail once (RFC 8985 §7), then
+ * retransmits; with nothing in flight and something to send that no window allows, it probes; otherwise it is off.
  */
 final class Sender {
     /** Nothing is left to do. */
@@ -57,6 +61,8 @@ final class Sender {
     private int scale;
     private int mss;
     private boolean finQueued;
+    private boolean sackPermitted;
+    private @Nullable Scoreboard board;
 
     private boolean resendFirst;
     private boolean probeDue;
@@ -71,6 +77,11 @@ final class Sender {
 
     private boolean timerOn;
     private long timerAt;
+    private boolean tailTimer; // the timer stands for a tail loss probe, not for a timeout
+    private boolean tailProbeDue;
+    private boolean tailProbed; // nothing was acknowledged since the last probe
+    private boolean timeoutDoubted; // one has fired, and the next echo tells whether something was lost
+    private int timeoutStamp;
 
     Sender(TcpFlow flow, SegmentOut out, int iss) {
         this.flow = flow;
@@ -88,10 +99,13 @@ final class Sender {
     /**
      * @param guestMss its option, or -1
      * @param windowScale its option if ours is sent too, else -1
+     * @param sack whether both ends speak SACK
+     * @param optionBytes of every segment with text, which the options for the MSS don't count (RFC 6691)
      */
-    void onSyn(int seq, int window, int guestMss, int windowScale, int ownMss) {
+    void onSyn(int seq, int window, int guestMss, int windowScale, int ownMss, boolean sack, int optionBytes) {
         int announced = guestMss < 0 ? (flow.isV4() ? 536 : 1220) : guestMss; // RFC 9293 §3.7.1 (MUST-15)
-        mss = Math.max(MIN_MSS, Math.min(announced, ownMss));
+        mss = Math.max(MIN_MSS, Math.min(announced, ownMss)) - optionBytes;
+        sackPermitted = sack;
         scale = Math.max(0, windowScale);
         sndWnd = window; // never scaled in a SYN
         maxWnd = window;
@@ -141,8 +155,22 @@ final class Sender {
         }
         mss = smaller;
         timing = false;
-        sndNxt = sndUna;
+        if (sackPermitted) {
+            congestion.repeat(sndMax);
+            board().allIsLost(sndMax);
+        } else {
+            sndNxt = sndUna;
+        }
         return true;
+    }
+
+    private Scoreboard board() {
+        Scoreboard b = board;
+        if (b == null) {
+            b = new Scoreboard(sndUna);
+            board = b;
+        }
+        return b;
     }
 
     /** Nothing is given after this: the FIN follows the queue. */
@@ -211,7 +239,7 @@ final class Sender {
         int wnd = window << scale;
         if (Seq.gt(ack, sndUna)) {
             advance(ack);
-        } else if (ack == sndUna && bare && wnd == sndWnd && sndMax != sndUna) {
+        } else if (ack == sndUna && bare && wnd == sndWnd && sndMax != sndUna && !sackPermitted) {
             if (congestion.onDuplicateAck(sndUna, sndMax, mss)) {
                 resendFirst = true;
             }
@@ -231,6 +259,78 @@ final class Sender {
         }
     }
 
+    /**
+     * The timestamp that an acknowledgment of something new echoes: before {@link #onAck}.
+     *
+     * @param nanos since it was sent; negative if it was not
+     */
+    void onEcho(int tsEcr, long nanos) {
+        if (timeoutDoubted
+                && tsEcr - timeoutStamp < 0) { // RFC 3522 §3.2, step (5): of what was sent before the timeout
+            congestion.undo(sndUna);
+            if (board != null) {
+                board.nothingIsLost();
+            }
+            flow.count(TcpCounter.TIMEOUTS_UNDONE);
+        }
+        timeoutDoubted = false;
+        if (!timing && nanos >= 0) {
+            rtt.measure(nanos); // what was sent twice: RFC 7323 §4.1; else our own clock is finer
+        }
+    }
+
+    /**
+     * What the same segment tells by SACK, after {@link #onAck}: RFC 6675 §5.
+     *
+     * @param ack its acknowledgment; an older one than SND.UNA tells nothing new, but does no harm
+     * @param at index of its first block in {@code b}
+     * @param forward whether it acknowledged something new
+     */
+    void onSack(ByteBuf b, int at, int blocks, boolean forward) {
+        if (!sackPermitted || sndUna == sndMax) {
+            return;
+        }
+        int fresh = 0;
+        for (int i = 0; i < Math.min(blocks, TcpOptions.MAX_SACK_BLOCKS); i++) {
+            int left = b.getInt(at + 8 * i);
+            if (Seq.gt(left, sndUna)) { // else a duplicate that it tells of: RFC 2883
+                fresh += board().add(left, b.getInt(at + 8 * i + 4), sndMax);
+            }
+        }
+        Scoreboard known = board;
+        if (known == null || fresh == 0) {
+            return;
+        }
+        if (tailProbed) {
+            known.allBelowIsLost(); // the probe arrived, and it was the last: RFC 8985 §7.4
+        }
+        boolean third = !forward && congestion.onDuplicateSack();
+        if (third && !congestion.isRepairing(sndUna)) {
+            known.firstIsLost();
+        }
+        judge(known);
+    }
+
+    private void judge(Scoreboard known) {
+        known.judge(mss, sndMax);
+        if (known.isFirstLost() && !congestion.isRepairing(sndUna)) {
+            congestion.lose(sndUna, sndMax, mss);
+            known.beginRecovery(sndMax);
+            resendFirst = true; // step (4.3): whatever is in flight
+        }
+    }
+
+    /** SND.UNA has moved. */
+    private void advanceBoard(Scoreboard known) {
+        known.advance(sndUna, sndMax);
+        if (known.isEmpty() && !congestion.isRepairing(sndUna)) {
+            board = null;
+            resendFirst = false;
+        } else {
+            judge(known);
+        }
+    }
+
     private void advance(int ack) {
         int acked = Seq.distance(sndUna, ack);
         int text = Math.max(0, Math.min(Seq.distance(queueStart, ack), queue.bytes()));
@@ -245,14 +345,20 @@ final class Sender {
         sndUna = ack;
         sndNxt = Seq.max(sndNxt, ack);
         retries = 0;
+        tailProbed = false;
         rtt.onProgress();
-        if (congestion.onAck(acked, sndUna, sndMax, mss)) {
+        if (sackPermitted) {
+            congestion.onAckWithSack(acked, sndUna, mss);
+            if (board != null) {
+                advanceBoard(board);
+            }
+        } else if (congestion.onAck(acked, sndUna, sndMax, mss)) {
             resendFirst = true;
         }
         if (sndUna == sndMax) {
             timerOn = false;
         } else {
-            startTimer(rtt.rto()); // RFC 6298 (5.3)
+            startRetransmission(); // RFC 6298 (5.3)
         }
     }
 
@@ -280,13 +386,20 @@ final class Sender {
 
     /** Sends text and FIN as windows and link allow, up to about {@code quantum} bytes. */
     int output(int quantum) {
-        if (resendFirst) {
+        if (resendFirst && board == null) {
             if (!resendFirst()) {
                 return BLOCKED;
             }
             resendFirst = false;
         }
-        int result = outputNew(quantum);
+        if (tailProbeDue) {
+            if (!sendTailProbe()) {
+                return BLOCKED;
+            }
+            tailProbeDue = false;
+        }
+        Scoreboard known = board;
+        int result = known == null ? outputNew(quantum) : outputRepair(known, quantum);
         if (result != BLOCKED) {
             settleTimer();
         }
@@ -316,6 +429,93 @@ final class Sender {
         return DONE;
     }
 
+    /** What is lost first, then what is new, as far as the pipe has room: RFC 6675 §5, step (C), and NextSeg. */
+    private int outputRepair(Scoreboard known, int quantum) {
+        int left = quantum;
+        int pipe = known.pipe(sndMax);
+        while (pipe == 0 || resendFirst || congestion.cwnd() - pipe >= mss) {
+            if (left <= 0) {
+                return MORE;
+            }
+            resendFirst = false;
+            int sent;
+            if (known.findLost()) {
+                sent = sendAgain(known);
+            } else if (isNewSendable(pipe)) {
+                sent = sendNew(pipe);
+            } else if (congestion.isRecovering() && known.findHole()) {
+                sent = sendAgain(known);
+            } else if (congestion.isRecovering() && known.findRescue(sndMax, mss)) {
+                sent = sendRescue(known);
+            } else {
+                break;
+            }
+            if (sent < 0) {
+                resendFirst = pipe > 0;
+                return BLOCKED;
+            }
+            if (sent == 0) {
+                break; // beyond what the guest allows now
+            }
+            left -= Math.max(sent, mss);
+            pipe = known.pipe(sndMax);
+        }
+        return DONE;
+    }
+
+    private boolean isNewSendable(int pipe) {
+        int unsent = queue.bytes() - Seq.distance(queueStart, sndNxt);
+        int usable = usable(pipe);
+        return hasUnsent() && (sendable(unsent, usable) > 0 || (finQueued && unsent == 0 && usable > 0));
+    }
+
+    private int usable(int pipe) {
+        return Math.min(Seq.distance(sndNxt, sndUna + sndWnd), congestion.cwnd() - pipe);
+    }
+
+    /** -1 if the link has no room, else bytes of sequence space. */
+    private int sendNew(int pipe) {
+        int unsent = queue.bytes() - Seq.distance(queueStart, sndNxt);
+        int usable = usable(pipe);
+        int len = Math.max(0, sendable(unsent, usable));
+        int before = sndMax;
+        boolean fin = finQueued && len == unsent && usable > len;
+        int sent = send(sndNxt, len, fin, len == unsent);
+        overrideDue = overrideDue && sent < 0;
+        return sent < 0 ? -1 : Seq.distance(before, sndMax);
+    }
+
+    /** The hole that the scoreboard found, at most one segment of it: -1 if the link has no room, 0 if the guest allows nothing. */
+    private int sendAgain(Scoreboard known) {
+        int seq = known.foundAt;
+        int bytes = sendOnceMore(seq, known.foundBytes);
+        if (bytes > 0) {
+            known.onSentAgain(seq + bytes, sndMax);
+        }
+        return bytes;
+    }
+
+    private int sendRescue(Scoreboard known) {
+        int bytes = sendOnceMore(known.foundAt, known.foundBytes);
+        if (bytes > 0) {
+            known.onRescue(congestion.recoveryPoint());
+        }
+        return bytes;
+    }
+
+    /** A window that was taken back must not end in silence: one segment is allowed always. */
+    private int sendOnceMore(int seq, int missing) {
+        int allowed = Seq.distance(seq, sndUna + Math.max(sndWnd, mss));
+        int space = Math.min(Math.min(missing, mss), allowed);
+        if (space <= 0) {
+            return 0;
+        }
+        int text = Math.min(space, Seq.distance(seq, finSeq()));
+        boolean fin = finQueued && seq + text == finSeq() && missing > text;
+        int sent = send(seq, text, fin, seq + text == finSeq());
+        return sent < 0 ? -1 : sent + (fin && sent == text ? 1 : 0);
+    }
+
     /** How much of {@code unsent} bytes goes into the next segment; 0 or less: nothing, for the time being. */
     private int sendable(int unsent, int usable) {
         int len = Math.min(Math.min(unsent, usable), out.maxPayload(flow.isV4(), mss));
@@ -329,12 +529,22 @@ final class Sender {
         return silly && !overrideDue ? 0 : len;
     }
 
+    /** The last segment in flight again, so that the guest tells of what is missing before it: RFC 8985 §7.3. False if no room. */
+    private boolean sendTailProbe() {
+        if (board != null || sndUna == sndMax) {
+            return true; // the guest has answered meanwhile
+        }
+        int seq = Seq.max(sndUna, sndMax - mss);
+        flow.count(TcpCounter.TAIL_PROBES);
+        return sendOnceMore(seq, Seq.distance(seq, sndMax)) >= 0;
+    }
+
     /** The segment that the guest is missing, once more. */
     private boolean resendFirst() {
         if (sndUna == sndMax || !isSynAcked()) {
             return true;
         }
-        int len = Math.min(queue.bytes(), mss);
+        int len = Math.min(Math.min(queue.bytes(), mss), inFlight());
         boolean fin = finQueued && len == queue.bytes() && Seq.gt(sndMax, finSeq());
         return send(sndUna, len, fin, len == queue.bytes()) >= 0;
     }
@@ -359,10 +569,10 @@ final class Sender {
         if (seq == sndNxt) {
             sndNxt = end;
         }
-        boolean first = sndUna == sndMax;
+        int before = inFlight();
         sndMax = Seq.max(sndMax, end);
-        if (first || !timerOn) {
-            startTimer(rtt.rto()); // RFC 6298 (5.1)
+        if (before == 0 || !timerOn || (before <= mss && inFlight() > mss)) {
+            startRetransmission(); // RFC 6298 (5.1), RFC 8985 §7.2
         }
         return sent;
     }
@@ -393,7 +603,18 @@ final class Sender {
 
     // ---- the timer
 
+    /**
+     * RFC 6298; before it, once, RFC 8985 §7.2. A single segment's acknowledgment may be delayed; while something is missing, none
+     * is.
+     */
+    private void startRetransmission() {
+        boolean tail = sackPermitted && !tailProbed && retries == 0 && (board != null || inFlight() > mss);
+        startTimer(tail ? rtt.probeTimeout() : rtt.rto());
+        tailTimer = tail;
+    }
+
     private void startTimer(long delay) {
+        tailTimer = false;
         timerOn = true;
         timerAt = flow.now() + delay;
         flow.wakeBy(timerAt);
@@ -423,6 +644,10 @@ final class Sender {
             startTimer(rtt.rto()); // the guest takes no packets at all: that is no loss
             return true;
         }
+        if (tailTimer) {
+            onTailTimer();
+            return true;
+        }
         if (++retries > (isSynAcked() ? MAX_RETRIES : MAX_SYN_RETRIES)) {
             return false;
         }
@@ -432,18 +657,50 @@ final class Sender {
         } else {
             flow.count(TcpCounter.TIMEOUTS);
             if (isSynAcked()) {
-                congestion.onTimeout(retries == 1, sndUna, sndMax, mss);
+                onLossTimeout();
+            } else {
+                sndNxt = sndUna;
             }
             timing = false;
-            sndNxt = sndUna;
-            resendFirst = sndWnd < mss && isSynAcked(); // a window that was taken back must not end in silence
         }
         rtt.backOff();
         startTimer(rtt.rto());
         return true;
     }
 
+    /** Nothing has been heard for two round trips: ask for the tail, or send again what was to repair a loss. */
+    private void onTailTimer() {
+        tailProbed = true;
+        Scoreboard known = board;
+        if (known != null) {
+            known.sendAgain(sndMax);
+        } else {
+            tailProbeDue = sndUna != sndMax;
+        }
+        startTimer(rtt.rto());
+    }
+
+    private void onLossTimeout() {
+        congestion.onTimeout(retries == 1, sndUna, sndMax, mss);
+        if (retries == 1 && flow.hasTimestamps()) {
+            timeoutDoubted = true;
+            timeoutStamp = flow.stamp();
+        }
+        if (sackPermitted) {
+            Scoreboard known = board();
+            if (known.isReneged()) {
+                known.forgetRanges();
+            }
+            known.allIsLost(sndMax);
+        } else {
+            sndNxt = sndUna;
+            resendFirst = sndWnd < mss; // a window that was taken back must not end in silence
+        }
+    }
+
     void release() {
+        board = null;
+        resendFirst = false;
         queue.releaseAll();
         timerOn = false;
     }
@@ -455,6 +712,8 @@ final class Sender {
         assert !isSynAcked() || isFinAcked() || queueStart == sndUna : "queue starts at " + queueStart;
         assert sndUna == sndMax || timerOn || sndNxt == iss : "in flight without a timer";
         assert queue.checkInvariants();
+        assert !sackPermitted || !isSynAcked() || sndNxt == sndMax : "SND.NXT has gone back";
+        assert board == null || board.checkInvariants(sndUna, sndMax);
         return true;
     }
 

@@ -27,9 +27,13 @@ public enum TcpCounter implements Counted {
             "Text there was no memory for: the host takes too little."),
     SEGMENTS_FROM_GUEST("vpnkit.tcp.segments", "direction=fromGuest", "Segments from the guest, good or bad."),
     UNACCEPTABLE("vpnkit.tcp.segments.unacceptable", "", "Segments outside the window, answered by an ACK."),
+    OLD_TIMESTAMPS(
+            "vpnkit.tcp.segments.old", "", "Segments with a timestamp from the past (PAWS), answered by an ACK."),
     OUT_OF_ORDER("vpnkit.tcp.segments.out.of.order", "", "Segments ahead of their turn, or filling a gap."),
     RETRANSMITTED("vpnkit.tcp.segments.retransmitted", "", "Segments sent again after a timeout or duplicate ACKs."),
     TIMEOUTS("vpnkit.tcp.timeouts", "", "Times the retransmission timer fired."),
+    TIMEOUTS_UNDONE("vpnkit.tcp.timeouts.undone", "", "Timeouts after which timestamps showed that nothing was lost."),
+    TAIL_PROBES("vpnkit.tcp.tail.probes", "", "Last segments sent again to learn what is missing, RFC 8985 §7."),
     PROBES("vpnkit.tcp.probes", "", "Zero-window and keep-alive probes."),
     RESETS_TO_GUEST("vpnkit.tcp.resets", "direction=toGuest", "RST segments sent."),
     CHALLENGES("vpnkit.tcp.challenges", "", "Challenge ACKs, RFC 5961."),

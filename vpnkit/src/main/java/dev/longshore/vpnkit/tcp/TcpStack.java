@@ -76,6 +76,7 @@ public final class TcpStack implements TransportInput {
     private final ArrayDeque<TcpFlow> timeWaits = new ArrayDeque<>();
     private final Runnable workTask = this::workNow;
     private final Orphans orphans;
+    private final long startedAt;
     private int dials;
     private long keptForHost; // at most: exact when it was counted last, grown since
     private long countedAt;
@@ -110,8 +111,9 @@ public final class TcpStack implements TransportInput {
         this.timers = new Timers(loop, clock);
         this.initialSequence = new InitialSequence(random, clock);
         this.flows = new FlowTable<>(random.nextLong());
-        this.challengeSecond = clock.getAsLong();
-        this.countedAt = challengeSecond - RECOUNT_NANOS;
+        this.startedAt = clock.getAsLong();
+        this.challengeSecond = startedAt;
+        this.countedAt = startedAt - RECOUNT_NANOS;
         this.orphans = new Orphans(timers);
     }
 
@@ -176,14 +178,14 @@ public final class TcpStack implements TransportInput {
 
     /**
      * A SYN that begins a new connection on the addresses of an old one: in TIME-WAIT with a higher number (RFC 9293 §3.10.7.4,
-     * MAY-2), or instead of one that we have not answered.
+     * MAY-2) or a later timestamp (RFC 6191), or instead of one that we have not answered.
      */
     private static boolean isNewSyn(TcpFlow flow, ByteBuf b, int at) {
         if (!isSyn(b, at)) {
             return false;
         }
         int seq = TcpHeader.seq(b, at);
-        return (flow.state() == TcpState.TIME_WAIT && Seq.gt(seq, flow.rcvNxt()))
+        return (flow.state() == TcpState.TIME_WAIT && (Seq.gt(seq, flow.rcvNxt()) || flow.isBefore(b, at)))
                 || (flow.state() == TcpState.LISTEN && seq != flow.irs());
     }
 
@@ -460,6 +462,13 @@ public final class TcpStack implements TransportInput {
 
     SegmentOut out() {
         return out;
+    }
+
+    Timestamps newTimestamps(TcpFlow f) {
+        return new Timestamps(
+                startedAt,
+                initialSequence.timestampOffset(
+                        f.guestHi, f.guestLo, f.guestPort, f.remoteHi, f.remoteLo, f.remotePort));
     }
 
     Timers timers() {

@@ -8,6 +8,7 @@ import static dev.longshore.packet.wire.TcpHeader.SYN;
 
 import dev.longshore.packet.wire.Seq;
 import dev.longshore.testkit.TcpGuest;
+import dev.longshore.testkit.TcpGuestOptions;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A guest's TCP that is simple enough to be right: everything is repeated from the oldest unacknowledged byte after a fixed
- * time, every segment with text is acknowledged at once, what is early is kept as it came. It knows nothing of the stack's
- * own code but the wire format.
+ * time, every segment with text is acknowledged at once, what is early is kept as it came, and told by SACK if it speaks
+ * that. It knows nothing of the stack's own code but the wire format, and checks what RFC 2018 and 7323 let it check.
  */
 final class ModelGuest {
     private static final int MSS = 1000;
@@ -32,7 +33,14 @@ final class ModelGuest {
     private final byte[] toSend;
     private final byte[] received;
     private final boolean[] have;
+    private final boolean sack;
+    private final boolean stamps;
+    private int lastAt; // position of the segment that came last
+    private int stampToEcho;
+    private int lastStamp;
+    private boolean stamped;
     private final int iss;
+    private final long startedAt;
     private int receivedBytes;
     private int irs;
     private boolean synAcked;
@@ -46,7 +54,14 @@ final class ModelGuest {
     private @Nullable ScheduledFuture<?> timer;
 
     ModelGuest(TcpBench bench, int port, byte[] toSend, int expected, Random random) {
+        this(bench, port, toSend, expected, random, false, false);
+    }
+
+    ModelGuest(TcpBench bench, int port, byte[] toSend, int expected, Random random, boolean sack, boolean stamps) {
+        this.sack = sack;
+        this.stamps = stamps;
         this.bench = bench;
+        this.startedAt = bench.loop.clock().nanos();
         this.wire = new TcpGuest(bench.guestEnd, port, TcpBench.REMOTE, TcpBench.REMOTE_PORT);
         this.toSend = toSend;
         this.received = new byte[expected + 1];
@@ -62,7 +77,10 @@ final class ModelGuest {
 
     private void sendSyn() {
         wire.window(0xFFFF);
-        wire.sendsSyn(iss, MSS, SCALE);
+        TcpGuestOptions options = TcpGuestOptions.NONE.withMss(MSS).withWindowScale(SCALE);
+        options = sack ? options.withSackPermitted() : options;
+        options = stamps ? options.withTimestamps(clock(), 0) : options;
+        wire.sends(SYN, iss, 0, options);
         restartTimer();
     }
 
@@ -116,9 +134,80 @@ final class ModelGuest {
         return irs + 1 + receivedBytes + (passed ? 1 : 0);
     }
 
+    /** Wraps soon. */
+    private int clock() {
+        return Integer.MAX_VALUE - 100 + (int) ((bench.loop.clock().nanos() - startedAt) / 1_000_000);
+    }
+
     private void segment(int flags, int seq, byte[] payload) {
         wire.window(ourWindow >> SCALE);
-        wire.sends(flags, seq, rcvNxt(), payload);
+        TcpGuestOptions options = TcpGuestOptions.NONE;
+        if (stamps) {
+            options = options.withTimestamps(clock(), stampToEcho);
+        }
+        if (sack && payload.length == 0) {
+            options = options.withSack(blocks());
+        }
+        wire.sends(flags, seq, rcvNxt(), options, payload);
+    }
+
+    /** RFC 2018 §4: first the block with the segment that came last; if it was a duplicate, RFC 2883 has it first too. */
+    private List<TcpGuestOptions.Block> blocks() {
+        List<TcpGuestOptions.Block> blocks = new ArrayList<>();
+        if (lastAt >= receivedBytes && lastAt < have.length && have[lastAt]) {
+            blocks.add(run(lastAt));
+        } else if (lastAt < receivedBytes && random.nextInt(4) == 0) {
+            blocks.add(new TcpGuestOptions.Block(irs + 1 + lastAt, irs + 1 + lastAt + 1));
+        }
+        for (int i = receivedBytes; i < have.length && blocks.size() < (stamps ? 3 : 4); i++) {
+            if (have[i] && !have[i - 1]) {
+                TcpGuestOptions.Block block = run(i);
+                if (!blocks.contains(block)) {
+                    blocks.add(block);
+                }
+                i = block.right() - irs - 1;
+            }
+        }
+        return blocks;
+    }
+
+    private TcpGuestOptions.Block run(int inside) {
+        int from = inside;
+        int to = inside;
+        while (from > 0 && have[from - 1]) {
+            from--;
+        }
+        while (to < have.length && have[to]) {
+            to++;
+        }
+        return new TcpGuestOptions.Block(irs + 1 + from, irs + 1 + to);
+    }
+
+    private void checkOptions(TcpGuest.Segment s) {
+        if (s.has(RST)) {
+            return;
+        }
+        TcpGuestOptions options = s.options();
+        if (options.timestamps() != stamps || (!sack && !options.sack().isEmpty())) {
+            failure = "options not agreed: " + s;
+        }
+        for (TcpGuestOptions.Block block : options.sack()) {
+            boolean sane = Seq.gt(block.left(), s.ack())
+                    && Seq.lt(block.left(), block.right())
+                    && Seq.le(block.right(), finSeq());
+            if (!sane) {
+                failure = "impossible SACK block: " + s;
+            }
+        }
+        if (stamps) {
+            if (!stamped || options.tsVal() - lastStamp > 0) {
+                lastStamp = options.tsVal();
+            }
+            if (!stamped || Seq.le(s.seq(), rcvNxt())) {
+                stampToEcho = options.tsVal();
+            }
+            stamped = true;
+        }
     }
 
     /** Takes the frames the guest has received. */
@@ -129,6 +218,7 @@ final class ModelGuest {
     }
 
     private void on(TcpGuest.Segment s) {
+        checkOptions(s);
         if (s.has(RST) && isDone()) {
             return; // a late duplicate of ours met no flow any more
         }
@@ -182,6 +272,9 @@ final class ModelGuest {
     private void onText(TcpGuest.Segment s) {
         byte[] text = s.payload();
         int at = Seq.distance(irs + 1, s.seq());
+        if (text.length > 0) {
+            lastAt = Math.max(0, at);
+        }
         for (int i = 0; i < text.length; i++) {
             int p = at + i;
             if (p < 0) {

@@ -57,11 +57,11 @@ class ReassemblyTest {
 
     @Test
     void tooManyPieces_areDropped() {
-        for (int i = 0; i < Reassembly.MAX_PIECES; i++) {
+        for (int i = 0; i < Reassembly.MAX_SMALL_PIECES; i++) {
             assertThat(add(i * 2, "x")).isTrue();
         }
         assertThat(add(1000, "x")).isFalse();
-        assertThat(reassembly.count()).isEqualTo(Reassembly.MAX_PIECES);
+        assertThat(reassembly.count()).isEqualTo(Reassembly.MAX_SMALL_PIECES);
         reassembly.clear();
         assertThat(reassembly.isEmpty()).isTrue();
     }

@@ -23,7 +23,8 @@ import java.util.Random;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Segments of an established flow cost no heap memory. */
 class TcpAllocationTest {
@@ -123,14 +124,16 @@ class TcpAllocationTest {
         public void abort() {}
     }
 
-    @Test
-    void establishedFlow_bothWays_allocatesNothing() throws Exception {
-        FutureTask<Long> run = new FutureTask<>(() -> new Run().leastOfSomeRounds());
+    @ParameterizedTest(name = "timestamps and SACK {0}")
+    @ValueSource(booleans = {false, true})
+    void establishedFlow_bothWays_allocatesNothing(boolean modern) throws Exception {
+        FutureTask<Long> run = new FutureTask<>(() -> new Run(modern).leastOfSomeRounds());
         new FastThreadLocalThread(run).start(); // as an event loop's: Netty recycles the slices of buffers on these
         assertThat(run.get()).isZero();
     }
 
     private static final class Run {
+        private final boolean modern;
         private final VirtualLoop loop = new VirtualLoop();
         private final CountingOutput output = new CountingOutput();
         private final TcpStack stack = new TcpStack(
@@ -147,6 +150,25 @@ class TcpAllocationTest {
         private final ByteBuf chunk =
                 PooledByteBufAllocator.DEFAULT.directBuffer(4000).writeZero(4000);
 
+        Run(boolean modern) {
+            this.modern = modern;
+        }
+
+        private void header(ByteBuf b, int seq, int ack, int flags) {
+            b.clear();
+            TcpHeader.write(b, 80, 999, seq, ack, flags, 0xFFFF);
+            if (modern) {
+                TcpOptions.writeTimestamps(b, 7, 7);
+            }
+            if ((flags & TcpHeader.SYN) != 0) {
+                TcpOptions.writeWindowScale(b, 8);
+                if (modern) {
+                    TcpOptions.writeSackPermitted(b);
+                }
+            }
+            TcpHeader.finishHeader(b, 0);
+        }
+
         long leastOfSomeRounds() {
             TcpFlow flow = Objects.requireNonNull(stack.newFlowIntoGuest(GUEST, 80, REMOTE, 999));
             Sink sink = new Sink();
@@ -154,9 +176,7 @@ class TcpAllocationTest {
             flow.attach(sink);
             loop.runDue();
             int iss = output.seq;
-            TcpHeader.write(segment, 80, 999, 0, iss + 1, TcpHeader.SYN | TcpHeader.ACK, 0xFFFF);
-            TcpOptions.writeWindowScale(segment, 8);
-            TcpHeader.finishHeader(segment, 0);
+            header(segment, 0, iss + 1, TcpHeader.SYN | TcpHeader.ACK);
             arrives(segment);
             assertThat(flow.state()).isEqualTo(TcpState.ESTABLISHED);
 
@@ -184,13 +204,11 @@ class TcpAllocationTest {
             int seq = from;
             for (int i = 0; i < SEGMENTS; i++) {
                 flow.fromHost(chunk.retain());
-                segment.clear();
-                TcpHeader.write(segment, 80, 999, seq, flow.sndMax(), TcpHeader.ACK, 0xFFFF);
+                header(segment, seq, flow.sndMax(), TcpHeader.ACK);
                 segment.writerIndex(segment.writerIndex() + 1000);
                 arrives(segment);
                 seq += 1000;
-                ackSegment.clear();
-                TcpHeader.write(ackSegment, 80, 999, seq, flow.sndMax(), TcpHeader.ACK, 0xFFFF);
+                header(ackSegment, seq, flow.sndMax(), TcpHeader.ACK);
                 arrives(ackSegment);
             }
             return seq;

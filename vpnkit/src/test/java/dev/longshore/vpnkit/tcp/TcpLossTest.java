@@ -41,11 +41,11 @@ class TcpLossTest {
         host.sends("lost");
         bench.run();
         guest.receives(ACK, bench.iss + 1, 0, "lost");
-        bench.advance(Duration.ofMillis(399));
+        bench.advance(Duration.ofMillis(199));
         guest.receivesNothing();
         bench.advance(Duration.ofMillis(2));
         guest.receives(ACK, bench.iss + 1, 0, "lost");
-        bench.advance(Duration.ofMillis(798));
+        bench.advance(Duration.ofMillis(398));
         guest.receivesNothing();
         bench.advance(Duration.ofMillis(2));
         guest.receives(ACK, bench.iss + 1, 0, "lost");
@@ -64,7 +64,7 @@ class TcpLossTest {
     @Test
     void timeout_sendsOneSegmentThenGrows() {
         tenInFlight();
-        bench.advance(Duration.ofMillis(401));
+        bench.advance(Duration.ofMillis(201));
         assertThat(guest.receives().seq()).isEqualTo(bench.iss + 1);
         guest.receivesNothing();
         acks(1);
@@ -82,7 +82,7 @@ class TcpLossTest {
     @Test
     void lateAckOfEverything_stopsTheRepetition() {
         tenInFlight();
-        bench.advance(Duration.ofMillis(401));
+        bench.advance(Duration.ofMillis(201));
         bench.guestEnd.clearReceived();
         acks(10);
         guest.receivesNothing();
@@ -167,7 +167,7 @@ class TcpLossTest {
         host.sends(data);
         bench.run();
         assertThat(guest.receives().payload()).hasSize(10 * MSS);
-        bench.advance(Duration.ofMillis(401));
+        bench.advance(Duration.ofMillis(201));
         assertThat(guest.receives().payload()).hasSize(MSS);
     }
 
