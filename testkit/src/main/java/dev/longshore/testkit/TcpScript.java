@@ -104,7 +104,7 @@ public final class TcpScript {
         } else if (what.startsWith("gw>")) {
             receives(segment(what.substring(3).strip()));
         } else if (what.startsWith("host ")) {
-            host.does(what.substring(5).split(" +"));
+            host.does(what.substring(5).split(" +", -1));
             loop.runDue();
         } else if (!what.isEmpty()) {
             throw new IllegalArgumentException(line);
@@ -152,8 +152,8 @@ public final class TcpScript {
 
     private TcpGuestOptions options(String text, int sackBase, int valBase, int ecrBase) {
         TcpGuestOptions options = TcpGuestOptions.NONE;
-        for (String option : text == null || text.isBlank() ? new String[0] : text.split(",")) {
-            String[] w = option.strip().split(" +");
+        for (String option : text == null || text.isBlank() ? new String[0] : text.split(",", -1)) {
+            String[] w = option.strip().split(" +", -1);
             options = switch (w[0]) {
                 case "mss" -> options.withMss(number(w[1]));
                 case "wscale" -> options.withWindowScale(number(w[1]));
@@ -169,7 +169,7 @@ public final class TcpScript {
     private static List<TcpGuestOptions.Block> blocks(String[] words, int base) {
         List<TcpGuestOptions.Block> blocks = new ArrayList<>();
         for (int i = 1; i < words.length; i++) {
-            String[] edges = words[i].split(":");
+            String[] edges = words[i].split(":", 2);
             blocks.add(new TcpGuestOptions.Block(base + number(edges[0]), base + number(edges[1])));
         }
         return blocks;

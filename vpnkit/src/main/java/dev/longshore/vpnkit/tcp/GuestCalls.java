@@ -60,7 +60,7 @@ public final class GuestCalls {
             return;
         }
         flow.openIntoGuest(null);
-        flow.attach(HostChannel.attach(host, flow, stack::bufferBytes));
+        flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
     }
 
     /** See {@link dev.longshore.vpnkit.flow.GuestConnector#connectTcp}. */

@@ -3,6 +3,7 @@ package dev.longshore.vpnkit.tcp;
 import dev.longshore.packet.wire.Seq;
 import dev.longshore.vpnkit.flow.HostSide;
 import io.netty.buffer.ByteBuf;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +27,15 @@ final class Receiver {
     /** The field of a SYN is never scaled, RFC 7323 §2.2. */
     private static final int MAX_UNSCALED = 0xFFFF;
 
+    /** What a flow may use at once: enough for a gigabit a second and 8 ms. */
+    private static final int FIRST_BUFFER = 1 << 20;
+
+    private static final long ROUND = TimeUnit.MILLISECONDS.toNanos(250);
+
     private final int mss;
+    private int growth = FIRST_BUFFER;
+    private long roundBegan;
+    private long bytesThen;
     private int irs;
     private int rcvNxt;
     private int edge;
@@ -84,6 +93,25 @@ final class Receiver {
         int field = Math.min(syn ? allowed : allowed >>> scale, MAX_UNSCALED);
         edge = Seq.max(edge, rcvNxt + (syn ? field : field << scale));
         return field;
+    }
+
+    /** Bytes that this flow makes use of, if there is the memory: its window follows this. */
+    int growth() {
+        return growth;
+    }
+
+    /**
+     * More text has come: a flow that moves twice its buffer in a quarter of a second, to a host that takes it, gets twice as
+     * much.
+     */
+    void grow(long now, int heldByHost) {
+        if (bytes - bytesThen >= 2L * growth) {
+            if (now - roundBegan < ROUND && heldByHost < growth / 2 && growth < Memory.MAX_BUFFER) {
+                growth *= 2;
+            }
+            roundBegan = now;
+            bytesThen = bytes;
+        }
     }
 
     /** Silly window avoidance, RFC 9293 §3.8.6.2.2: small openings are not told. */

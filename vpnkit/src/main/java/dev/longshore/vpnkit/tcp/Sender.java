@@ -282,7 +282,6 @@ final class Sender {
     /**
      * What the same segment tells by SACK, after {@link #onAck}: RFC 6675 §5.
      *
-     * @param ack its acknowledgment; an older one than SND.UNA tells nothing new, but does no harm
      * @param at index of its first block in {@code b}
      * @param forward whether it acknowledged something new
      */

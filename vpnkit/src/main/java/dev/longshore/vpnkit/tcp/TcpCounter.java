@@ -18,6 +18,7 @@ public enum TcpCounter implements Counted {
     ENDED_BUG("vpnkit.tcp.flows.ended", "reason=bug", "Ended by a bug of ours; the log has it."),
     SYNS_OVER_DIAL_LIMIT(
             "vpnkit.packets.dropped", "layer=tcp,reason=dials", "SYNs not answered: too many dials are under way."),
+    DIALS_EVICTED("vpnkit.tcp.dials.evicted", "", "Dials given up after some seconds, for others, at the limit."),
     SYNS_OVER_FLOW_LIMIT("vpnkit.packets.dropped", "layer=tcp,reason=flows", "SYNs not answered: too many flows."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=tcp,reason=header", "Segments with impossible lengths."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=tcp,reason=checksum", "Segments with a wrong checksum."),

@@ -404,12 +404,13 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             abort(new FlowEnd.HostGone()); // §3.10.7.4 has no such case; RFC 9293 §3.6.1, second paragraph, does
             return;
         }
-        if (text > 0 && !stack.mayKeep(to.held() + receiver.earlyBytes(), text)) {
+        if (text > 0 && !stack.memory().mayKeep(to.held() + receiver.earlyBytes(), text)) {
             count(TcpCounter.DROPPED_MEMORY); // as if lost on the way: the guest sends it again
             return;
         }
         boolean early = receiver.hasEarly() || seq != receiver.rcvNxt();
         long before = receiver.bytes;
+        receiver.grow(heardAt, to.held());
         boolean finNow = receiver.onText(b, at + header, text, seq, fin, to);
         flushDue = true;
         countBytes(TcpCounter.BYTES_FROM_GUEST, (int) (receiver.bytes - before));
@@ -457,7 +458,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         }
         sender.queue.add(data);
         account();
-        if (stack.isOverfull(sender.queue.footprint())) {
+        if (stack.memory().isOverfull(sender.queue.footprint())) {
             abort(new FlowEnd.Evicted());
             return;
         }
@@ -467,8 +468,17 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     /** Tells the stack what this flow keeps for the guest. */
     private void account() {
         int footprint = sender.queue.footprint();
-        stack.onKeptForGuest(footprint - accounted);
+        stack.memory().onKeptForGuest(footprint - accounted);
         accounted = footprint;
+    }
+
+    /** What the host's side may hold for a slow remote, now. */
+    int bufferForHost() {
+        return stack.memory().forHost(receiver.growth());
+    }
+
+    long openedAt() {
+        return openedAt;
     }
 
     @Override
@@ -478,7 +488,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
 
     /** Twice the guest's window keeps it full; a share of the whole keeps memory bounded. */
     private int sendBuffer() {
-        return (int) Math.min(Math.max(2L * sender.sndWnd(), 64 << 10), stack.bufferBytesToGuest());
+        return (int) Math.min(
+                Math.max(2L * sender.sndWnd(), 64 << 10), stack.memory().forGuest());
     }
 
     /** Back-pressure, with a gap between off and on. */
@@ -554,7 +565,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         boolean answer = state == TcpState.SYN_RECEIVED;
         int flags = answer ? TcpHeader.SYN | TcpHeader.ACK : TcpHeader.SYN;
         int windowScale = !answer || scaled ? Receiver.OUR_SCALE : -1;
-        int window = answer ? receiver.window(room(), true) : Math.min(stack.bufferBytes(), 0xFFFF);
+        int window = answer ? receiver.window(room(), true) : Math.min(bufferForHost(), 0xFFFF);
         int ack = answer ? receiver.rcvNxt() : 0;
         if (!out.syn(this, sender.sndUna(), ack, flags, window, windowScale, sackPermitted)) {
             return Sender.BLOCKED;
@@ -736,7 +747,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         }
         state = next;
         switch (next) {
-            case LISTEN -> stack.onDialBegun();
+            case LISTEN -> stack.onDialBegun(this);
             case TIME_WAIT -> {
                 sender.release();
                 account();

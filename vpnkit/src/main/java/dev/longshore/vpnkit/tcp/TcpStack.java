@@ -47,16 +47,8 @@ import org.slf4j.LoggerFactory;
 public final class TcpStack implements TransportInput {
     private static final Logger log = LoggerFactory.getLogger(TcpStack.class);
 
-    private static final int MIN_BUFFER = 64 << 10;
-    private static final int MAX_BUFFER = 1 << 20;
-
-    /** What a flow may keep however many there are, so that none is starved by the others. */
-    private static final int LEAST_SHARE = 4 << 10;
-
-    /** Counting walks over all flows. */
-    private static final long RECOUNT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
-
-    private static final int MIN_TIME_WAITS = 64;
+    /** Nearly every connection is there by then: one that takes longer makes room for others. */
+    private static final long DIAL_GRACE = TimeUnit.SECONDS.toNanos(3);
 
     /** RFC 5961 §7: a limit for challenge ACKs. */
     private static final int CHALLENGES_PER_SECOND = 100;
@@ -73,14 +65,13 @@ public final class TcpStack implements TransportInput {
     private final InitialSequence initialSequence;
     private final FlowTable<TcpFlow> flows;
     private final ArrayDeque<TcpFlow> working = new ArrayDeque<>();
-    private final ArrayDeque<TcpFlow> timeWaits = new ArrayDeque<>();
+    private final Waiting timeWaits = new Waiting(TcpState.TIME_WAIT);
+    private final Waiting dialed = new Waiting(TcpState.LISTEN);
+    private final Memory memory;
     private final Runnable workTask = this::workNow;
     private final Orphans orphans;
     private final long startedAt;
     private int dials;
-    private long keptForHost; // at most: exact when it was counted last, grown since
-    private long countedAt;
-    private long keptForGuest;
     private boolean inBatch;
     private boolean drainingNow;
     private boolean taskScheduled;
@@ -113,7 +104,7 @@ public final class TcpStack implements TransportInput {
         this.flows = new FlowTable<>(random.nextLong());
         this.startedAt = clock.getAsLong();
         this.challengeSecond = startedAt;
-        this.countedAt = startedAt - RECOUNT_NANOS;
+        this.memory = new Memory(limits.bufferedBytes(), new AllFlows(), clock);
         this.orphans = new Orphans(timers);
     }
 
@@ -251,7 +242,7 @@ public final class TcpStack implements TransportInput {
             return;
         }
         ChannelHandler service = services.find(remoteHi, remoteLo, remotePort);
-        if (service == null && dials >= limits.dials()) {
+        if (service == null && !hasRoomForDial()) {
             counters.increment(TcpCounter.SYNS_OVER_DIAL_LIMIT);
             return;
         }
@@ -281,7 +272,7 @@ public final class TcpStack implements TransportInput {
                 flow,
                 new InetSocketAddress(new IpAddress(flow.remoteHi, flow.remoteLo).toInetAddress(), flow.remotePort),
                 new InetSocketAddress(new IpAddress(flow.guestHi, flow.guestLo).toInetAddress(), flow.guestPort),
-                this::bufferBytes);
+                flow::bufferForHost);
         if (first != null) {
             channel.pipeline().addLast(first);
         } else {
@@ -317,7 +308,8 @@ public final class TcpStack implements TransportInput {
             return;
         }
         switch (result) {
-            case DialResult.Connected c -> flow.hostConnected(HostChannel.attach(c.channel(), flow, this::bufferBytes));
+            case DialResult.Connected c ->
+                flow.hostConnected(HostChannel.attach(c.channel(), flow, flow::bufferForHost));
             case DialResult.Refused ignored -> flow.notConnected("refused", true);
             case DialResult.Unreachable u -> {
                 unreachable(flow, u.network() ? IcmpHeader.CODE_NET : IcmpHeader.CODE_HOST);
@@ -488,54 +480,24 @@ public final class TcpStack implements TransportInput {
         return loop;
     }
 
-    /** One flow's share of the memory, each way. */
-    int bufferBytes() {
-        return Math.clamp(limits.bufferedBytes() / Math.max(1, flows.size()), MIN_BUFFER, MAX_BUFFER);
+    Memory memory() {
+        return memory;
     }
 
-    /** Less than {@link #bufferBytes} where the guest leaves too much untaken. */
-    int bufferBytesToGuest() {
-        return keptForGuest <= limits.bufferedBytes() ? bufferBytes() : share();
-    }
+    private final class AllFlows implements Memory.Flows {
+        private long sum;
 
-    private int share() {
-        return Math.clamp(limits.bufferedBytes() / Math.max(1, flows.size()), LEAST_SHARE, MAX_BUFFER);
-    }
-
-    /**
-     * True if {@code bytes} more of the guest's may be kept for the host. A window that was promised can't be taken back,
-     * and a guest may use all it was ever promised at once: what goes beyond our memory is dropped, but for flows that keep
-     * less than their share.
-     */
-    boolean mayKeep(int keptByFlow, int bytes) {
-        if (keptForHost + bytes > limits.bufferedBytes()) {
-            recount();
-            if (keptForHost + bytes > limits.bufferedBytes() && keptByFlow + bytes > share()) {
-                return false;
-            }
+        @Override
+        public int count() {
+            return flows.size();
         }
-        keptForHost += bytes;
-        return true;
-    }
 
-    private void recount() {
-        long now = now();
-        if (now - countedAt >= RECOUNT_NANOS) {
-            countedAt = now;
-            keptForHost = 0;
-            flows.forEach(f -> keptForHost += f.keptForHost());
+        @Override
+        public long keptForHosts() {
+            sum = 0;
+            flows.forEach(f -> sum += f.keptForHost());
+            return sum;
         }
-    }
-
-    /** {@code change} of the memory that waits for the guest. */
-    void onKeptForGuest(int change) {
-        keptForGuest += change;
-        assert keptForGuest >= 0 : keptForGuest;
-    }
-
-    /** True if a flow that keeps {@code footprint} bytes for the guest has to go, so that the others can stay. */
-    boolean isOverfull(int footprint) {
-        return keptForGuest > 3 * limits.bufferedBytes() && footprint > share();
     }
 
     Orphans orphans() {
@@ -551,8 +513,9 @@ public final class TcpStack implements TransportInput {
         return ++challenges <= CHALLENGES_PER_SECOND;
     }
 
-    void onDialBegun() {
+    void onDialBegun(TcpFlow flow) {
         dials++;
+        dialed.add(flow, flows.size());
     }
 
     void onDialOver() {
@@ -560,15 +523,27 @@ public final class TcpStack implements TransportInput {
     }
 
     void onTimeWait(TcpFlow flow) {
-        timeWaits.add(flow);
-        if (timeWaits.size() > 2 * flows.size() + MIN_TIME_WAITS) { // behind one that a guest keeps alive
-            timeWaits.removeIf(f -> f.state() != TcpState.TIME_WAIT);
-        }
+        timeWaits.add(flow, flows.size());
     }
 
     /** For tests. */
     int timeWaits() {
         return timeWaits.size();
+    }
+
+    /** For tests. */
+    int dials() {
+        return dials;
+    }
+
+    /** For tests. */
+    int working() {
+        return working.size();
+    }
+
+    /** For tests. */
+    int waiting() {
+        return timeWaits.size() + dialed.size();
     }
 
     /** Called by the flow when it ends. */
@@ -578,20 +553,29 @@ public final class TcpStack implements TransportInput {
         assert gone == flow : "another flow in its place";
         counters.increment(TcpCounter.of(why));
         counters.set(TcpCounter.FLOWS_ACTIVE, flows.size());
-        while (!timeWaits.isEmpty() && timeWaits.element().state() != TcpState.TIME_WAIT) {
-            timeWaits.remove();
-        }
+        timeWaits.oldest(); // forgets those that are over
+        dialed.oldest();
     }
 
     /** The oldest TIME-WAIT makes room. */
     private void evictTimeWait() {
-        while (!timeWaits.isEmpty()) {
-            TcpFlow oldest = timeWaits.remove();
-            if (oldest.state() == TcpState.TIME_WAIT) {
-                oldest.end(new FlowEnd.Closed());
-                return;
-            }
+        TcpFlow oldest = timeWaits.oldest();
+        if (oldest != null) {
+            oldest.end(new FlowEnd.Closed());
         }
+    }
+
+    /**
+     * Room for one dial more: the oldest goes if it had its time, so that a flood of SYNs to hosts that don't answer keeps
+     * nobody out for long. Its guest hears nothing and may ask again.
+     */
+    private boolean hasRoomForDial() {
+        TcpFlow oldest = dials < limits.dials() ? null : dialed.oldest();
+        if (oldest != null && now() - oldest.openedAt() >= DIAL_GRACE) {
+            counters.increment(TcpCounter.DIALS_EVICTED);
+            oldest.end(new FlowEnd.Evicted());
+        }
+        return dials < limits.dials();
     }
 
     // ---- the whole

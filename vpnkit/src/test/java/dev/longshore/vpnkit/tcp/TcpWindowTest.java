@@ -179,7 +179,40 @@ class TcpWindowTest {
             for (int i = 0; i < 63; i++) {
                 new TcpGuest(small.guestEnd, 1000 + i, TcpBench.REMOTE, 80).sendsSyn(7, 1460, 7);
             }
-            assertThat(small.stack.bufferBytes()).isEqualTo(64 << 10);
+            assertThat(small.flow().bufferForHost()).isEqualTo(64 << 10);
         }
+    }
+
+    /** A flow that moves much gets more, as long as its host takes it; and never more than its share of the memory. */
+    @Test
+    void fastFlow_getsALargerWindow_andASlowHostNone() {
+        FakeHost host = bench.established();
+        assertThat(bench.flow().bufferForHost()).isEqualTo(1 << 20);
+        int sent = 0;
+        byte[] piece = TcpTransferTest.pattern(60_000);
+        while (sent < 40 << 20) {
+            guest.sendsRaw(guest.segment(ACK, sent, bench.iss + 1, piece), FrameSink.CHECKSUM_VALID);
+            sent += piece.length;
+            bench.guestEnd.clearReceived();
+            host.takeReceived();
+        }
+        assertThat(bench.flow().bufferForHost()).isEqualTo(Memory.MAX_BUFFER);
+        guest.sends(ACK, sent, bench.iss + 1, "x");
+        assertThat(guest.receives().window() << 8).isGreaterThan(3 << 20);
+    }
+
+    @Test
+    void slowFlow_keepsItsWindow() {
+        FakeHost host = bench.established();
+        int sent = 0;
+        byte[] piece = TcpTransferTest.pattern(60_000);
+        while (sent < 10 << 20) {
+            guest.sendsRaw(guest.segment(ACK, sent, bench.iss + 1, piece), FrameSink.CHECKSUM_VALID);
+            sent += piece.length;
+            bench.advance(Duration.ofMillis(10));
+            bench.guestEnd.clearReceived();
+            host.takeReceived();
+        }
+        assertThat(bench.flow().bufferForHost()).isEqualTo(1 << 20);
     }
 }
