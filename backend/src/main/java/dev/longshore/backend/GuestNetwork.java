@@ -86,7 +86,9 @@ final class GuestNetwork {
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
         services.register(
-                plan.gateway(), AddressPlan.PROXY_PORT, new HttpProxy(ProxySettings.of("longshore", own), dialer));
+                plan.gateway(),
+                AddressPlan.PROXY_PORT,
+                new HttpProxy(ProxySettings.of("longshore", own), dialer, capacity.idleOrigins()));
         ports = new PortTable(
                 connector(own, plan),
                 settings.ports().binding(),

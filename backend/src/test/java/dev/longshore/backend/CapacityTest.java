@@ -14,21 +14,23 @@ class CapacityTest {
     void smallProcess_keepsDescriptorsAndMemoryForOthers() {
         Capacity c = Capacity.of(WANTED, 20_000, 192 * MIB, 192 * MIB);
         assertThat(c.tcpFlows()).isBetween(4_000, 8_000);
-        assertThat(2 * c.tcpFlows() + 2 * c.udpFlows()).isLessThan(20_000 - 3_000);
+        assertThat(2 * c.tcpFlows() + 2 * c.udpFlows() + c.idleOrigins()).isLessThan(20_000 - 3_000);
+        assertThat(c.idleOrigins()).isEqualTo(497);
         assertThat(c.bufferedBytes()).isEqualTo(24 * MIB);
     }
 
     @Test
     void largeProcess_hasWhatTheSettingsSay() {
         Capacity c = Capacity.of(WANTED, 1 << 20, 4096 * MIB, 4096 * MIB);
-        assertThat(c).isEqualTo(new Capacity(16_384, 4_096, 256 * MIB));
+        assertThat(c).isEqualTo(new Capacity(16_384, 4_096, 1_024, 256 * MIB));
     }
 
     @Test
     void tinyOrUnlimited_isStillANumber() {
         assertThat(Capacity.of(WANTED, 64, MIB, MIB).tcpFlows()).isEqualTo(16);
+        assertThat(Capacity.of(WANTED, 64, MIB, MIB).idleOrigins()).isEqualTo(4);
         assertThat(Capacity.of(WANTED, Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE))
-                .isEqualTo(new Capacity(16_384, 4_096, 256 * MIB));
+                .isEqualTo(new Capacity(16_384, 4_096, 1_024, 256 * MIB));
         assertThat(Capacity.of(new Settings.Limits(16, 16, 1, 1), 1 << 20, 4096 * MIB, 4096 * MIB)
                         .udpFlows())
                 .isEqualTo(16);

@@ -60,7 +60,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private final RequestGate gate;
     private final Dialer dialer;
     private final DuplexChannel channel;
-    private final IdleOrigins idle = new IdleOrigins();
+    private final IdleOrigins idle;
 
     private Phase phase = Phase.HEAD;
     private HeadReader reader = HeadReader.request();
@@ -73,7 +73,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private boolean guestEof;
     private boolean processing;
 
-    GuestConnection(ProxySettings settings, Dialer dialer, DuplexChannel channel) {
+    GuestConnection(ProxySettings settings, Dialer dialer, IdleBudget budget, DuplexChannel channel) {
+        this.idle = new IdleOrigins(budget);
         this.settings = settings;
         this.gate = new RequestGate(settings);
         this.dialer = dialer;

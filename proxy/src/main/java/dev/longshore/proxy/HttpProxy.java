@@ -9,20 +9,23 @@ import io.netty.channel.socket.DuplexChannel;
 /**
  * The proxy as an initializer for channels that come from a guest. Every such channel must be a {@link DuplexChannel}
  * that reports a half-closed input as an event; the connections it causes live on its own event loop.
- * Thread-safe: holds nothing that changes.
+ * Thread-safe: holds nothing that changes but an atomic count.
  */
 @ChannelHandler.Sharable
 public final class HttpProxy extends ChannelInitializer<Channel> {
     private final ProxySettings settings;
     private final Dialer dialer;
+    private final IdleBudget budget;
 
-    public HttpProxy(ProxySettings settings, Dialer dialer) {
+    /** @param maxIdleOrigins connections to origins that are kept for later requests, of all guest connections together */
+    public HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins) {
+        this.budget = new IdleBudget(maxIdleOrigins);
         this.settings = settings;
         this.dialer = dialer;
     }
 
     @Override
     protected void initChannel(Channel channel) {
-        channel.pipeline().addLast(new GuestConnection(settings, dialer, (DuplexChannel) channel));
+        channel.pipeline().addLast(new GuestConnection(settings, dialer, budget, (DuplexChannel) channel));
     }
 }

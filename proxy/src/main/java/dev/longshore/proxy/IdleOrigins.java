@@ -2,34 +2,75 @@ package dev.longshore.proxy;
 
 import dev.longshore.vpnkit.hostsocket.Destination;
 import java.util.LinkedHashMap;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The connections to origins that one guest connection keeps for its next request, so that authentication bound to a
  * connection never serves another client. Confined to the guest connection's event loop.
+ *
+ * <p>Invariant: each one kept has its share of the {@link IdleBudget}, and gives it back when it is taken, evicted or closed by
+ * whichever side.
  */
 final class IdleOrigins {
     private static final int MAX = 4;
 
+    private final IdleBudget budget;
     private final LinkedHashMap<Destination, OriginConnection> idle = new LinkedHashMap<>();
+
+    IdleOrigins(IdleBudget budget) {
+        this.budget = budget;
+    }
 
     @Nullable
     OriginConnection take(Destination destination) {
         OriginConnection origin = idle.remove(destination);
-        return origin != null && origin.isOpen() ? origin : null;
+        if (origin == null) {
+            return null;
+        }
+        budget.giveBack();
+        origin.onClose(null);
+        return origin.isOpen() ? origin : null;
     }
 
+    /** Keeps {@code origin} in place of the oldest one if there are enough, or closes it if no more may be kept at all. */
     void put(Destination destination, OriginConnection origin) {
-        origin.setReading(true); // to see it close, or talk out of turn
-        idle.values().removeIf(o -> !o.isOpen());
-        if (idle.size() == MAX) {
-            idle.pollFirstEntry().getValue().close();
+        if (!origin.isOpen()) {
+            origin.close();
+            return;
         }
+        OriginConnection same = idle.get(destination);
+        if (same != null) {
+            same.close();
+        }
+        if (idle.size() == MAX) {
+            closeOldest();
+        }
+        if (!budget.take()) {
+            if (idle.isEmpty()) {
+                origin.close();
+                return;
+            }
+            closeOldest();
+            if (!budget.take()) { // another connection was faster
+                origin.close();
+                return;
+            }
+        }
+        origin.onClose(() -> {
+            if (idle.remove(destination, origin)) {
+                budget.giveBack();
+            }
+        });
         idle.put(destination, origin);
+        origin.setReading(true); // to see it close, or talk out of turn
+    }
+
+    private void closeOldest() {
+        idle.firstEntry().getValue().close();
     }
 
     void closeAll() {
-        idle.values().forEach(OriginConnection::close);
-        idle.clear();
+        List.copyOf(idle.values()).forEach(OriginConnection::close);
     }
 }

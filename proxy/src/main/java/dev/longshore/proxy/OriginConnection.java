@@ -48,6 +48,7 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
 
     private final Channel channel;
     private @Nullable Listener listener;
+    private @Nullable Runnable onClose;
     private String method = "";
     private HeadReader reader = HeadReader.response();
     private @Nullable ResponseHead head;
@@ -104,10 +105,20 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
         channel.config().setAutoRead(wanted);
     }
 
+    /** Who hears, once, that the connection is closed by either side; null for nobody. */
+    void onClose(@Nullable Runnable hears) {
+        onClose = hears;
+    }
+
     /** Forgets the exchange, if one is in flight, and closes. Idempotent. */
     void close() {
         listener = null;
         releasePending();
+        Runnable hears = onClose;
+        onClose = null;
+        if (hears != null) {
+            hears.run();
+        }
         channel.close();
     }
 

@@ -41,7 +41,7 @@ class LoopbackTest {
                 .group(group)
                 .channel(EpollServerSocketChannel.class)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
-                .childHandler(new HttpProxy(ProxyRig.SETTINGS, dialer))
+                .childHandler(new HttpProxy(ProxyRig.SETTINGS, dialer, 100))
                 .bind(InetAddress.getLoopbackAddress(), 0)
                 .sync()
                 .channel();

@@ -32,12 +32,15 @@ final class ProxyRig {
     final ScriptedChannel guest;
 
     ProxyRig() {
-        guest = new ScriptedChannel(new HttpProxy(SETTINGS, (destination, loop) -> {
-            Promise<DialResult> dial = loop.newPromise();
-            dialed.add(destination);
-            dials.add(dial);
-            return dial;
-        }));
+        guest = new ScriptedChannel(new HttpProxy(
+                SETTINGS,
+                (destination, loop) -> {
+                    Promise<DialResult> dial = loop.newPromise();
+                    dialed.add(destination);
+                    dials.add(dial);
+                    return dial;
+                },
+                100));
     }
 
     /** The oldest unanswered dial succeeds. */
