@@ -9,7 +9,7 @@ final class Failures {
 
     static int report(Exception e, Terminal terminal) {
         terminal.say("longshore: " + text(e));
-        return ExitCode.FAILED;
+        return e instanceof CliException c ? c.exitCode() : ExitCode.FAILED;
     }
 
     private static String text(Exception e) {

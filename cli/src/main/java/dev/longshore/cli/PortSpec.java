@@ -21,7 +21,7 @@ record PortSpec(Protocol protocol, Endpoint host, Endpoint guest) {
     static PortSpec parse(String text) {
         Matcher m = FORM.matcher(text);
         if (!m.matches()) {
-            throw new CliException("'" + text
+            throw CliException.wrongArguments("'" + text
                     + "' is not a port: [HOST-IP:]HOST-PORT[:[GUEST-IP:]GUEST-PORT][/tcp|/udp], IPv6 in brackets");
         }
         Protocol protocol = "udp".equals(m.group(7)) ? Protocol.PROTOCOL_UDP : Protocol.PROTOCOL_TCP;
@@ -32,7 +32,7 @@ record PortSpec(Protocol protocol, Endpoint host, Endpoint guest) {
     private static Endpoint endpoint(@Nullable String v6, @Nullable String v4, @Nullable String port) {
         int number = port == null ? 0 : Integer.parseInt(port);
         if (number > MAX_PORT) {
-            throw new CliException(number + " is not a port: they end at " + MAX_PORT);
+            throw CliException.wrongArguments(number + " is not a port: they end at " + MAX_PORT);
         }
         String address = v6 != null ? v6 : v4 != null ? v4 : "";
         return Endpoint.newBuilder().setAddress(address).setPort(number).build();

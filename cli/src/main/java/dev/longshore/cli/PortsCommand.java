@@ -4,12 +4,14 @@ import dev.longshore.proto.control.v1.ExposePortRequest;
 import dev.longshore.proto.control.v1.ListPortsRequest;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.UnexposePortRequest;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -39,6 +41,9 @@ final class PortsCommand implements Callable<Integer> {
     static final class Ls implements Callable<Integer> {
         private final Context context;
 
+        @Option(names = "--format", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+        private Format format = Format.text;
+
         Ls(Context context) {
             this.context = context;
         }
@@ -46,20 +51,28 @@ final class PortsCommand implements Callable<Integer> {
         @Override
         public Integer call() {
             try (ControlClient client = ControlClient.require(context.home())) {
-                Terminal terminal = context.terminal();
-                terminal.result(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN"));
-                for (Port p : inOrder(client.ports()
+                List<Port> ports = inOrder(client.ports()
                         .listPorts(ListPortsRequest.getDefaultInstance())
-                        .getPortsList())) {
-                    terminal.result(row(
-                            PortSpec.word(p.getProtocol()),
-                            PortSpec.text(p.getHost()),
-                            PortSpec.text(p.getGuest()),
-                            p.getOwner(),
-                            Long.toString(p.getActive())));
+                        .getPortsList());
+                switch (format) {
+                    case text -> table(ports).forEach(context.terminal()::result);
+                    case json -> context.terminal().result(PortsJson.text(ports));
                 }
             }
             return ExitCode.OK;
+        }
+
+        private static List<String> table(List<Port> ports) {
+            List<String> rows = new ArrayList<>(List.of(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN")));
+            for (Port p : ports) {
+                rows.add(row(
+                        PortSpec.word(p.getProtocol()),
+                        PortSpec.text(p.getHost()),
+                        PortSpec.text(p.getGuest()),
+                        p.getOwner(),
+                        Long.toString(p.getActive())));
+            }
+            return rows;
         }
 
         /** By the host's port, as people look for it; the daemon has them by age. */
@@ -102,7 +115,7 @@ final class PortsCommand implements Callable<Integer> {
         public Integer call() {
             PortSpec spec = PortSpec.parse(port);
             if (spec.guest().getPort() == 0) {
-                throw new CliException("'" + port + "' has no port of the guest: HOST-PORT:GUEST-PORT");
+                throw CliException.wrongArguments("'" + port + "' has no port of the guest: HOST-PORT:GUEST-PORT");
             }
             try (ControlClient client = ControlClient.require(context.home())) {
                 Port bound = client.ports()

@@ -19,13 +19,6 @@ final class StatusCommand implements Callable<Integer> {
     @Option(names = "--format", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     private Format format = Format.text;
 
-    /** As the user writes them. */
-    @SuppressWarnings("MemberName") // picocli shows and reads the constants' own names
-    enum Format {
-        text,
-        json
-    }
-
     StatusCommand(Context context) {
         this.context = context;
     }

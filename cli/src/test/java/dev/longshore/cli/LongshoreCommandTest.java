@@ -6,6 +6,7 @@ import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
 import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.Port;
+import dev.longshore.proto.control.v1.Protocol;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -45,6 +46,12 @@ class LongshoreCommandTest {
         assertThat(run("status", "--format", "xml")).isEqualTo(ExitCode.USAGE);
         assertThat(run("stauts")).isEqualTo(ExitCode.USAGE);
         assertThat(err.toString()).contains("stauts");
+        assertThat(run("ports", "ls", "--format", "xml")).isEqualTo(ExitCode.USAGE);
+        assertThat(run("ports", "expose")).isEqualTo(ExitCode.USAGE);
+        assertThat(run("ports", "expose", "abc")).isEqualTo(ExitCode.USAGE);
+        assertThat(run("ports", "expose", "8080")).isEqualTo(ExitCode.USAGE);
+        assertThat(run("ports", "unexpose", "70000")).isEqualTo(ExitCode.USAGE);
+        assertThat(err.toString()).contains("'abc' is not a port", "'8080' has no port of the guest", "70000");
     }
 
     @Test
@@ -136,6 +143,23 @@ class LongshoreCommandTest {
     void dockerHost_withBlanksOrQuotes_isOneWordForTheShell() {
         assertThat(UpCommand.quoted("unix:///h/run/docker.sock")).isEqualTo("unix:///h/run/docker.sock");
         assertThat(UpCommand.quoted("unix:///my home/d'or")).isEqualTo("'unix:///my home/d'\\''or'");
+    }
+
+    @Test
+    void ports_asJson_areAnArray() {
+        Port port = Port.newBuilder()
+                .setProtocol(Protocol.PROTOCOL_UDP)
+                .setHost(Endpoint.newBuilder().setAddress("::").setPort(53))
+                .setGuest(Endpoint.newBuilder().setAddress("172.17.0.2").setPort(5353))
+                .setOwner("container")
+                .setActive(2)
+                .build();
+
+        assertThat(PortsJson.text(List.of(port)).replaceAll("\\s", ""))
+                .isEqualTo("[{\"protocol\":\"udp\",\"host\":{\"address\":\"::\",\"port\":53},"
+                        + "\"guest\":{\"address\":\"172.17.0.2\",\"port\":5353},"
+                        + "\"owner\":\"container\",\"active\":2}]");
+        assertThat(PortsJson.text(List.of()).replaceAll("\\s", "")).isEqualTo("[]");
     }
 
     @Test
