@@ -28,7 +28,11 @@ final class Logs {
         context.reset();
         ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.INFO);
-        context.getLogger("dev.longshore").setLevel(Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.INFO));
+        Level wanted = Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.INFO);
+        context.getLogger("dev.longshore").setLevel(wanted);
+        if (wanted.isGreaterOrEqual(Level.INFO)) { // who asks for details wants them all
+            context.addTurboFilter(new LogBrake(System::nanoTime));
+        }
         // gRPC sets a TCP option on the control socket, which is none: Netty warns of it at every connection.
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
         root.addAppender(file(context, home));

@@ -39,7 +39,7 @@ public final class GuestProcess {
             throws MachineException, InterruptedException {
         Machine.Launch launch = machine.launch(spec);
         Path console = spec.home().consoleLog();
-        long limitBytes = (long) spec.settings().limits().logMiB() << 20;
+        long limitBytes = ((long) spec.settings().limits().logMiB() << 20) / 2; // of each of the two files
         return start(launch, console, limitBytes, tools, Leash.choose(tools));
     }
 
