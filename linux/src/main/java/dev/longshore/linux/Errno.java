@@ -15,8 +15,10 @@ public final class Errno {
     public static final int EBADFD = 77;
     public static final int EMSGSIZE = 90;
     public static final int EADDRINUSE = 98;
+    public static final int ENETUNREACH = 101;
     public static final int ENOBUFS = 105;
     public static final int ECONNREFUSED = 111;
+    public static final int EHOSTUNREACH = 113;
 
     private Errno() {}
 
@@ -35,8 +37,10 @@ public final class Errno {
             case EINVAL -> "invalid argument";
             case EMSGSIZE -> "message too long";
             case EADDRINUSE -> "address already in use";
+            case ENETUNREACH -> "network is unreachable";
             case ENOBUFS -> "no buffer space available";
             case ECONNREFUSED -> "connection refused";
+            case EHOSTUNREACH -> "no route to host";
             default -> "errno " + errno;
         };
     }
