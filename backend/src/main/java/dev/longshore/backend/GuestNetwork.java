@@ -82,7 +82,7 @@ final class GuestNetwork {
                 link,
                 loop,
                 System::nanoTime,
-                settings.network().ping() ? new HostPings() : PingSockets.none(),
+                settings.network().ping() ? PingSockets.ofHost() : PingSockets.none(),
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
         services.register(

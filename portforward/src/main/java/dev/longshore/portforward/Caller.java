@@ -20,11 +20,16 @@ record Caller(IpAddress address, int port) {
 
     static Caller of(@Nullable SocketAddress remote, IpAddress guest) {
         if (remote instanceof InetSocketAddress a && a.getAddress() != null) {
-            IpAddress address = IpAddress.of(a.getAddress());
-            if (address.isV4() == guest.isV4()) {
-                return new Caller(address, a.getPort());
-            }
+            return of(IpAddress.of(a.getAddress()), a.getPort(), guest);
         }
+        return loopback(guest);
+    }
+
+    static Caller of(IpAddress address, int port, IpAddress guest) {
+        return address.isV4() == guest.isV4() ? new Caller(address, port) : loopback(guest);
+    }
+
+    private static Caller loopback(IpAddress guest) {
         return guest.isV4() ? LOOPBACK_V4 : LOOPBACK_V6;
     }
 }

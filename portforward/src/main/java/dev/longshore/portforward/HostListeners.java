@@ -1,6 +1,7 @@
 package dev.longshore.portforward;
 
 import dev.longshore.vpnkit.flow.GuestConnector;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.channel.unix.IntegerUnixChannelOption;
 
@@ -14,10 +15,12 @@ final class HostListeners implements ListenerFactory {
 
     private final GuestConnector guest;
     private final UdpLimits udpLimits;
+    private final HostDatagrams datagrams;
 
     HostListeners(GuestConnector guest, UdpLimits udpLimits) {
         this.guest = guest;
         this.udpLimits = udpLimits;
+        this.datagrams = new HostDatagrams(guest.loop());
     }
 
     @Override
@@ -26,7 +29,7 @@ final class HostListeners implements ListenerFactory {
             case HostEndpoint.UnixPath path -> new UnixListener(guest, forward, path, traffic);
             case HostEndpoint.Port port ->
                 port.protocol() == Protocol.UDP
-                        ? new UdpListener(guest, forward, port, traffic, udpLimits)
+                        ? new UdpListener(guest, datagrams, forward, port, traffic, udpLimits)
                         : new TcpListener(guest, forward, port, traffic);
         };
     }

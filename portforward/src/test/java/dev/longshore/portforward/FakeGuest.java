@@ -65,13 +65,12 @@ final class FakeGuest implements GuestConnector {
         openUdp.add(call);
         return new UdpFlow() {
             @Override
-            public void sendToGuest(ByteBuf payload) {
-                ByteBuf answer = payload.alloc().buffer();
+            public void sendToGuest(ByteBuf b, int at, int len) {
+                ByteBuf answer = b.alloc().buffer();
                 answer.writeBytes((sourcePort + " ").getBytes(java.nio.charset.StandardCharsets.US_ASCII));
-                answer.writeBytes(payload);
-                payload.release();
+                answer.writeBytes(b, at, len);
                 loop.execute(() -> {
-                    replies.onReply(answer);
+                    replies.onReply(answer, 0, answer.readableBytes());
                     answer.release();
                 });
             }

@@ -237,6 +237,19 @@ class HostListenersTest {
     }
 
     @Test
+    void udp_onAllAddresses_answersFromTheOneTheClientWroteTo() throws Exception {
+        Exposed e = exposed(HostEndpoint.udp(IpAddress.v4(0), 0), CONTAINER);
+        for (int last = 1; last <= 5; last++) {
+            InetAddress written = InetAddress.getByAddress(new byte[] {127, 0, 0, (byte) last});
+            try (DatagramSocket c = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
+                c.setSoTimeout(10_000);
+                c.connect(written, port(e)); // only answers of that address arrive
+                assertThat(ask(c, "x")).isEqualTo(c.getLocalPort() + " x");
+            }
+        }
+    }
+
+    @Test
     void udp_emptyDatagram_goesThrough() throws Exception {
         Exposed e = exposed(HostEndpoint.udp(LOOPBACK, 0), CONTAINER);
         try (DatagramSocket c = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
 import io.netty.buffer.ByteBuf;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,32 +19,26 @@ class UdpFlowsTest {
     private final List<Integer> closed = new ArrayList<>();
     private int opened;
 
-    private UdpFlow send(int client, long now) {
-        return flows.flowOf(address(client), now, this::open);
+    private UdpFlows.Client send(int client, long now) {
+        return flows.clientOf(0, 0xFFFF_7F00_0001L, client, now, this::open);
     }
 
-    private static InetSocketAddress address(int client) {
-        return new InetSocketAddress(InetAddress.getLoopbackAddress(), client);
-    }
-
-    private UdpFlow open(InetSocketAddress client) {
+    private UdpFlow open(UdpFlows.Client client) {
         opened++;
         return new UdpFlow() {
             @Override
-            public void sendToGuest(ByteBuf payload) {
-                payload.release();
-            }
+            public void sendToGuest(ByteBuf b, int at, int len) {}
 
             @Override
             public void close() {
-                closed.add(client.getPort());
+                closed.add(client.port);
             }
         };
     }
 
     @Test
     void sameClient_keepsItsFlow() {
-        UdpFlow first = send(1, START);
+        UdpFlows.Client first = send(1, START);
         assertThat(send(1, START + IDLE - 1)).isSameAs(first);
         assertThat(opened).isEqualTo(1);
     }
@@ -70,12 +62,12 @@ class UdpFlowsTest {
 
     @Test
     void answers_keepAClient() {
-        send(1, START);
-        assertThat(flows.touch(address(1), START + IDLE - 1)).isTrue();
+        UdpFlows.Client client = send(1, START);
+        assertThat(flows.touch(client, START + IDLE - 1)).isTrue();
         flows.expire(START + IDLE);
         assertThat(closed).isEmpty();
         flows.expire(START + 2 * IDLE);
-        assertThat(flows.touch(address(1), START + 2 * IDLE)).isFalse();
+        assertThat(flows.touch(client, START + 2 * IDLE)).isFalse();
     }
 
     @Test

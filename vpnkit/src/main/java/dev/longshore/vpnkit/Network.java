@@ -13,6 +13,7 @@ import dev.longshore.vpnkit.gateway.DnsServer;
 import dev.longshore.vpnkit.gateway.GatewayCounter;
 import dev.longshore.vpnkit.gateway.NameTable;
 import dev.longshore.vpnkit.gateway.Resolvers;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.icmp.EchoFlows;
 import dev.longshore.vpnkit.icmp.IcmpCounter;
 import dev.longshore.vpnkit.icmp.IcmpLayer;
@@ -105,10 +106,11 @@ public final class Network {
         v6 = new Ipv6Output(ethernet, config.mtu(), ipCounters);
         DualOutput output = new DualOutput(ethernet, v4, v6, config.mtu());
         IcmpErrorSender errors = new IcmpErrorSender(output, plan, ipCounters, nanoClock);
+        HostDatagrams datagrams = new HostDatagrams(loop);
         UdpOutput udpOutput = new UdpOutput(output, loop);
-        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp());
+        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp(), datagrams);
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
-        echoes = new EchoFlows(pingSockets, output, errors, loop, nanoClock, icmpCounters);
+        echoes = new EchoFlows(pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
         input = new IpInput(
                 plan, output, errors, loop, nanoClock, ByteBufAllocator.DEFAULT, ipCounters, tcp, udp, icmp);
@@ -195,7 +197,7 @@ public final class Network {
         tcp.onLinkState(false);
         forwarder.close();
         udp.close();
-        echoes.endAll();
+        echoes.close();
         input.close();
         link.close();
         v4.close();

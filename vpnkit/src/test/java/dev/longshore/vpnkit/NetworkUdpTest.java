@@ -2,9 +2,11 @@ package dev.longshore.vpnkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.packet.wire.EthernetHeader;
 import dev.longshore.packet.wire.IcmpHeader;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.GuestEnd.Datagram;
@@ -15,6 +17,7 @@ import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
 import dev.longshore.vpnkit.udp.UdpLimits;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.util.ResourceLeakDetector;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -23,10 +26,13 @@ import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.DatagramChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -169,6 +175,140 @@ class NetworkUdpTest {
         assertThat(UdpHeader.destinationPort(error.frame(), quotedUdp)).isEqualTo(port);
     }
 
+    /** Once only the first remote of a port was heard of. */
+    @Test
+    void closedPortOfASecondRemote_isReportedToo_andTheFlowGoesOn() throws IOException {
+        Remote open = new Remote();
+        Remote gone = new Remote();
+        int port = gone.port();
+        gone.channel.close();
+        guest.sendUdp(4000, GuestEnd.HOST, open.port(), "one");
+        open.receive();
+        guest.sendUdp(4000, GuestEnd.HOST, port, "anybody?");
+        net.loop.runUntil(guest::hasReceived, "an ICMP error");
+        Received error = guest.receiveIcmp(IcmpHeader.DESTINATION_UNREACHABLE, IcmpHeader.CODE_PORT);
+        int quotedUdp = error.transportAt() + IcmpHeader.BYTES + 20;
+        assertThat(UdpHeader.destinationPort(error.frame(), quotedUdp)).isEqualTo(port);
+        assertThat(error.bytesFrom(quotedUdp + UdpHeader.BYTES)).isEqualTo("anybody?".getBytes(StandardCharsets.UTF_8));
+        guest.sendUdp(4000, GuestEnd.HOST, open.port(), "two");
+        open.receive();
+        assertThat(open.text()).isEqualTo("two");
+    }
+
+    /** moby: the UDP proxy deadlocked after one failed dial. */
+    @Test
+    void refusals_oneAfterAnother_leaveEveryFlowUsable() throws IOException {
+        Remote open = new Remote();
+        Remote gone = new Remote();
+        int port = gone.port();
+        gone.channel.close();
+        for (int i = 0; i < 20; i++) {
+            guest.sendUdp(4000 + i % 4, GuestEnd.HOST, port, "refused");
+            guest.sendUdp(4000 + i % 4, GuestEnd.HOST, open.port(), "taken " + i);
+            open.receive();
+            assertThat(open.text()).isEqualTo("taken " + i);
+        }
+        net.loop.runUntil(() -> net.count("vpnkit.udp.refused", "") == 20, "the refusals");
+    }
+
+    @Test
+    void emptyDatagrams_crossBothWays() throws IOException {
+        Remote remote = new Remote();
+        guest.sendUdp(4000, GuestEnd.HOST, remote.port(), "");
+        InetSocketAddress from = remote.receive();
+        assertThat(remote.buffer.remaining()).isZero();
+        remote.send("", from);
+        assertThat(receiveUdp().bytes()).isEmpty();
+    }
+
+    @Test
+    void manyDatagramsInOneBatch_keepTheirOrderAndRemotes() throws IOException {
+        Remote a = new Remote();
+        Remote b = new Remote();
+        for (int i = 0; i < 200; i++) { // runs of one size, others between them
+            Remote to = i % 50 < 40 ? a : b;
+            byte[] payload = new byte[i % 50 < 40 ? 700 : 10 + i];
+            payload[0] = (byte) i;
+            net.link.deliverInBatch(
+                    guest.ip(
+                            IpProtocol.UDP,
+                            GuestEnd.GUEST,
+                            GuestEnd.HOST,
+                            64,
+                            guest.udp(4000 + i / 100, GuestEnd.HOST, to.port(), payload)),
+                    0);
+        }
+        net.link.endBatch();
+        for (int i = 0; i < 200; i++) {
+            Remote to = i % 50 < 40 ? a : b;
+            to.receive();
+            assertThat(to.buffer.get(0)).isEqualTo((byte) i);
+            assertThat(to.buffer.remaining()).isEqualTo(i % 50 < 40 ? 700 : 10 + i);
+        }
+        assertThat(net.dropped("layer=udp")).isZero();
+    }
+
+    @Test
+    void zeroChecksumAndIpOptions_areTolerated() throws IOException {
+        Remote remote = new Remote();
+        ByteBuf datagram =
+                guest.udp(4000, GuestEnd.HOST, remote.port(), new byte[] {7}).setShort(6, 0);
+        ByteBuf plain = guest.ip(IpProtocol.UDP, GuestEnd.GUEST, GuestEnd.HOST, 64, datagram);
+        int ipAt = EthernetHeader.BYTES;
+        ByteBuf options = Unpooled.buffer();
+        options.writeBytes(plain, 0, ipAt + 20).writeInt(0x0101_0100); // NOP, NOP, NOP, end
+        options.writeBytes(plain, ipAt + 20, plain.writerIndex() - ipAt - 20);
+        options.setByte(ipAt, 0x46);
+        Ipv4Header.complete(options, ipAt, options.writerIndex() - ipAt);
+        guest.sendFrame(plain, 0);
+        remote.receive();
+        guest.sendFrame(options, 0);
+        remote.receive();
+        assertThat(remote.buffer.get(0)).isEqualTo((byte) 7);
+    }
+
+    @Test
+    void multicastAndBroadcast_areCountedAndGoNowhere() {
+        IpAddress mdns = IpAddress.parse("224.0.0.251");
+        guest.sendUdp(5353, mdns, 5353, "who is printer.local?");
+        guest.sendIp(2, IpAddress.parse("224.0.0.22"), Unpooled.buffer().writeZero(8), 0); // IGMP
+        assertThat(net.dropped("layer=ip,reason=multicast")).isEqualTo(2);
+        guest.sendUdp(4000, IpAddress.parse("255.255.255.255"), 9, "anybody");
+        guest.sendUdp(4000, IpAddress.parse("192.168.65.255"), 9, "anybody");
+        assertThat(net.dropped("layer=udp,reason=broadcast")).isEqualTo(2);
+        guest.receivesNothing();
+        assertThat(net.count("vpnkit.udp.flows.opened", "")).isZero();
+    }
+
+    /** gvproxy and vpnkit: UDP-heavy guests exhausted the host's descriptors. */
+    @Test
+    void hundredThousandPorts_takeNoMoreSocketsThanAllowed() throws IOException {
+        Remote remote = new Remote();
+        long before = openDescriptors();
+        ResourceLeakDetector.Level level = ResourceLeakDetector.getLevel();
+        ResourceLeakDetector.setLevel(
+                ResourceLeakDetector.Level.DISABLED); // a stack trace for each access takes minutes
+        try {
+            for (int i = 0; i < 100_000; i++) {
+                guest.address(i < 50_000 ? GuestEnd.GUEST : IpAddress.parse("192.168.65.4"));
+                guest.sendUdp(1 + i % 50_000, GuestEnd.HOST, remote.port(), "x");
+            }
+        } finally {
+            ResourceLeakDetector.setLevel(level);
+        }
+        assertThat(net.count("vpnkit.udp.flows.active", "")).isEqualTo(8);
+        assertThat(net.count("vpnkit.udp.flows.ended", "evicted")).isEqualTo(100_000 - 8);
+        assertThat(openDescriptors()).isEqualTo(before + 8);
+        net.loop.advance(Duration.ofSeconds(130));
+        assertThat(openDescriptors()).isEqualTo(before);
+    }
+
+    private static long openDescriptors() throws IOException {
+        try (Stream<Path> list = Files.list(Path.of("/proc/self/fd"))) {
+            return list.count();
+        }
+    }
+
     @Test
     void ourOtherAddresses_haveNoOpenPorts() {
         guest.sendUdp(4000, GuestEnd.GATEWAY, 9, "x");
@@ -245,8 +385,8 @@ class NetworkUdpTest {
         int unreachable;
 
         @Override
-        public void onReply(ByteBuf payload) {
-            texts.add(payload.toString(StandardCharsets.UTF_8));
+        public void onReply(ByteBuf b, int at, int len) {
+            texts.add(b.toString(at, len, StandardCharsets.UTF_8));
         }
 
         @Override
@@ -255,8 +395,9 @@ class NetworkUdpTest {
         }
     }
 
-    private static ByteBuf text(String text) {
-        return Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+    private static void send(UdpFlow flow, String text) {
+        ByteBuf b = Unpooled.copiedBuffer(text, StandardCharsets.UTF_8);
+        flow.sendToGuest(b, 0, b.readableBytes());
     }
 
     @Test
@@ -265,7 +406,7 @@ class NetworkUdpTest {
         IpAddress container = IpAddress.parse("172.17.0.2");
         IpAddress source = IpAddress.parse("10.9.8.7");
         UdpFlow flow = net.network.udp().openInbound(container, 9000, source, 5555, replies);
-        flow.sendToGuest(text("ping"));
+        send(flow, "ping");
         Datagram d = receiveUdp();
         assertThat(d.source()).isEqualTo(source);
         assertThat(d.sourcePort()).isEqualTo(5555);
@@ -285,9 +426,9 @@ class NetworkUdpTest {
         UdpFlow loopback = net.network.udp().openInbound(container, 9000, IpAddress.parse("127.0.0.1"), 5555, replies);
         UdpFlow neighbour =
                 net.network.udp().openInbound(container, 9000, IpAddress.parse("172.17.0.1"), 5555, replies);
-        loopback.sendToGuest(text("a"));
+        send(loopback, "a");
         Datagram a = receiveUdp();
-        neighbour.sendToGuest(text("b"));
+        send(neighbour, "b");
         Datagram b = receiveUdp();
         assertThat(a.source()).isEqualTo(GuestEnd.GATEWAY);
         assertThat(b.source()).isEqualTo(GuestEnd.GATEWAY);
@@ -300,7 +441,7 @@ class NetworkUdpTest {
     void publishedPort_nobodyListens_ownerHearsIt() {
         Replies replies = new Replies();
         UdpFlow flow = net.network.udp().openInbound(GuestEnd.GUEST, 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
-        flow.sendToGuest(text("x"));
+        send(flow, "x");
         net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
         guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
         assertThat(replies.unreachable).isEqualTo(1);

@@ -80,6 +80,16 @@ public final class Ipv4Header {
         return (flagsAndOffset(b, at) & OFFSET_MASK) << 3;
     }
 
+    /** TOS: DSCP and ECN (RFC 2474, RFC 3168). */
+    public static int trafficClass(ByteBuf b, int at) {
+        return b.getUnsignedByte(at + 1);
+    }
+
+    /** The checksum is wrong until {@link #complete}. */
+    public static void setTtl(ByteBuf b, int at, int ttl) {
+        b.setByte(at + 8, ttl);
+    }
+
     public static int ttl(ByteBuf b, int at) {
         return b.getUnsignedByte(at + 8);
     }

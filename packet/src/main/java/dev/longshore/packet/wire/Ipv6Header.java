@@ -42,6 +42,10 @@ public final class Ipv6Header {
         b.setByte(at + 6, nextHeader);
     }
 
+    public static void setHopLimit(ByteBuf b, int at, int hopLimit) {
+        b.setByte(at + 7, hopLimit);
+    }
+
     public static int hopLimit(ByteBuf b, int at) {
         return b.getUnsignedByte(at + 7);
     }

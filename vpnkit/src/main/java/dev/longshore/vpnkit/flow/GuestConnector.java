@@ -2,6 +2,7 @@ package dev.longshore.vpnkit.flow;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.hostsocket.DialResult;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
@@ -33,8 +34,8 @@ public interface GuestConnector {
 
     /** One (remote, published port) pair into the guest. Confined to the link's event loop. */
     interface UdpFlow {
-        /** Takes ownership of {@code payload}: 0..65,507 bytes. Dropped, and counted, where the guest has no room. */
-        void sendToGuest(io.netty.buffer.ByteBuf payload);
+        /** {@code len} bytes at {@code at} of {@code b}, borrowed: 0..65,507. Dropped, and counted, where the guest has no room. */
+        void sendToGuest(ByteBuf b, int at, int len);
 
         /** Forgets the pair. Idempotent. */
         void close();
@@ -42,8 +43,8 @@ public interface GuestConnector {
 
     /** What the guest answers on a {@link UdpFlow}. Called on the link's event loop. */
     interface UdpReplies {
-        /** Borrows {@code payload}. */
-        void onReply(io.netty.buffer.ByteBuf payload);
+        /** {@code len} bytes at {@code at} of {@code b}, borrowed. */
+        void onReply(ByteBuf b, int at, int len);
 
         /** The guest answered with ICMP port unreachable. */
         void onUnreachable();

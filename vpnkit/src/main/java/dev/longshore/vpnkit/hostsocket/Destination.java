@@ -9,12 +9,17 @@ import org.jspecify.annotations.Nullable;
  * @param name the host name, if the guest gave one (through the proxy), without a trailing dot
  * @param address the address the guest gave, or null if it gave only a name
  * @param port 1..65535
+ * @param hops how far the first packet may go (TTL or hop limit), or 0 for as far as the host's packets go
  */
-public record Destination(@Nullable String name, @Nullable IpAddress address, int port) {
+public record Destination(@Nullable String name, @Nullable IpAddress address, int port, int hops) {
     public Destination {
         if (name == null && address == null) {
             throw new IllegalArgumentException("neither name nor address");
         }
+    }
+
+    public Destination(@Nullable String name, @Nullable IpAddress address, int port) {
+        this(name, address, port, 0);
     }
 
     public static Destination of(IpAddress address, int port) {
@@ -23,6 +28,11 @@ public record Destination(@Nullable String name, @Nullable IpAddress address, in
 
     public static Destination named(String name, int port) {
         return new Destination(name, null, port);
+    }
+
+    /** For who wants to know the way there. */
+    public Destination withHops(int newHops) {
+        return new Destination(name, address, port, newHops);
     }
 
     /** For logs: name or address, and port. */

@@ -6,6 +6,7 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import io.netty.util.concurrent.ScheduledFuture;
+import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
@@ -26,6 +27,7 @@ final class DialAttempt {
     private final HostSockets sockets;
     private final List<InetAddress> targets;
     private final int port;
+    private final int hops;
     private final EventLoop loop;
     private final long timeoutMillis;
     private final Promise<DialResult> result;
@@ -39,12 +41,14 @@ final class DialAttempt {
             HostSockets sockets,
             List<InetAddress> targets,
             int port,
+            int hops,
             EventLoop loop,
             long timeoutMillis,
             Promise<DialResult> result) {
         this.sockets = sockets;
         this.targets = targets;
         this.port = port;
+        this.hops = hops;
         this.loop = loop;
         this.timeoutMillis = timeoutMillis;
         this.result = result;
@@ -74,33 +78,37 @@ final class DialAttempt {
             failed(new DialResult.Failed(String.valueOf(e.getCause() == null ? e : e.getCause())));
             return;
         }
+        boolean v4 = target.getAddress() instanceof Inet4Address;
         channel.config().setConnectTimeoutMillis(0); // the deadline is ours
+        LimitedHops.limit(channel, v4, hops);
         connecting.add(channel);
         loop.register(channel).addListener(registered -> {
             if (registered.isSuccess()) {
-                channel.connect(target).addListener(connected -> onConnect(channel, (ChannelFuture) connected));
+                channel.connect(target).addListener(connected -> onConnect(channel, v4, (ChannelFuture) connected));
             } else {
-                onFailure(channel, registered.cause());
+                onFailure(channel, v4, registered.cause());
             }
         });
     }
 
-    private void onConnect(SocketChannel channel, ChannelFuture connected) {
+    private void onConnect(SocketChannel channel, boolean v4, ChannelFuture connected) {
         if (!connected.isSuccess()) {
-            onFailure(channel, connected.cause());
+            onFailure(channel, v4, connected.cause());
             return;
         }
         connecting.remove(channel);
+        LimitedHops.lift(channel, v4, hops);
         if (!result.trySuccess(new DialResult.Connected(channel))) {
             channel.close(); // cancelled, or another address was faster
         }
     }
 
-    private void onFailure(SocketChannel channel, Throwable cause) {
+    private void onFailure(SocketChannel channel, boolean v4, Throwable cause) {
         connecting.remove(channel);
+        RouterError said = LimitedHops.said(channel, v4, hops);
         channel.close();
         if (!result.isDone()) {
-            failed(sockets.failure(cause));
+            failed(said == null ? sockets.failure(cause) : new DialResult.Unreachable(false, "told by a router", said));
         }
     }
 

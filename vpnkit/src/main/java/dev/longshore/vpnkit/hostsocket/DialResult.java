@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.hostsocket;
 
 import io.netty.channel.socket.DuplexChannel;
+import org.jspecify.annotations.Nullable;
 
 /** How a dial ended. Immutable. */
 public sealed interface DialResult {
@@ -13,8 +14,17 @@ public sealed interface DialResult {
     /** The remote answered with RST: ECONNREFUSED. */
     record Refused() implements DialResult {}
 
-    /** No way there: ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL; {@code network} tells the first from the others. */
-    record Unreachable(boolean network, String reason) implements DialResult {}
+    /**
+     * No way there: ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL; {@code network} tells the first from the others.
+     *
+     * @param said what a router said about it, where that was asked for
+     */
+    record Unreachable(
+            boolean network, String reason, @Nullable RouterError said) implements DialResult {
+        public Unreachable(boolean network, String reason) {
+            this(network, reason, null);
+        }
+    }
 
     /** No answer in time: ETIMEDOUT or the dialer's own limit. */
     record TimedOut() implements DialResult {}

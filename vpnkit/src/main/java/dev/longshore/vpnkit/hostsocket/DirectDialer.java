@@ -119,7 +119,8 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         if (targets.isEmpty()) {
             result.trySuccess(refusal);
         } else if (!result.isDone()) {
-            new DialAttempt(sockets, targets, destination.port(), loop, timeoutMillis, result).start();
+            new DialAttempt(sockets, targets, destination.port(), destination.hops(), loop, timeoutMillis, result)
+                    .start();
         }
     }
 

@@ -1,4 +1,7 @@
-/** The host's side of a flow: dialing remotes, joining channels, errors of the host as values. Knows no packet. */
+/**
+ * The host's side of a flow: dialing remotes, joining channels, datagrams by the batch, errors of the host as values. Knows
+ * no packet.
+ */
 @NullMarked
 package dev.longshore.vpnkit.hostsocket;
 

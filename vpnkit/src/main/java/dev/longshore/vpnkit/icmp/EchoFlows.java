@@ -1,33 +1,23 @@
 package dev.longshore.vpnkit.icmp;
 
-import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.IcmpHeader;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.flow.FlowTable;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
+import dev.longshore.vpnkit.hostsocket.HostError;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpOutput;
-import io.netty.bootstrap.Bootstrap;
+import dev.longshore.vpnkit.ip.PacketTraits;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelOption;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
-import io.netty.channel.FixedRecvByteBufAllocator;
-import io.netty.channel.epoll.EpollDatagramChannel;
-import io.netty.channel.socket.DatagramPacket;
-import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.ScheduledFuture;
-import java.io.IOException;
-import java.net.InetSocketAddress;
+import java.security.SecureRandom;
 import java.util.ArrayList;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -35,148 +25,178 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Pings beyond our own addresses: one ping socket of the host for each (guest, remote, identifier), connected, so that the
- * kernel filters the answers and reports errors. Nothing is answered that no remote answered. The kernel chooses the
- * identifier on the wire and verifies checksums; the guest gets its own identifier back. Confined to the link's event loop.
+ * Pings beyond our own addresses, of both families: one socket of the host for each (guest, remote, identifier), connected,
+ * so that the kernel filters the answers. Hop limits are carried both ways, and what routers say comes back, so that
+ * traceroute works. Nothing is answered that no remote answered. Confined to the link's event loop.
  */
 public final class EchoFlows {
     private static final Logger LOG = LoggerFactory.getLogger(EchoFlows.class);
-    private static final int MAX_FLOWS = 128;
+    private static final int MAX_FLOWS = 256;
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
-    /** Where the kernel's ping socket ignores the port. */
-    private static final int NO_PORT = 0;
+    /** As much of a ping as an error quotes at most, header included. */
+    private static final int QUOTED = 1200;
 
     private final PingSockets sockets;
-    private final IpOutput output;
-    private final IcmpErrors errors;
+    final HostDatagrams datagrams;
+    final IpOutput output;
+    final IcmpErrors errors;
     private final EventLoop loop;
     private final LongSupplier nanoClock;
-    private final Counters<IcmpCounter> counters;
+    final Counters<IcmpCounter> counters;
 
-    /** In the order of their last use. */
-    private final Map<Key, Flow> flows = new LinkedHashMap<>(16, 0.75f, true);
+    /** By guest, identifier in the place of its port, and remote. */
+    private final FlowTable<EchoFlow> flows;
 
-    private final List<Flow> unflushed = new ArrayList<>();
+    private final ByteBuf scratch = Unpooled.directBuffer(2048);
+    private int nextRawIdentifier;
     private @Nullable ScheduledFuture<?> sweep;
-
-    private record Key(int guest, int remote, int identifier) {}
+    private boolean closed;
 
     public EchoFlows(
             PingSockets sockets,
+            HostDatagrams datagrams,
             IpOutput output,
             IcmpErrors errors,
             EventLoop loop,
             LongSupplier nanoClock,
             Counters<IcmpCounter> counters) {
         this.sockets = sockets;
+        this.datagrams = datagrams;
         this.output = output;
         this.errors = errors;
         this.loop = loop;
         this.nanoClock = nanoClock;
         this.counters = counters;
+        SecureRandom random = new SecureRandom();
+        this.flows = new FlowTable<>(random.nextLong());
+        this.nextRawIdentifier = random.nextInt();
     }
 
-    /** A checked echo request of {@code len} bytes at {@code at}. Borrows. */
-    void send(ByteBuf b, int at, int len, int guest, int remote) {
-        Key key = new Key(guest, remote, IcmpHeader.identifier(b, at));
-        Flow flow = flows.get(key);
+    /**
+     * A checked echo request of {@code len} bytes at {@code at}, which may go on, to a remote. Borrows. {@code traits}: see
+     * {@link PacketTraits}.
+     */
+    public void send(ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int traits) {
+        int identifier = IcmpHeader.identifier(b, at);
+        EchoFlow flow = flows.get(guestHi, guestLo, identifier, remoteHi, remoteLo, 0);
         if (flow == null) {
-            flow = open(key);
+            flow = open(b, at, len, guestHi, guestLo, remoteHi, remoteLo);
             if (flow == null) {
-                counters.increment(IcmpCounter.ECHO_PROHIBITED);
-                unreachable(key, IcmpHeader.CODE_ADMIN_PROHIBITED, IcmpHeader.sequence(b, at));
                 return;
             }
         }
-        flow.lastActive = nanoClock.getAsLong();
-        flow.lastSequence = IcmpHeader.sequence(b, at);
-        flow.bytesFromGuest += len - IcmpHeader.BYTES;
-        if (!flow.channel.isWritable()) {
-            counters.increment(IcmpCounter.DROPPED_HOST_BUSY);
-            return;
-        }
         counters.increment(IcmpCounter.ECHO_FORWARDED);
-        flow.channel.write(b.retainedSlice(at, len), flow.channel.voidPromise()); // kept until it is written
-        if (!flow.dirty) {
-            flow.dirty = true;
-            unflushed.add(flow);
-        }
+        flow.send(b, at, len, traits);
     }
 
     void onBatchEnd() {
-        for (int i = 0; i < unflushed.size(); i++) {
-            Flow flow = unflushed.get(i);
-            flow.dirty = false;
-            flow.channel.flush();
-        }
-        unflushed.clear();
+        datagrams.flush();
     }
 
-    private @Nullable Flow open(Key key) {
-        int fd;
-        try {
-            fd = sockets.open();
-        } catch (IOException e) {
-            LOG.debug("ping {}: {}", IpAddress.v4(key.remote), e.getMessage());
+    private @Nullable EchoFlow open(
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo) {
+        if (flows.size() >= MAX_FLOWS) {
+            endLeastRecent();
+        }
+        int identifier = IcmpHeader.identifier(b, at);
+        EchoFlow flow = new EchoFlow(this, guestHi, guestLo, remoteHi, remoteLo, identifier);
+        PingSockets.Opened opened = sockets.open(datagrams, IpAddress.isV4(remoteHi, remoteLo), flow);
+        if (opened == null) {
+            LOG.debug("{}: no socket for it", flow);
+            counters.increment(IcmpCounter.ECHO_PROHIBITED);
+            errors.unreachable(
+                    IpProtocol.ICMP,
+                    IcmpHeader.CODE_ADMIN_PROHIBITED,
+                    guestHi,
+                    guestLo,
+                    b.getUnsignedShort(at), // type and code stand where the others have their first port
+                    remoteHi,
+                    remoteLo,
+                    b.getUnsignedShort(at + 2),
+                    b.getInt(at + 4));
             return null;
         }
-        if (flows.size() == MAX_FLOWS) {
-            end(flows.values().iterator().next());
-        }
-        Flow flow = new Flow(key);
-        ChannelFuture registered = new Bootstrap()
-                .group(loop)
-                .channelFactory(() -> new EpollDatagramChannel(fd))
-                .option(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(65_536))
-                .handler(flow)
-                .register();
-        flow.channel = registered.channel();
-        InetSocketAddress remote =
-                new InetSocketAddress(IpAddress.v4(key.remote).toInetAddress(), NO_PORT);
-        ChannelFuture connected = registered.isSuccess() ? flow.channel.connect(remote) : registered;
-        if (!connected.isSuccess()) {
-            LOG.debug("ping {}: {}", IpAddress.v4(key.remote), String.valueOf(connected.cause()));
-            flow.channel.close();
+        int errno = flow.use(opened, nextRawIdentifier++ & 0xFFFF);
+        if (errno != 0) {
+            LOG.debug("{}: errno {}", flow, errno);
+            flow.close();
+            HostError error = HostError.of(IpAddress.isV4(remoteHi, remoteLo), errno);
+            if (error != null) {
+                pass(error, flow, b, at, len);
+            }
             return null;
         }
-        flows.put(key, flow);
+        flows.put(guestHi, guestLo, identifier, remoteHi, remoteLo, 0, flow);
         armSweep();
         return flow;
     }
 
-    private void unreachable(Key key, int code, int sequence) {
-        errors.unreachable(
+    /** What an error quotes: {@code len} bytes of the echo request as the guest sent it. */
+    void pass(HostError error, EchoFlow flow, ByteBuf b, int at, int len) {
+        counters.increment(IcmpCounter.ERRORS_PASSED);
+        errors.pass(
+                error.type(),
+                error.code(),
+                error.info(),
+                error.offenderHi(),
+                error.offenderLo(),
                 IpProtocol.ICMP,
-                code,
-                0,
-                IpAddress.loOfV4(key.guest),
-                IcmpHeader.ECHO_REQUEST << 8, // type and code stand where the others have their first port
-                0,
-                IpAddress.loOfV4(key.remote),
-                0,
-                key.identifier << 16 | sequence);
+                flow.guestHi,
+                flow.guestLo,
+                flow.remoteHi,
+                flow.remoteLo,
+                b,
+                at,
+                Math.min(len, QUOTED));
     }
 
-    private void end(Flow flow) {
-        flows.remove(flow.key);
-        flow.channel.close();
+    /** An empty buffer for one use. */
+    ByteBuf scratch() {
+        return scratch.clear();
+    }
+
+    long now() {
+        return nanoClock.getAsLong();
+    }
+
+    private void end(EchoFlow flow) {
+        flows.remove(flow.guestHi, flow.guestLo, flow.identifier, flow.remoteHi, flow.remoteLo, 0);
+        flow.close();
+    }
+
+    /** The table is small, and full only for who pings the world. */
+    private void endLeastRecent() {
+        EchoFlow least = null;
+        long now = now();
+        for (EchoFlow flow : all()) {
+            if (least == null || now - flow.lastActive() > now - least.lastActive()) {
+                least = flow;
+            }
+        }
+        if (least != null) {
+            end(least);
+        }
+    }
+
+    private List<EchoFlow> all() {
+        List<EchoFlow> all = new ArrayList<>(flows.size());
+        flows.forEach(all::add);
+        return all;
     }
 
     private void armSweep() {
-        if (sweep == null && !flows.isEmpty()) {
+        if (sweep == null && flows.size() > 0) {
             sweep = loop.schedule(this::onSweep, 5, TimeUnit.SECONDS);
         }
     }
 
     private void onSweep() {
         sweep = null;
-        long now = nanoClock.getAsLong();
-        for (Iterator<Flow> i = flows.values().iterator(); i.hasNext(); ) {
-            Flow flow = i.next();
-            if (now - flow.lastActive >= IDLE_NANOS) {
-                i.remove();
-                flow.channel.close();
+        long now = now();
+        for (EchoFlow flow : all()) {
+            if (now - flow.lastActive() >= IDLE_NANOS) {
+                end(flow);
             }
         }
         armSweep();
@@ -186,16 +206,14 @@ public final class EchoFlows {
     public List<FlowSnapshot> snapshot() {
         assert loop.inEventLoop();
         List<FlowSnapshot> list = new ArrayList<>(flows.size());
-        long now = nanoClock.getAsLong();
-        flows.values().forEach(f -> list.add(f.snapshot(now)));
+        long now = now();
+        flows.forEach(f -> list.add(f.snapshot(now)));
         return list;
     }
 
     /** Idempotent. */
     public void endAll() {
-        flows.values().forEach(flow -> flow.channel.close());
-        flows.clear();
-        unflushed.clear();
+        all().forEach(this::end);
         ScheduledFuture<?> timer = sweep;
         if (timer != null) {
             timer.cancel(false);
@@ -203,81 +221,12 @@ public final class EchoFlows {
         }
     }
 
-    /** One ping socket. */
-    private final class Flow extends ChannelInboundHandlerAdapter {
-        final Key key;
-
-        @SuppressWarnings("NullAway.Init") // set right after the channel is made with this as its handler
-        Channel channel;
-
-        long lastActive;
-        int lastSequence;
-        boolean dirty;
-        final long openedAt = nanoClock.getAsLong();
-        long bytesFromGuest;
-        long bytesToGuest;
-
-        Flow(Key key) {
-            this.key = key;
-        }
-
-        FlowSnapshot snapshot(long now) {
-            return FlowSnapshot.ofDatagrams(
-                    IpAddress.v4(key.guest),
-                    key.identifier,
-                    IpAddress.v4(key.remote),
-                    0,
-                    false,
-                    bytesToGuest == 0 ? "asking" : "answered",
-                    bytesFromGuest,
-                    bytesToGuest,
-                    openedAt,
-                    now);
-        }
-
-        @Override
-        public void channelRead(ChannelHandlerContext ctx, Object msg) {
-            try {
-                if (msg instanceof DatagramPacket p) {
-                    onReply(p.content());
-                }
-            } finally {
-                ReferenceCountUtil.release(msg);
-            }
-        }
-
-        private void onReply(ByteBuf b) {
-            int at = b.readerIndex();
-            int len = b.readableBytes();
-            boolean reply = IcmpHeader.isValid(b, at, len) && IcmpHeader.type(b, at) == IcmpHeader.ECHO_REPLY;
-            if (!reply || flows.get(key) != this) {
-                counters.increment(IcmpCounter.DROPPED_TYPE);
-                return;
-            }
-            lastActive = nanoClock.getAsLong();
-            bytesToGuest += len - IcmpHeader.BYTES;
-            b.setShort(at + 4, key.identifier);
-            IcmpHeader.complete(b, at, len);
-            OutFrame out =
-                    output.begin(0, IpAddress.loOfV4(key.remote), 0, IpAddress.loOfV4(key.guest), IpProtocol.ICMP);
-            out.head().writeBytes(b, at, IcmpHeader.BYTES);
-            out.addPayload(b, at + IcmpHeader.BYTES, len - IcmpHeader.BYTES);
-            counters.increment(output.end(out) ? IcmpCounter.ECHO_REPLIED : IcmpCounter.DROPPED_NO_ROOM);
-            out.clear();
-        }
-
-        @Override
-        public void channelReadComplete(ChannelHandlerContext ctx) {
-            output.flush();
-        }
-
-        /** A router, or the host itself, said that the remote can't be reached. */
-        @Override
-        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            LOG.debug("ping {}: {}", IpAddress.v4(key.remote), cause.toString());
-            if (flows.get(key) == this) {
-                unreachable(key, IcmpHeader.CODE_HOST, lastSequence);
-            }
+    /** Ends all, for good. Idempotent. */
+    public void close() {
+        if (!closed) {
+            closed = true;
+            endAll();
+            scratch.release();
         }
     }
 }

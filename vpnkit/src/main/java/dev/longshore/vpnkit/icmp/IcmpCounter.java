@@ -8,6 +8,7 @@ public enum IcmpCounter implements Counted {
     ECHO_FORWARDED("vpnkit.icmp.echo.forwarded", "", "Pings sent on by ping sockets of the host."),
     ECHO_REPLIED("vpnkit.icmp.echo.replied", "", "Answers of remotes, passed on to the guest."),
     ECHO_PROHIBITED("vpnkit.icmp.echo.prohibited", "", "Pings the host gave no socket for; the guest was told."),
+    ERRORS_PASSED("vpnkit.icmp.echo.errors", "", "What the network said of pings, passed on to the guest."),
     ERRORS_FROM_GUEST("vpnkit.icmp.errors.received", "", "ICMP errors from the guest, passed to their transport."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=icmp,reason=header", "Messages too short to be one."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=icmp,reason=checksum", "Messages with a wrong checksum."),

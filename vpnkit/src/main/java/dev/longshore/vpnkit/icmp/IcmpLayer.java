@@ -39,7 +39,7 @@ public final class IcmpLayer implements TransportInput {
 
     @Override
     public void onSegment(
-            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload) {
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int traits) {
         if (!IcmpHeader.isValid(b, at, len)) {
             counters.increment(IcmpCounter.DROPPED_HEADER);
             return;
@@ -49,15 +49,16 @@ public final class IcmpLayer implements TransportInput {
             return;
         }
         switch (IcmpHeader.type(b, at)) {
-            case IcmpHeader.ECHO_REQUEST -> onEcho(b, at, len, guestHi, guestLo, remoteHi, remoteLo);
+            case IcmpHeader.ECHO_REQUEST -> onEcho(b, at, len, guestHi, guestLo, remoteHi, remoteLo, traits);
             case IcmpHeader.DESTINATION_UNREACHABLE -> onUnreachable(b, at, len);
             default -> counters.increment(IcmpCounter.DROPPED_TYPE);
         }
     }
 
-    private void onEcho(ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo) {
+    private void onEcho(
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int traits) {
         if (!plan.isOurs((int) remoteLo)) {
-            echoes.send(b, at, len, (int) guestLo, (int) remoteLo);
+            echoes.send(b, at, len, guestHi, guestLo, remoteHi, remoteLo, traits);
             return;
         }
         OutFrame out = output.begin(remoteHi, remoteLo, guestHi, guestLo, IpProtocol.ICMP);

@@ -1,23 +1,34 @@
 package dev.longshore.vpnkit.icmp;
 
-import java.io.IOException;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
+import org.jspecify.annotations.Nullable;
 
-/**
- * Where unprivileged ping sockets come from: {@code socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP)}, Linux net/ipv4/ping.c.
- * The JDK and Netty can't make one, Netty can use one; so whoever may call the system directly passes an implementation.
- */
+/** Where sockets for pings beyond our own addresses come from. */
 public interface PingSockets {
+    /** A socket for one flow of pings, or null if the host forbids it or has no descriptor left. */
+    @Nullable
+    Opened open(HostDatagrams datagrams, boolean v4, HostDatagrams.Receiver receiver);
+
+    /** {@code raw}: identifier and checksum are ours to write, and what comes starts with the IPv4 header. */
+    record Opened(HostDatagrams.Socket socket, boolean raw) {}
+
     /**
-     * A new descriptor, non-blocking and close-on-exec; the caller owns it.
-     *
-     * @throws IOException if the host forbids it (sysctl net.ipv4.ping_group_range) or has no descriptor left
+     * The host's: ping sockets where net.ipv4.ping_group_range allows them (Linux net/ipv4/ping.c), which is also what
+     * forbids them to root by default; then raw sockets, if the process has CAP_NET_RAW.
      */
-    int open() throws IOException;
+    static PingSockets ofHost() {
+        return (datagrams, v4, receiver) -> {
+            HostDatagrams.Socket ping = datagrams.openPing(v4, receiver).socket();
+            if (ping != null) {
+                return new Opened(ping, false);
+            }
+            HostDatagrams.Socket raw = datagrams.openRawEcho(v4, receiver).socket();
+            return raw == null ? null : new Opened(raw, true);
+        };
+    }
 
     /** For hosts without them: pings beyond our own addresses are answered "administratively prohibited". */
     static PingSockets none() {
-        return () -> {
-            throw new IOException("no ping sockets on this host");
-        };
+        return (datagrams, v4, receiver) -> null;
     }
 }

@@ -1,5 +1,5 @@
 /**
- * ICMP from the guest: echo to us is answered, echo to others goes out through ping sockets of the host where it allows
+ * ICMP from the guest: echo to us is answered, echo to others goes out through sockets of the host where it allows
  * them, errors go to the transport they are about. Called by ip. RFC 792, RFC 1122 §3.2.2.
  */
 @NullMarked

@@ -27,6 +27,15 @@ public final class DualOutput implements IpOutput {
     }
 
     @Override
+    public void setHops(OutFrame frame, int hops) {
+        if (v6.made(frame)) {
+            v6.setHops(frame, hops);
+        } else {
+            v4.setHops(frame, hops);
+        }
+    }
+
+    @Override
     public boolean end(OutFrame frame) {
         return v6.made(frame) ? v6.end(frame) : v4.end(frame);
     }

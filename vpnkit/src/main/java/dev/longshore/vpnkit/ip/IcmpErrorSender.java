@@ -164,6 +164,95 @@ public final class IcmpErrorSender implements IcmpErrors {
         };
     }
 
+    @Override
+    public void pass(
+            int type,
+            int code,
+            int info,
+            long offenderHi,
+            long offenderLo,
+            int protocol,
+            long guestHi,
+            long guestLo,
+            long remoteHi,
+            long remoteLo,
+            ByteBuf b,
+            int at,
+            int len) {
+        if (!allowed()) {
+            return;
+        }
+        boolean v4 = IpAddress.isV4(guestHi, guestLo);
+        boolean known =
+                offenderLo != 0 && IpAddress.isV4(offenderHi, offenderLo) == v4 && mayBeSaidBy(offenderHi, offenderLo);
+        IpAddress gateway = v4 ? plan.gateway() : plan.gateway6();
+        long ourHi = known ? offenderHi : gateway.hi();
+        long ourLo = known ? offenderLo : gateway.lo();
+        if (v4) {
+            pass4(type, code, info, ourLo, protocol, guestLo, remoteLo, b, at, len);
+        } else {
+            pass6(type, code, info, ourHi, ourLo, protocol, guestHi, guestLo, remoteHi, remoteLo, b, at, len);
+        }
+        output.flush();
+    }
+
+    /** Not the guest itself, nor a stranger that has an address of its link. */
+    private boolean mayBeSaidBy(long hi, long lo) {
+        boolean nobody = IpAddress.isV4(hi, lo) ? (int) lo >>> 24 == 127 || (int) lo >>> 24 == 0 : hi == 0;
+        return plan.isOurs(hi, lo) || (!nobody && !plan.isOnLink(hi, lo));
+    }
+
+    private void pass4(
+            int type,
+            int code,
+            int info,
+            long ourLo,
+            int protocol,
+            long guestLo,
+            long remoteLo,
+            ByteBuf b,
+            int at,
+            int len) {
+        OutFrame out = output.begin(0, ourLo, 0, guestLo, IpProtocol.ICMP);
+        ByteBuf head = out.head();
+        int icmpAt = head.writerIndex();
+        IcmpHeader.write(head, type, code, info & 0xFFFF);
+        int quoteAt = head.writerIndex();
+        Ipv4Header.write(head, protocol, 1, Ipv4Header.DF, (int) guestLo, (int) remoteLo);
+        int quoted = Math.min(len, MAX_QUOTE - Ipv4Header.MIN_BYTES);
+        head.writeBytes(b, at, quoted);
+        Ipv4Header.complete(head, quoteAt, Ipv4Header.MIN_BYTES + quoted);
+        finish(out, icmpAt);
+    }
+
+    private void pass6(
+            int type,
+            int code,
+            int info,
+            long ourHi,
+            long ourLo,
+            int protocol,
+            long guestHi,
+            long guestLo,
+            long remoteHi,
+            long remoteLo,
+            ByteBuf b,
+            int at,
+            int len) {
+        OutFrame out = output.begin(ourHi, ourLo, guestHi, guestLo, IpProtocol.ICMPV6);
+        ByteBuf head = out.head();
+        int icmpAt = head.writerIndex();
+        Icmpv6Header.write(head, type, code, info);
+        int quoteAt = head.writerIndex();
+        int next = protocol == IpProtocol.ICMP ? IpProtocol.ICMPV6 : protocol;
+        Ipv6Header.write(head, next, 1, guestHi, guestLo, remoteHi, remoteLo);
+        int quoted = Math.min(len, MAX_QUOTE_V6 - Ipv6Header.BYTES);
+        head.writeBytes(b, at, quoted);
+        Ipv6Header.complete(head, quoteAt, quoted);
+        Icmpv6Header.complete(head, icmpAt, head.writerIndex() - icmpAt, ourHi, ourLo, guestHi, guestLo);
+        send(out);
+    }
+
     private boolean allowed() {
         if (limit.take()) {
             return true;

@@ -1,5 +1,7 @@
 package dev.longshore.vpnkit.ip;
 
+import io.netty.buffer.ByteBuf;
+
 /** Tells the guest by ICMP that a packet of its could not be delivered. Rate-limited. Confined to the link's event loop. */
 public interface IcmpErrors {
     /**
@@ -20,4 +22,31 @@ public interface IcmpErrors {
             long remoteLo,
             int remotePort,
             int fifthToEighthByte);
+
+    /**
+     * Passes on what a router or the remote said of a packet of the guest's: destination unreachable, too big, time
+     * exceeded, in the numbers of the packet's family. The packet's IP header is rebuilt, what followed it is quoted. Does
+     * nothing unless there is a way to the guest.
+     *
+     * @param info the MTU of what is too big, else 0
+     * @param offenderHi {@code offenderLo} too: who said it; both 0, or an address the guest's network knows nothing of, for
+     *     the gateway
+     * @param protocol of the packet: {@code ICMP} for both families
+     * @param b borrowed: the transport header, at least 8 bytes, and what is known of its payload, {@code len} bytes at
+     *     {@code at}
+     */
+    default void pass(
+            int type,
+            int code,
+            int info,
+            long offenderHi,
+            long offenderLo,
+            int protocol,
+            long guestHi,
+            long guestLo,
+            long remoteHi,
+            long remoteLo,
+            ByteBuf b,
+            int at,
+            int len) {}
 }

@@ -16,6 +16,9 @@ public interface IpOutput {
      */
     OutFrame begin(long sourceHi, long sourceLo, long destinationHi, long destinationLo, int protocol);
 
+    /** Sets the TTL or hop limit of a packet that was begun, which is 64 otherwise: 1..255. */
+    default void setHops(OutFrame frame, int hops) {}
+
     /**
      * Completes lengths and the IP header's checksum and sends. The transport checksum is the caller's: complete, or
      * partial with {@link OutFrame#needsChecksum} where {@link #checksumOffload()}.

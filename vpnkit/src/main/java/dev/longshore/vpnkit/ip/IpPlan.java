@@ -138,6 +138,11 @@ public record IpPlan(
         return ipv6Prefix != 0 && hi == ipv6Prefix;
     }
 
+    /** True for {@link #host6}. */
+    public boolean isHost6(long hi, long lo) {
+        return isInPrefix(hi) && lo == HOST_LO;
+    }
+
     public boolean hasIpv6() {
         return ipv6Prefix != 0;
     }

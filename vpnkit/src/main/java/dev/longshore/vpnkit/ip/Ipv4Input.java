@@ -208,8 +208,13 @@ final class Ipv4Input {
         long guestLo = IpAddress.loOfV4(Ipv4Header.source(b, at));
         long remoteLo = IpAddress.loOfV4(destination);
         int len = Ipv4Header.totalLength(b, at) - headerBytes;
+        int traits = PacketTraits.of(
+                offload,
+                Ipv4Header.ttl(b, at),
+                Ipv4Header.trafficClass(b, at),
+                (Ipv4Header.flagsAndOffset(b, at) & Ipv4Header.DF) != 0);
         try {
-            transport.onSegment(b, at + headerBytes, len, 0, guestLo, 0, remoteLo, offload);
+            transport.onSegment(b, at + headerBytes, len, 0, guestLo, 0, remoteLo, traits);
         } catch (RuntimeException e) {
             // The loop's edge: a bug of ours must not take the other flows with it.
             counters.increment(IpCounter.DROPPED_FAULT);

@@ -59,6 +59,11 @@ public final class Ipv4Output {
         Ipv4Header.write(b, protocol, TTL, protocol == IpProtocol.TCP ? Ipv4Header.DF : 0, source, destination);
     }
 
+    /** As {@link IpOutput#setHops}. */
+    void setHops(OutFrame out, int hops) {
+        Ipv4Header.setTtl(out.head(), IP_AT, hops);
+    }
+
     /** As {@link IpOutput#end}. */
     public boolean end(OutFrame out) {
         int packetBytes = out.bytes() - IP_AT;

@@ -53,6 +53,11 @@ public final class Ipv6Output {
         return frame;
     }
 
+    /** As {@link IpOutput#setHops}. */
+    void setHops(OutFrame out, int hops) {
+        Ipv6Header.setHopLimit(out.head(), IP_AT, hops);
+    }
+
     /** As {@link IpOutput#end}. */
     public boolean end(OutFrame out) {
         int packetBytes = out.bytes() - IP_AT;

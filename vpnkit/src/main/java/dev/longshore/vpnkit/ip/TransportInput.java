@@ -15,7 +15,8 @@ public interface TransportInput {
      *
      * @param guestHi {@code guestLo} too: the source address, a unicast address of the guest or its containers
      * @param remoteHi {@code remoteLo} too: the destination, possibly one of our own addresses; never multicast
-     * @param offload the bits of {@link dev.longshore.packet.link.FrameSink}: verify no checksum that is partial or valid
+     * @param offload the bits of {@link dev.longshore.packet.link.FrameSink}: verify no checksum that is partial or valid;
+     *     and above them {@link PacketTraits}
      */
     void onSegment(ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload);
 

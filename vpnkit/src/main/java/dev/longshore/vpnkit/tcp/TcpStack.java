@@ -16,10 +16,13 @@ import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
+import dev.longshore.vpnkit.hostsocket.RouterError;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpOutput;
+import dev.longshore.vpnkit.ip.PacketTraits;
 import dev.longshore.vpnkit.ip.TransportInput;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
@@ -49,6 +52,9 @@ public final class TcpStack implements TransportInput {
 
     /** Nearly every connection is there by then: one that takes longer makes room for others. */
     private static final long DIAL_GRACE = TimeUnit.SECONDS.toNanos(3);
+
+    /** Nobody is farther away than a program's usual TTL allows; who allows less looks for the way. */
+    private static final int FEW_HOPS = 32;
 
     /** RFC 5961 §7: a limit for challenge ACKs. */
     private static final int CHALLENGES_PER_SECOND = 100;
@@ -131,11 +137,11 @@ public final class TcpStack implements TransportInput {
         if (flow != null && isNewSyn(flow, b, at)) {
             issAtLeast = flow.sndMax() + (1 << 16);
             flow.end(flow.state() == TcpState.TIME_WAIT ? new FlowEnd.Closed() : new FlowEnd.GuestReset());
-            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, issAtLeast, true);
+            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, offload, issAtLeast, true);
         } else if (flow != null) {
             guarded(flow, b, at, len);
         } else if (isSyn(b, at)) {
-            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, issAtLeast, false);
+            open(b, at, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, offload, issAtLeast, false);
         } else {
             resetStray(b, at, len, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
         }
@@ -235,6 +241,7 @@ public final class TcpStack implements TransportInput {
             long remoteHi,
             long remoteLo,
             int remotePort,
+            int traits,
             int issAtLeast,
             boolean reused) {
         if (!hasRoomForFlow()) {
@@ -259,7 +266,7 @@ public final class TcpStack implements TransportInput {
             if (service != null) {
                 flow.hostConnected(channel(flow, service).hostSide());
             } else {
-                dial(flow);
+                dial(flow, PacketTraits.hopsLeft(traits));
             }
         } catch (RuntimeException | OutOfMemoryError e) {
             failed(flow, e);
@@ -282,8 +289,9 @@ public final class TcpStack implements TransportInput {
         return channel;
     }
 
-    private void dial(TcpFlow flow) {
-        Destination to = Destination.of(new IpAddress(flow.remoteHi, flow.remoteLo), flow.remotePort);
+    private void dial(TcpFlow flow, int hops) {
+        Destination anyWay = Destination.of(new IpAddress(flow.remoteHi, flow.remoteLo), flow.remotePort);
+        Destination to = hops < FEW_HOPS ? anyWay.withHops(hops) : anyWay;
         Future<DialResult> future = dialer.dial(to, loop);
         flow.dialing(future);
         future.addListener(done -> {
@@ -311,6 +319,11 @@ public final class TcpStack implements TransportInput {
             case DialResult.Connected c ->
                 flow.hostConnected(HostChannel.attach(c.channel(), flow, flow::bufferForHost));
             case DialResult.Refused ignored -> flow.notConnected("refused", true);
+            case DialResult.Unreachable u
+            when u.said() != null -> {
+                pass(flow, u.said());
+                flow.notConnected(u.reason(), false); // as far as the guest knows, its SYN got lost there
+            }
             case DialResult.Unreachable u -> {
                 unreachable(flow, u.network() ? IcmpHeader.CODE_NET : IcmpHeader.CODE_HOST);
                 flow.notConnected(u.reason(), true);
@@ -324,6 +337,27 @@ public final class TcpStack implements TransportInput {
             case DialResult.Failed f -> flow.notConnected(f.reason(), true);
         }
         flushSoon();
+    }
+
+    private void pass(TcpFlow f, RouterError said) {
+        ByteBuf quote = Unpooled.buffer(8)
+                .writeShort(f.guestPort)
+                .writeShort(f.remotePort)
+                .writeInt(f.irs());
+        icmp.pass(
+                said.type(),
+                said.code(),
+                said.info(),
+                said.offender().hi(),
+                said.offender().lo(),
+                TcpHeader.PROTOCOL,
+                f.guestHi,
+                f.guestLo,
+                f.remoteHi,
+                f.remoteLo,
+                quote,
+                0,
+                8);
     }
 
     private void unreachable(TcpFlow f, int code) {

@@ -9,53 +9,66 @@ import io.netty.buffer.ByteBuf;
 
 /** One remote of a published UDP port, as the guest sees it. Confined to the link's event loop. */
 final class InboundUdp implements UdpFlow {
-    final long guestKey;
-    final long remoteKey;
+    final IpAddress guest;
+    final int guestPort;
+    final IpAddress remote;
+    final int remotePort;
     final UdpReplies replies;
-    final long openedAt;
-    long bytesFromGuest;
-    long bytesToGuest;
-    private final UdpLayer layer;
+    private final InboundFlows flows;
+    private final long openedAt;
+    private long bytesFromGuest;
+    private long bytesToGuest;
     private boolean closed;
 
-    InboundUdp(UdpLayer layer, long guestKey, long remoteKey, UdpReplies replies, long openedAt) {
-        this.layer = layer;
-        this.guestKey = guestKey;
-        this.remoteKey = remoteKey;
+    InboundUdp(
+            InboundFlows flows,
+            IpAddress guest,
+            int guestPort,
+            IpAddress remote,
+            int remotePort,
+            UdpReplies replies,
+            long openedAt) {
+        this.flows = flows;
+        this.guest = guest;
+        this.guestPort = guestPort;
+        this.remote = remote;
+        this.remotePort = remotePort;
         this.replies = replies;
         this.openedAt = openedAt;
     }
 
-    @Override
-    public void sendToGuest(ByteBuf payload) {
-        try {
-            if (!closed && payload.readableBytes() <= UdpHeader.MAX_PAYLOAD_V4) {
-                layer.sendInbound(this, payload);
-            }
-        } finally {
-            payload.release();
-        }
+    void onReply(ByteBuf b, int at, int len) {
+        bytesFromGuest += len;
+        replies.onReply(b, at, len);
     }
 
-    FlowSnapshot snapshot(long now) {
-        return FlowSnapshot.ofDatagrams(
-                IpAddress.v4((int) (guestKey >>> 16)),
-                (int) guestKey & 0xFFFF,
-                IpAddress.v4((int) (remoteKey >>> 16)),
-                (int) remoteKey & 0xFFFF,
-                true,
-                bytesFromGuest == 0 ? "asking" : "answered",
-                bytesFromGuest,
-                bytesToGuest,
-                openedAt,
-                now);
+    @Override
+    public void sendToGuest(ByteBuf b, int at, int len) {
+        if (!closed && len <= UdpHeader.MAX_PAYLOAD_V4) {
+            bytesToGuest += len;
+            flows.send(this, b, at, len);
+        }
     }
 
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            layer.closeInbound(this);
+            flows.forget(this);
         }
+    }
+
+    FlowSnapshot snapshot(long now) {
+        return FlowSnapshot.ofDatagrams(
+                guest,
+                guestPort,
+                remote,
+                remotePort,
+                true,
+                bytesFromGuest == 0 ? "asking" : "answered",
+                bytesFromGuest,
+                bytesToGuest,
+                openedAt,
+                now);
     }
 }

@@ -14,8 +14,11 @@ public enum UdpCounter implements Counted {
     FLOWS_EVICTED("vpnkit.udp.flows.ended", "reason=evicted", "Flows closed to make room for newer ones."),
     INBOUND_ACTIVE("vpnkit.udp.inbound.active", "", "Remotes of published UDP ports now."),
     REFUSED("vpnkit.udp.refused", "", "Ports unreachable on the host's side, passed on to the guest."),
+    ERRORS_PASSED("vpnkit.udp.errors", "", "Other errors of the host's side, passed on to the guest."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=udp,reason=header", "Datagrams with impossible lengths or ports."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=udp,reason=checksum", "Datagrams with a wrong checksum."),
+    DROPPED_NO_CHECKSUM(
+            "vpnkit.packets.dropped", "layer=udp,reason=no_checksum", "Datagrams over IPv6 without a checksum."),
     DROPPED_SPOOFED(
             "vpnkit.packets.dropped",
             "layer=udp,reason=spoofed",
@@ -23,10 +26,6 @@ public enum UdpCounter implements Counted {
     DROPPED_BROADCAST("vpnkit.packets.dropped", "layer=udp,reason=broadcast", "Broadcasts nobody here takes."),
     DROPPED_CLOSED(
             "vpnkit.packets.dropped", "layer=udp,reason=closed", "Datagrams to ports of ours nobody listens on."),
-    DROPPED_EMPTY(
-            "vpnkit.packets.dropped",
-            "layer=udp,reason=empty",
-            "Empty datagrams, which the host's socket layer can't send."),
     DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=udp,reason=no_room", "Datagrams the guest had no room for."),
     DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
     DROPPED_HOST_FAILED(

@@ -2,10 +2,9 @@ package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
+import dev.longshore.vpnkit.hostsocket.HostError;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
-import io.netty.channel.socket.DatagramPacket;
-import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,26 +12,19 @@ import org.jspecify.annotations.Nullable;
  * and any remote may answer there (RFC 4787: endpoint-independent mapping and filtering). Confined to the link's event
  * loop.
  *
- * <p>Theory of operation: most ports talk to one remote only, so the first socket is connected to it, and the kernel tells
- * us when that remote refuses (an unconnected socket would never hear of it). With the second remote, an unconnected
- * socket joins on the same host port by SO_REUSEPORT; the kernel prefers the connected one for its remote.
+ * <p>Theory of operation: one socket, not connected. Connected ones are the usual way to hear that a remote refuses, but the
+ * error queue brings that, and what routers say, for every remote.
  */
-final class UdpFlow {
-    final long key;
+final class UdpFlow implements HostDatagrams.Receiver {
     final long guestHi;
     final long guestLo;
     final int guestPort;
-    final int firstRemote;
-    final int firstRemotePort;
-    final Channel connected;
-    private @Nullable Channel open;
-    private boolean openFailed;
-    private InetSocketAddress lastRemote;
-    private int lastRemoteBits;
-    private int lastRemotePort;
-
-    /** Payload of the last datagram to {@link #firstRemote}, for the quote in an ICMP error. */
-    int lastBytes;
+    final long openedAt;
+    private final UdpLayer layer;
+    private final long firstRemoteHi;
+    private final long firstRemoteLo;
+    private final int firstRemotePort;
+    private HostDatagrams.@Nullable Socket socket;
 
     /** Datagrams and their payload. */
     long sent;
@@ -40,10 +32,7 @@ final class UdpFlow {
     long received;
     long sentBytes;
     long receivedBytes;
-
-    final long openedAt;
     long lastActive;
-    boolean dirty;
 
     /** The flows in the order of their last use. */
     @Nullable
@@ -53,75 +42,79 @@ final class UdpFlow {
     UdpFlow newer;
 
     UdpFlow(
-            long key,
+            UdpLayer layer,
             long guestHi,
             long guestLo,
             int guestPort,
-            int remote,
+            long remoteHi,
+            long remoteLo,
             int remotePort,
-            InetSocketAddress hostRemote,
-            Channel connected,
             long openedAt) {
-        this.key = key;
+        this.layer = layer;
         this.guestHi = guestHi;
         this.guestLo = guestLo;
         this.guestPort = guestPort;
-        this.firstRemote = remote;
+        this.firstRemoteHi = remoteHi;
+        this.firstRemoteLo = remoteLo;
         this.firstRemotePort = remotePort;
-        this.connected = connected;
         this.openedAt = openedAt;
-        this.lastRemote = hostRemote;
-        this.lastRemoteBits = remote;
-        this.lastRemotePort = remotePort;
     }
 
-    /** Writes one datagram without flushing. Borrows. False if the host has no room or no socket for it. */
-    boolean write(ByteBuf b, int at, int len, int remote, int remotePort, HostUdp sockets) {
-        if (remote == firstRemote && remotePort == firstRemotePort) {
-            if (!connected.isWritable()) {
-                return false;
-            }
-            lastBytes = len;
-            connected.write(b.retainedSlice(at, len), connected.voidPromise()); // kept until it is written
-            return true;
-        }
-        Channel socket = openSocket(sockets);
-        if (socket == null || !socket.isWritable()) {
-            return false;
-        }
-        if (remote != lastRemoteBits || remotePort != lastRemotePort) {
-            lastRemote = new InetSocketAddress(sockets.toHost(remote), remotePort);
-            lastRemoteBits = remote;
-            lastRemotePort = remotePort;
-        }
-        socket.write(new DatagramPacket(b.retainedSlice(at, len), lastRemote), socket.voidPromise());
-        return true;
+    /** Once, before anything is sent. */
+    void use(HostDatagrams.Socket hostSocket) {
+        socket = hostSocket;
     }
 
-    private @Nullable Channel openSocket(HostUdp sockets) {
-        Channel socket = open;
-        if (socket == null && !openFailed) {
-            socket = sockets.openBeside(this);
-            open = socket;
-            openFailed = socket == null;
+    /** See {@link HostDatagrams.Socket}: {@code hi} and {@code lo} are the remote as the host sees it. */
+    void send(
+            ByteBuf b, int at, int len, long hi, long lo, int port, int hops, int trafficClass, boolean dontFragment) {
+        HostDatagrams.Socket s = socket;
+        if (s != null) {
+            s.travel(hops, trafficClass, dontFragment);
+            s.send(b, at, len, hi, lo, port, 0, 0);
+            sent++;
+            sentBytes += len;
         }
-        return socket;
     }
 
-    void flush() {
-        dirty = false;
-        connected.flush();
-        Channel socket = open;
-        if (socket != null) {
-            socket.flush();
-        }
+    /** The port of the first remote says what the flow is for. */
+    boolean isTo(int port) {
+        return firstRemotePort == port;
+    }
+
+    @Override
+    public void onDatagram(
+            ByteBuf b,
+            int at,
+            int len,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            long localHi,
+            long localLo,
+            int hops) {
+        layer.onFromHost(this, b, at, len, remoteHi, remoteLo, remotePort);
+    }
+
+    @Override
+    public void onReadComplete() {
+        layer.onReadComplete();
+    }
+
+    @Override
+    public void onError(HostError error) {
+        layer.onHostError(this, error);
+    }
+
+    @Override
+    public void onDropped() {
+        layer.onDropped();
     }
 
     void close() {
-        connected.close();
-        Channel socket = open;
-        if (socket != null) {
-            socket.close();
+        HostDatagrams.Socket s = socket;
+        if (s != null) {
+            s.close();
         }
     }
 
@@ -130,7 +123,7 @@ final class UdpFlow {
         return FlowSnapshot.ofDatagrams(
                 new IpAddress(guestHi, guestLo),
                 guestPort,
-                IpAddress.v4(firstRemote),
+                new IpAddress(firstRemoteHi, firstRemoteLo),
                 firstRemotePort,
                 false,
                 received == 0 ? "asking" : "answered",
@@ -142,7 +135,7 @@ final class UdpFlow {
 
     @Override
     public String toString() {
-        return "udp " + new IpAddress(guestHi, guestLo) + ":" + guestPort + " > " + IpAddress.v4(firstRemote) + ":"
-                + firstRemotePort;
+        return "udp " + new IpAddress(guestHi, guestLo) + ":" + guestPort + " > "
+                + new IpAddress(firstRemoteHi, firstRemoteLo) + ":" + firstRemotePort;
     }
 }

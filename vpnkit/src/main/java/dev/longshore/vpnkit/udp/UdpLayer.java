@@ -7,19 +7,19 @@ import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
+import dev.longshore.vpnkit.hostsocket.HostDatagrams;
+import dev.longshore.vpnkit.hostsocket.HostError;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.ip.PacketTraits;
 import dev.longshore.vpnkit.ip.TransportInput;
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.ChannelFuture;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
-import io.netty.channel.unix.Errors;
-import io.netty.util.collection.LongObjectHashMap;
 import io.netty.util.concurrent.ScheduledFuture;
-import java.net.InetSocketAddress;
-import java.net.NoRouteToHostException;
-import java.net.PortUnreachableException;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -35,11 +35,15 @@ import org.slf4j.LoggerFactory;
  * <p>Invariants: the flows in the map and in the list by age are the same; at most {@link UdpLimits#maxFlows} of them; the
  * sweep timer is armed exactly if there is a flow.
  */
-public final class UdpLayer implements TransportInput {
+public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     private static final Logger LOG = LoggerFactory.getLogger(UdpLayer.class);
     private static final int DNS_PORT = 53;
-    private static final int FIRST_DYNAMIC_PORT = 49_152;
-    private static final int DYNAMIC_PORTS = 65_536 - FIRST_DYNAMIC_PORT;
+
+    /** As much of a datagram as an error quotes at most, behind its header. */
+    private static final int QUOTED = 1200;
+
+    private static final long LOOPBACK_V4_LO = IpAddress.loOfV4(0x7F00_0001);
+    private static final long LOOPBACK_V6_LO = 1;
 
     private final IpPlan plan;
     private final UdpOutput output;
@@ -47,21 +51,19 @@ public final class UdpLayer implements TransportInput {
     private final EventLoop loop;
     private final LongSupplier nanoClock;
     private final UdpLimits limits;
-    private final HostUdp sockets;
+    private final HostDatagrams datagrams;
     private final Counters<UdpCounter> counters = new Counters<>(UdpCounter.class);
-    private final LongObjectHashMap<UdpFlow> flows = new LongObjectHashMap<>();
-    private final LongObjectHashMap<LongObjectHashMap<InboundUdp>> inbound = new LongObjectHashMap<>();
-    private final List<UdpFlow> unflushed = new ArrayList<>();
+    private final FlowTable<UdpFlow> flows; // by the guest's address and port, the remote being 0
+    private final InboundFlows inbound;
+    private final ByteBuf quote = Unpooled.directBuffer(UdpHeader.BYTES + QUOTED);
     private final List<Binding> bindings = new ArrayList<>();
-    private int inboundCount;
     private boolean closed;
-    private int nextDynamicPort;
     private @Nullable UdpFlow oldest;
     private @Nullable UdpFlow newest;
     private @Nullable ScheduledFuture<?> sweep;
 
     /** A service and the address it answers at. */
-    private record Binding(int address, int port, UdpService service) {}
+    private record Binding(IpAddress address, int port, UdpService service) {}
 
     public UdpLayer(
             IpPlan plan,
@@ -69,103 +71,145 @@ public final class UdpLayer implements TransportInput {
             IcmpErrors errors,
             EventLoop loop,
             LongSupplier nanoClock,
-            UdpLimits limits) {
+            UdpLimits limits,
+            HostDatagrams datagrams) {
         this.plan = plan;
         this.output = output;
         this.errors = errors;
         this.loop = loop;
         this.nanoClock = nanoClock;
         this.limits = limits;
-        this.sockets = new HostUdp(loop, plan.host().v4Bits(), new HostEvents());
+        this.datagrams = datagrams;
+        SecureRandom random = new SecureRandom();
+        this.flows = new FlowTable<>(random.nextLong());
+        this.inbound = new InboundFlows(plan, this, random.nextLong());
     }
 
     /** Datagrams to {@code address} (255.255.255.255 means any broadcast) and {@code port} are for {@code service}. */
     public void bind(IpAddress address, int port, UdpService service) {
-        bindings.add(new Binding(address.v4Bits(), port, service));
+        bindings.add(new Binding(address, port, service));
     }
 
     // ---- from the guest
 
     @Override
     public void onSegment(
-            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload) {
+            ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int traits) {
         if (!UdpHeader.isValid(b, at, len) || UdpHeader.destinationPort(b, at) == 0) {
             counters.increment(UdpCounter.DROPPED_HEADER);
             return;
         }
-        boolean trusted = (offload & (FrameSink.CHECKSUM_PARTIAL | FrameSink.CHECKSUM_VALID)) != 0;
-        if (!trusted && !UdpHeader.isChecksumRight(b, at, guestHi, guestLo, remoteHi, remoteLo)) {
-            counters.increment(UdpCounter.DROPPED_CHECKSUM);
-            return;
+        boolean v4 = IpAddress.isV4(remoteHi, remoteLo);
+        if ((traits & (FrameSink.CHECKSUM_PARTIAL | FrameSink.CHECKSUM_VALID)) == 0) {
+            if (!v4 && UdpHeader.checksum(b, at) == 0) { // RFC 8200 §8.1
+                counters.increment(UdpCounter.DROPPED_NO_CHECKSUM);
+                return;
+            }
+            if (!UdpHeader.isChecksumRight(b, at, guestHi, guestLo, remoteHi, remoteLo)) {
+                counters.increment(UdpCounter.DROPPED_CHECKSUM);
+                return;
+            }
         }
         int payloadAt = at + UdpHeader.BYTES;
         int payloadBytes = UdpHeader.length(b, at) - UdpHeader.BYTES;
         int guestPort = UdpHeader.sourcePort(b, at);
         int remotePort = UdpHeader.destinationPort(b, at);
-        int remote = (int) remoteLo;
         counters.increment(UdpCounter.DATAGRAMS_FROM_GUEST);
         counters.add(UdpCounter.BYTES_FROM_GUEST, payloadBytes);
-        UdpService service = service(remote, remotePort);
+        UdpService service = service(remoteHi, remoteLo, remotePort);
         if (service != null) {
             service.onDatagram(b, payloadAt, payloadBytes, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
             return;
         }
-        if (remote == -1 || remote == plan.broadcast() || (int) guestLo == 0) {
+        if (v4 && (isBroadcast((int) remoteLo) || (int) guestLo == 0)) {
             counters.increment(UdpCounter.DROPPED_BROADCAST);
             return;
         }
-        InboundUdp reply = inbound(key(guestLo, guestPort), key(remoteLo, remotePort));
+        InboundUdp reply = inbound.find(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
         if (reply != null) {
-            reply.bytesFromGuest += payloadBytes;
-            reply.replies.onReply(b.slice(payloadAt, payloadBytes));
-        } else if (plan.isOurs(remote) && remote != plan.host().v4Bits()) {
+            reply.onReply(b, payloadAt, payloadBytes);
+        } else if (plan.isOurs(remoteHi, remoteLo) && !isHost(remoteHi, remoteLo)) {
             counters.increment(UdpCounter.DROPPED_CLOSED);
-            unreachable(IcmpHeader.CODE_PORT, guestHi, guestLo, guestPort, remote, remotePort, payloadBytes);
+            errors.unreachable(
+                    IpProtocol.UDP,
+                    IcmpHeader.CODE_PORT,
+                    guestHi,
+                    guestLo,
+                    guestPort,
+                    remoteHi,
+                    remoteLo,
+                    remotePort,
+                    b.getInt(at + 4));
         } else if (guestPort == 0) {
             counters.increment(UdpCounter.DROPPED_HEADER); // nobody could answer
         } else {
-            toHost(b, payloadAt, payloadBytes, guestHi, guestLo, guestPort, remote, remotePort);
+            toHost(b, payloadAt, payloadBytes, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, traits);
         }
     }
 
-    private @Nullable UdpService service(int address, int port) {
+    private boolean isBroadcast(int remote) {
+        return remote == -1 || remote == plan.broadcast();
+    }
+
+    private @Nullable UdpService service(long hi, long lo, int port) {
         for (int i = 0; i < bindings.size(); i++) {
             Binding binding = bindings.get(i);
-            boolean matches = binding.address == address || (binding.address == -1 && address == plan.broadcast());
-            if (binding.port == port && matches) {
+            if (binding.port == port && isAt(binding.address, hi, lo)) {
                 return binding.service;
             }
         }
         return null;
     }
 
-    private void toHost(
-            ByteBuf b, int at, int len, long guestHi, long guestLo, int guestPort, int remote, int remotePort) {
-        if (len == 0) {
-            counters.increment(UdpCounter.DROPPED_EMPTY);
-            return;
+    private boolean isAt(IpAddress bound, long hi, long lo) {
+        boolean anyBroadcast = bound.isV4() && bound.v4Bits() == -1 && IpAddress.isV4(hi, lo);
+        return (bound.lo() == lo && bound.hi() == hi) || (anyBroadcast && (int) lo == plan.broadcast());
+    }
+
+    /** True for the address that stands for the host's loopback. */
+    private boolean isHost(long hi, long lo) {
+        if (IpAddress.isV4(hi, lo)) {
+            return lo == plan.host().lo();
         }
-        UdpFlow flow = flows.get(key(guestLo, guestPort));
+        return plan.hasIpv6() && plan.isHost6(hi, lo);
+    }
+
+    private void toHost(
+            ByteBuf b,
+            int at,
+            int len,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            int traits) {
+        UdpFlow flow = flows.get(guestHi, guestLo, guestPort, 0, 0, 0);
         if (flow == null) {
-            flow = openFlow(guestHi, guestLo, guestPort, remote, remotePort, len);
+            flow = openFlow(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
             if (flow == null) {
+                counters.increment(UdpCounter.DROPPED_HOST_FAILED);
                 return;
             }
         }
         touch(flow);
-        if (!flow.write(b, at, len, remote, remotePort, sockets)) {
-            counters.increment(UdpCounter.DROPPED_HOST_BUSY);
-            return;
-        }
-        flow.sent++;
-        flow.sentBytes += len;
-        if (!flow.dirty) {
-            flow.dirty = true;
-            unflushed.add(flow);
-        }
+        boolean loopback = isHost(remoteHi, remoteLo);
+        boolean v4 = IpAddress.isV4(remoteHi, remoteLo);
+        flow.send(
+                b,
+                at,
+                len,
+                loopback ? 0 : remoteHi,
+                loopback ? (v4 ? LOOPBACK_V4_LO : LOOPBACK_V6_LO) : remoteLo,
+                remotePort,
+                PacketTraits.hopsLeft(traits),
+                PacketTraits.trafficClass(traits),
+                PacketTraits.dontFragment(traits));
     }
 
-    private @Nullable UdpFlow openFlow(long guestHi, long guestLo, int guestPort, int remote, int remotePort, int len) {
+    private @Nullable UdpFlow openFlow(
+            long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort) {
         if (flows.size() >= limits.maxFlows()) {
             UdpFlow victim = oldest;
             if (victim != null) {
@@ -173,30 +217,17 @@ public final class UdpLayer implements TransportInput {
                 end(victim);
             }
         }
-        InetSocketAddress hostRemote = new InetSocketAddress(sockets.toHost(remote), remotePort);
-        ChannelFuture connected = sockets.connect(hostRemote);
-        Throwable failure = connected.cause();
-        if (failure != null || !connected.isSuccess()) {
-            counters.increment(UdpCounter.DROPPED_HOST_FAILED);
-            LOG.debug(
-                    "udp {}:{} > {}: {}", IpAddress.v4((int) guestLo), guestPort, hostRemote, String.valueOf(failure));
-            unreachable(code(failure), guestHi, guestLo, guestPort, remote, remotePort, len);
+        long now = nanoClock.getAsLong();
+        UdpFlow flow = new UdpFlow(this, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, now);
+        HostDatagrams.Opened opened = datagrams.openUdp(IpAddress.isV4(remoteHi, remoteLo), flow);
+        HostDatagrams.Socket socket = opened.socket();
+        if (socket == null) {
+            LOG.debug("{}: no socket, errno {}", flow, opened.errno());
             return null;
         }
-        long key = key(guestLo, guestPort);
-        UdpFlow flow = new UdpFlow(
-                key,
-                guestHi,
-                guestLo,
-                guestPort,
-                remote,
-                remotePort,
-                hostRemote,
-                connected.channel(),
-                nanoClock.getAsLong());
-        flows.put(key, flow);
+        flow.use(socket);
+        flows.put(guestHi, guestLo, guestPort, 0, 0, 0, flow);
         link(flow);
-        sockets.join(flow);
         counters.increment(UdpCounter.FLOWS_OPENED);
         counters.set(UdpCounter.FLOWS_ACTIVE, flows.size());
         LOG.debug("{} opened", flow);
@@ -204,53 +235,10 @@ public final class UdpLayer implements TransportInput {
         return flow;
     }
 
-    /** What a router would say for an error of connect(2). */
-    private static int code(@Nullable Throwable failure) {
-        if (failure instanceof PortUnreachableException) {
-            return IcmpHeader.CODE_PORT;
-        }
-        if (failure instanceof NoRouteToHostException) {
-            return IcmpHeader.CODE_HOST;
-        }
-        if (failure instanceof Errors.NativeIoException e) {
-            if (e.expectedErr() == Errors.ERROR_ECONNREFUSED_NEGATIVE) {
-                return IcmpHeader.CODE_PORT;
-            }
-            if (e.expectedErr() == -ENETUNREACH) {
-                return IcmpHeader.CODE_NET;
-            }
-            if (e.expectedErr() == -EACCES || e.expectedErr() == -EPERM) {
-                return IcmpHeader.CODE_ADMIN_PROHIBITED;
-            }
-        }
-        return IcmpHeader.CODE_HOST;
-    }
-
-    /** Linux' numbers, asm-generic/errno-base.h and errno.h. */
-    private static final int EPERM = 1;
-
-    private static final int EACCES = 13;
-    private static final int ENETUNREACH = 101;
-
-    private void unreachable(
-            int code, long guestHi, long guestLo, int guestPort, int remote, int remotePort, int payloadBytes) {
-        int lengthAndChecksum = (UdpHeader.BYTES + payloadBytes) << 16;
-        errors.unreachable(
-                IpProtocol.UDP,
-                code,
-                guestHi,
-                guestLo,
-                guestPort,
-                0,
-                IpAddress.loOfV4(remote),
-                remotePort,
-                lengthAndChecksum);
-    }
-
     @Override
     public void onUnreachable(
             long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code) {
-        InboundUdp flow = inbound(key(guestLo, guestPort), key(remoteLo, remotePort));
+        InboundUdp flow = inbound.find(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
         if (flow != null && code != IcmpHeader.CODE_TOO_BIG) {
             flow.replies.onUnreachable();
         }
@@ -258,10 +246,7 @@ public final class UdpLayer implements TransportInput {
 
     @Override
     public void onBatchEnd() {
-        for (int i = 0; i < unflushed.size(); i++) {
-            unflushed.get(i).flush();
-        }
-        unflushed.clear();
+        datagrams.flush();
     }
 
     /** Datagrams wait for nobody: what had no room is gone. */
@@ -277,52 +262,81 @@ public final class UdpLayer implements TransportInput {
 
     // ---- from the host
 
-    private final class HostEvents implements HostUdp.Events {
-        @Override
-        public void onFromHost(UdpFlow flow, ByteBuf payload, int remote, int remotePort) {
-            if (plan.isInSubnet(remote) && remote != plan.host().v4Bits()) {
-                counters.increment(UdpCounter.DROPPED_SPOOFED);
-            } else if (flows.get(flow.key) == flow) {
-                touch(flow);
-                flow.received++;
-                flow.receivedBytes += payload.readableBytes();
-                toGuest(IpAddress.loOfV4(remote), remotePort, flow.guestHi, flow.guestLo, flow.guestPort, payload);
-            }
+    void onFromHost(UdpFlow flow, ByteBuf b, int at, int len, long senderHi, long senderLo, int remotePort) {
+        boolean loopback = isLoopback(senderHi, senderLo);
+        long remoteHi = loopback ? hostHi(senderHi, senderLo) : senderHi;
+        long remoteLo = loopback ? hostLo(senderHi, senderLo) : senderLo;
+        if (!loopback && plan.isOnLink(senderHi, senderLo)) {
+            counters.increment(UdpCounter.DROPPED_SPOOFED);
+            return;
         }
-
-        @Override
-        public void onReadComplete() {
-            output.flush();
-        }
-
-        @Override
-        public void onSendFailed(UdpFlow flow, Throwable cause) {
-            LOG.debug("{}, another remote: {}", flow, cause.toString());
-            counters.increment(UdpCounter.DROPPED_HOST_FAILED);
-        }
-
-        @Override
-        public void onHostError(UdpFlow flow, Throwable cause) {
-            LOG.debug("{}: {}", flow, cause.toString());
-            if (flows.get(flow.key) == flow) {
-                counters.increment(UdpCounter.REFUSED);
-                unreachable(
-                        code(cause),
-                        flow.guestHi,
-                        flow.guestLo,
-                        flow.guestPort,
-                        flow.firstRemote,
-                        flow.firstRemotePort,
-                        flow.lastBytes);
-            }
-        }
+        touch(flow);
+        flow.received++;
+        flow.receivedBytes += len;
+        toGuest(remoteHi, remoteLo, remotePort, flow.guestHi, flow.guestLo, flow.guestPort, b, at, len);
     }
 
-    private void toGuest(long remoteLo, int remotePort, long guestHi, long guestLo, int guestPort, ByteBuf payload) {
-        int len = payload.readableBytes();
-        boolean sent =
-                output.send(0, remoteLo, remotePort, guestHi, guestLo, guestPort, payload, payload.readerIndex(), len);
-        if (sent) {
+    private static boolean isLoopback(long hi, long lo) {
+        return IpAddress.isV4(hi, lo) ? (int) lo >>> 24 == 127 : hi == 0 && lo == LOOPBACK_V6_LO;
+    }
+
+    /** How the guest knows the host's loopback of the family of (hi, lo). */
+    private long hostHi(long hi, long lo) {
+        return IpAddress.isV4(hi, lo) ? 0 : plan.host6().hi();
+    }
+
+    private long hostLo(long hi, long lo) {
+        return IpAddress.isV4(hi, lo) ? plan.host().lo() : plan.host6().lo();
+    }
+
+    void onReadComplete() {
+        output.flush();
+    }
+
+    void onDropped() {
+        counters.increment(UdpCounter.DROPPED_HOST_BUSY);
+    }
+
+    void onHostError(UdpFlow flow, HostError error) {
+        LOG.debug("{}: {}", flow, error);
+        boolean refused = error.isPortClosed();
+        counters.increment(refused ? UdpCounter.REFUSED : UdpCounter.ERRORS_PASSED);
+        boolean loopback = isLoopback(error.remoteHi(), error.remoteLo());
+        long remoteHi = loopback ? hostHi(error.remoteHi(), error.remoteLo()) : error.remoteHi();
+        long remoteLo = loopback ? hostLo(error.remoteHi(), error.remoteLo()) : error.remoteLo();
+        boolean byHost = isLoopback(error.offenderHi(), error.offenderLo());
+        boolean byRemote = byHost || (refused && error.offenderLo() == 0);
+        int quoted = Math.min(error.bytes(), QUOTED);
+        quote.clear();
+        UdpHeader.write(quote, flow.guestPort, error.remotePort(), UdpHeader.BYTES + quoted);
+        quote.writeBytes(error.payload(), error.at(), quoted);
+        errors.pass(
+                error.type(),
+                error.code(),
+                error.info(),
+                byRemote ? remoteHi : error.offenderHi(),
+                byRemote ? remoteLo : error.offenderLo(),
+                IpProtocol.UDP,
+                flow.guestHi,
+                flow.guestLo,
+                remoteHi,
+                remoteLo,
+                quote,
+                0,
+                quote.writerIndex());
+    }
+
+    private void toGuest(
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            ByteBuf b,
+            int at,
+            int len) {
+        if (output.send(remoteHi, remoteLo, remotePort, guestHi, guestLo, guestPort, b, at, len)) {
             counters.increment(UdpCounter.DATAGRAMS_TO_GUEST);
             counters.add(UdpCounter.BYTES_TO_GUEST, len);
         } else {
@@ -336,79 +350,22 @@ public final class UdpLayer implements TransportInput {
     public GuestConnector.UdpFlow openInbound(
             IpAddress guest, int guestPort, IpAddress source, int sourcePort, GuestConnector.UdpReplies replies) {
         assert loop.inEventLoop();
-        long guestKey = key(guest.lo(), guestPort);
-        long remoteKey = key(source.lo(), sourcePort);
-        if (!mayAppear(source, guest) || sourcePort == 0 || inbound(guestKey, remoteKey) != null) {
-            remoteKey = freeGatewayPort(guestKey);
-        }
-        LongObjectHashMap<InboundUdp> remotes = inbound.get(guestKey);
-        if (remotes == null) {
-            remotes = new LongObjectHashMap<>(4);
-            inbound.put(guestKey, remotes);
-        }
-        InboundUdp flow = new InboundUdp(this, guestKey, remoteKey, replies, nanoClock.getAsLong());
-        remotes.put(remoteKey, flow);
-        inboundCount++;
-        counters.set(UdpCounter.INBOUND_ACTIVE, inboundCount);
-        return flow;
+        return inbound.open(guest, guestPort, source, sourcePort, replies, nanoClock.getAsLong());
     }
 
-    /** True if the guest would send its answer to {@code source} back to us. */
-    private boolean mayAppear(IpAddress source, IpAddress guest) {
-        if (!source.isV4() || source.isLoopback() || source.v4Bits() >>> 24 == 0 || source.v4Bits() >>> 28 >= 0xE) {
-            return false;
-        }
-        boolean besideTheContainer = source.v4Bits() >>> 16 == guest.v4Bits() >>> 16;
-        return !plan.isInSubnet(source.v4Bits()) && !besideTheContainer;
-    }
-
-    private long freeGatewayPort(long guestKey) {
-        for (int tries = 0; tries < DYNAMIC_PORTS; tries++) {
-            int port = FIRST_DYNAMIC_PORT + nextDynamicPort;
-            nextDynamicPort = (nextDynamicPort + 1) % DYNAMIC_PORTS;
-            long key = key(plan.gateway().lo(), port);
-            if (inbound(guestKey, key) == null) {
-                return key;
-            }
-        }
-        throw new IllegalStateException("16,384 remotes of one UDP port all look like the gateway");
-    }
-
-    void sendInbound(InboundUdp flow, ByteBuf payload) {
-        if (closed) {
-            return;
-        }
-        flow.bytesToGuest += payload.readableBytes();
-        toGuest(
-                IpAddress.loOfV4((int) (flow.remoteKey >>> 16)),
-                (int) flow.remoteKey & 0xFFFF,
-                0,
-                IpAddress.loOfV4((int) (flow.guestKey >>> 16)),
-                (int) flow.guestKey & 0xFFFF,
-                payload);
-        output.flushSoon();
-    }
-
-    void closeInbound(InboundUdp flow) {
-        LongObjectHashMap<InboundUdp> remotes = inbound.get(flow.guestKey);
-        if (remotes != null && remotes.get(flow.remoteKey) == flow) {
-            remotes.remove(flow.remoteKey);
-            if (remotes.isEmpty()) {
-                inbound.remove(flow.guestKey);
-            }
-            inboundCount--;
-            counters.set(UdpCounter.INBOUND_ACTIVE, inboundCount);
+    @Override
+    public void send(InboundUdp flow, ByteBuf b, int at, int len) {
+        if (!closed) {
+            IpAddress remote = flow.remote;
+            IpAddress guest = flow.guest;
+            toGuest(remote.hi(), remote.lo(), flow.remotePort, guest.hi(), guest.lo(), flow.guestPort, b, at, len);
+            output.flushSoon();
         }
     }
 
-    private @Nullable InboundUdp inbound(long guestKey, long remoteKey) {
-        LongObjectHashMap<InboundUdp> remotes = inbound.get(guestKey);
-        return remotes == null ? null : remotes.get(remoteKey);
-    }
-
-    /** IPv4 address and port in 48 bits. */
-    private static long key(long lo, int port) {
-        return (lo & 0xFFFF_FFFFL) << 16 | port;
+    @Override
+    public void onSizeChanged() {
+        counters.set(UdpCounter.INBOUND_ACTIVE, inbound.size());
     }
 
     // ---- the flows' lives
@@ -453,22 +410,22 @@ public final class UdpLayer implements TransportInput {
 
     /** The one way a flow ends. */
     private void end(UdpFlow flow) {
-        if (flows.get(flow.key) != flow) {
+        if (find(flow) != flow) {
             return;
         }
-        if (flow.dirty) {
-            flow.flush();
-            unflushed.remove(flow);
-        }
-        flows.remove(flow.key);
+        flows.remove(flow.guestHi, flow.guestLo, flow.guestPort, 0, 0, 0);
         unlink(flow);
         flow.close();
         counters.set(UdpCounter.FLOWS_ACTIVE, flows.size());
         LOG.debug("{} ended: {} sent, {} received", flow, flow.sent, flow.received);
     }
 
+    private @Nullable UdpFlow find(UdpFlow flow) {
+        return flows.get(flow.guestHi, flow.guestLo, flow.guestPort, 0, 0, 0);
+    }
+
     private long idleNanos(UdpFlow flow) {
-        if (flow.firstRemotePort == DNS_PORT) {
+        if (flow.isTo(DNS_PORT)) {
             return limits.dnsIdle().toNanos();
         }
         boolean stream = flow.received > 0 && flow.sent + flow.received > 2;
@@ -476,7 +433,7 @@ public final class UdpLayer implements TransportInput {
     }
 
     private void armSweep() {
-        if (sweep == null && !flows.isEmpty()) {
+        if (sweep == null && flows.size() > 0) {
             sweep = loop.schedule(this::onSweep, 1, TimeUnit.SECONDS);
         }
     }
@@ -509,17 +466,20 @@ public final class UdpLayer implements TransportInput {
 
     /** Ends all flows. Published ports' flows are closed by their owners. Idempotent. */
     public void close() {
-        closed = true;
-        endAll();
+        if (!closed) {
+            closed = true;
+            endAll();
+            quote.release();
+        }
     }
 
     /** The flows of now: the guest's own, then those of published ports. */
     public List<FlowSnapshot> snapshot() {
         assert loop.inEventLoop();
-        List<FlowSnapshot> list = new ArrayList<>(flows.size() + inboundCount);
+        List<FlowSnapshot> list = new ArrayList<>(flows.size() + inbound.size());
         long now = nanoClock.getAsLong();
-        flows.values().forEach(f -> list.add(f.snapshot(now)));
-        inbound.values().forEach(remotes -> remotes.values().forEach(f -> list.add(f.snapshot(now))));
+        flows.forEach(f -> list.add(f.snapshot(now)));
+        inbound.table().forEach(f -> list.add(f.snapshot(now)));
         return list;
     }
 
@@ -532,7 +492,7 @@ public final class UdpLayer implements TransportInput {
     private boolean checkInvariants() {
         int listed = 0;
         for (UdpFlow flow = oldest; flow != null; flow = flow.newer) {
-            if (flows.get(flow.key) != flow) {
+            if (find(flow) != flow) {
                 throw new IllegalStateException("listed, not mapped: " + flow);
             }
             listed++;
