@@ -32,16 +32,16 @@ final class SegmentOut {
     }
 
     /** A SYN or SYN-ACK with our options. {@code windowScale}: -1 for none. */
-    boolean syn(TcpFlow f, int seq, int ack, int flags, int window, int windowScale, boolean sackPermitted) {
+    boolean syn(TcpFlow f, int seq, int ack, int flags, int window, int windowScale) {
         OutFrame frame = begin(f);
         ByteBuf h = frame.head();
         int at = h.writerIndex();
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
         TcpOptions.writeMss(h, ownMss(f.isV4()));
-        if (sackPermitted) {
+        if (f.options().isSack()) {
             TcpOptions.writeSackPermitted(h);
         }
-        f.writeTimestamps(h);
+        f.options().writeTimestamps(h, f.now());
         if (windowScale >= 0) {
             TcpOptions.writeWindowScale(h, windowScale);
         }
@@ -55,9 +55,9 @@ final class SegmentOut {
         ByteBuf h = frame.head();
         int at = h.writerIndex();
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
-        f.writeTimestamps(h);
+        f.options().writeTimestamps(h, f.now());
         if (flags == TcpHeader.ACK) {
-            f.writeSack(h);
+            f.options().writeSack(h, f.receiver());
         }
         TcpHeader.finishHeader(h, at);
         return end(frame, at, f.remoteHi, f.remoteLo, f.guestHi, f.guestLo);
@@ -76,7 +76,7 @@ final class SegmentOut {
         int sent = length == 0 ? 0 : queue.addTo(frame, from, length);
         int flags = sent == length ? TcpHeader.ACK | lastFlags : TcpHeader.ACK;
         TcpHeader.write(h, f.remotePort, f.guestPort, seq, ack, flags, window);
-        f.writeTimestamps(h);
+        f.options().writeTimestamps(h, f.now());
         TcpHeader.finishHeader(h, at);
         if (sent > mss) {
             if (f.isV4()) {

@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
  *                 SND.UNA               SND.NXT                  SND.MAX
  * </pre>
  *
- * With a guest that speaks SACK, the {@link Scoreboard} knows what is to be sent again; it exists while something is, and
- * SND.NXT always equals SND.MAX. Without, after a timeout SND.NXT goes back to SND.UNA and everything is sent again as the
- * window allows, unless an acknowledgment shows that it had arrived.
+ * With a guest that speaks SACK, {@link SackRepair} says what is sent again, and SND.NXT always equals SND.MAX. Without, after
+ * a timeout SND.NXT goes back to SND.UNA and everything is sent again as the window allows, unless an acknowledgment shows
+ * that it had arrived.
  *
  * <p>One timer, with four meanings: in flight (SND.UNA before SND.MAX), it asks for the tail once (RFC 8985 §7), then
  * retransmits; with nothing in flight and something to send that no window allows, it probes; otherwise it is off.
@@ -61,8 +61,7 @@ final class Sender {
     private int scale;
     private int mss;
     private boolean finQueued;
-    private boolean sackPermitted;
-    private @Nullable Scoreboard board;
+    private @Nullable SackRepair repair; // null: the guest does not speak SACK
 
     private boolean resendFirst;
     private boolean probeDue;
@@ -78,8 +77,6 @@ final class Sender {
     private boolean timerOn;
     private long timerAt;
     private boolean tailTimer; // the timer stands for a tail loss probe, not for a timeout
-    private boolean tailProbeDue;
-    private boolean tailProbed; // nothing was acknowledged since the last probe
     private boolean timeoutDoubted; // one has fired, and the next echo tells whether something was lost
     private int timeoutStamp;
 
@@ -96,21 +93,25 @@ final class Sender {
 
     // ---- what the guest said in its SYN
 
-    /**
-     * @param guestMss its option, or -1
-     * @param windowScale its option if ours is sent too, else -1
-     * @param sack whether both ends speak SACK
-     * @param optionBytes of every segment with text, which the options for the MSS don't count (RFC 6691)
-     */
-    void onSyn(int seq, int window, int guestMss, int windowScale, int ownMss, boolean sack, int optionBytes) {
+    /** The guest's SYN at {@code at} of {@code b}, with what is agreed on. */
+    void onSyn(ByteBuf b, int at, int ownMss, FlowOptions options) {
+        int guestMss = TcpOptions.mss(b, at);
         int announced = guestMss < 0 ? (flow.isV4() ? 536 : 1220) : guestMss; // RFC 9293 §3.7.1 (MUST-15)
-        mss = Math.max(MIN_MSS, Math.min(announced, ownMss)) - optionBytes;
-        sackPermitted = sack;
-        scale = Math.max(0, windowScale);
+        mss = Math.max(MIN_MSS, Math.min(announced, ownMss))
+                - options.bytes(); // which the MSS does not count: RFC 6691
+        repair = options.isSack() ? new SackRepair(flow, this, congestion) : null;
+        scale = Math.max(0, TcpOptions.windowScale(b, at));
+        int window = TcpHeader.window(b, at);
         sndWnd = window; // never scaled in a SYN
         maxWnd = window;
-        sndWl1 = seq;
+        sndWl1 = TcpHeader.seq(b, at);
         sndWl2 = sndUna;
+    }
+
+    /** Null if the guest does not speak SACK. */
+    @Nullable
+    SackRepair repair() {
+        return repair;
     }
 
     int sndNxt() {
@@ -155,22 +156,13 @@ final class Sender {
         }
         mss = smaller;
         timing = false;
-        if (sackPermitted) {
+        if (repair != null) {
             congestion.repeat(sndMax);
-            board().allIsLost(sndMax);
+            repair.allIsLost();
         } else {
             sndNxt = sndUna;
         }
         return true;
-    }
-
-    private Scoreboard board() {
-        Scoreboard b = board;
-        if (b == null) {
-            b = new Scoreboard(sndUna);
-            board = b;
-        }
-        return b;
     }
 
     /** Nothing is given after this: the FIN follows the queue. */
@@ -239,7 +231,7 @@ final class Sender {
         int wnd = window << scale;
         if (Seq.gt(ack, sndUna)) {
             advance(ack);
-        } else if (ack == sndUna && bare && wnd == sndWnd && sndMax != sndUna && !sackPermitted) {
+        } else if (ack == sndUna && bare && wnd == sndWnd && sndMax != sndUna && repair == null) {
             if (congestion.onDuplicateAck(sndUna, sndMax, mss)) {
                 resendFirst = true;
             }
@@ -268,65 +260,14 @@ final class Sender {
         if (timeoutDoubted
                 && tsEcr - timeoutStamp < 0) { // RFC 3522 §3.2, step (5): of what was sent before the timeout
             congestion.undo(sndUna);
-            if (board != null) {
-                board.nothingIsLost();
+            if (repair != null) {
+                repair.nothingIsLost();
             }
             flow.count(TcpCounter.TIMEOUTS_UNDONE);
         }
         timeoutDoubted = false;
         if (!timing && nanos >= 0) {
             rtt.measure(nanos); // what was sent twice: RFC 7323 §4.1; else our own clock is finer
-        }
-    }
-
-    /**
-     * What the same segment tells by SACK, after {@link #onAck}: RFC 6675 §5.
-     *
-     * @param at index of its first block in {@code b}
-     * @param forward whether it acknowledged something new
-     */
-    void onSack(ByteBuf b, int at, int blocks, boolean forward) {
-        if (!sackPermitted || sndUna == sndMax) {
-            return;
-        }
-        int fresh = 0;
-        for (int i = 0; i < Math.min(blocks, TcpOptions.MAX_SACK_BLOCKS); i++) {
-            int left = b.getInt(at + 8 * i);
-            if (Seq.gt(left, sndUna)) { // else a duplicate that it tells of: RFC 2883
-                fresh += board().add(left, b.getInt(at + 8 * i + 4), sndMax);
-            }
-        }
-        Scoreboard known = board;
-        if (known == null || fresh == 0) {
-            return;
-        }
-        if (tailProbed) {
-            known.allBelowIsLost(); // the probe arrived, and it was the last: RFC 8985 §7.4
-        }
-        boolean third = !forward && congestion.onDuplicateSack();
-        if (third && !congestion.isRepairing(sndUna)) {
-            known.firstIsLost();
-        }
-        judge(known);
-    }
-
-    private void judge(Scoreboard known) {
-        known.judge(mss, sndMax);
-        if (known.isFirstLost() && !congestion.isRepairing(sndUna)) {
-            congestion.lose(sndUna, sndMax, mss);
-            known.beginRecovery(sndMax);
-            resendFirst = true; // step (4.3): whatever is in flight
-        }
-    }
-
-    /** SND.UNA has moved. */
-    private void advanceBoard(Scoreboard known) {
-        known.advance(sndUna, sndMax);
-        if (known.isEmpty() && !congestion.isRepairing(sndUna)) {
-            board = null;
-            resendFirst = false;
-        } else {
-            judge(known);
         }
     }
 
@@ -344,13 +285,9 @@ final class Sender {
         sndUna = ack;
         sndNxt = Seq.max(sndNxt, ack);
         retries = 0;
-        tailProbed = false;
         rtt.onProgress();
-        if (sackPermitted) {
-            congestion.onAckWithSack(acked, sndUna, mss);
-            if (board != null) {
-                advanceBoard(board);
-            }
+        if (repair != null) {
+            repair.onAdvance(acked);
         } else if (congestion.onAck(acked, sndUna, sndMax, mss)) {
             resendFirst = true;
         }
@@ -385,27 +322,22 @@ final class Sender {
 
     /** Sends text and FIN as windows and link allow, up to about {@code quantum} bytes. */
     int output(int quantum) {
-        if (resendFirst && board == null) {
+        if (resendFirst) {
             if (!resendFirst()) {
                 return BLOCKED;
             }
             resendFirst = false;
         }
-        if (tailProbeDue) {
-            if (!sendTailProbe()) {
-                return BLOCKED;
-            }
-            tailProbeDue = false;
-        }
-        Scoreboard known = board;
-        int result = known == null ? outputNew(quantum) : outputRepair(known, quantum);
+        SackRepair r = repair;
+        int result = r != null && r.isActive() ? r.output(quantum) : outputNew(quantum);
         if (result != BLOCKED) {
             settleTimer();
         }
         return result;
     }
 
-    private int outputNew(int quantum) {
+    /** What has never been sent. */
+    int outputNew(int quantum) {
         int left = quantum;
         while (hasUnsent()) {
             if (left <= 0) {
@@ -428,54 +360,17 @@ final class Sender {
         return DONE;
     }
 
-    /** What is lost first, then what is new, as far as the pipe has room: RFC 6675 §5, step (C), and NextSeg. */
-    private int outputRepair(Scoreboard known, int quantum) {
-        int left = quantum;
-        int pipe = known.pipe(sndMax);
-        while (pipe == 0 || resendFirst || congestion.cwnd() - pipe >= mss) {
-            if (left <= 0) {
-                return MORE;
-            }
-            resendFirst = false;
-            int sent;
-            if (known.findLost()) {
-                sent = sendAgain(known);
-            } else if (isNewSendable(pipe)) {
-                sent = sendNew(pipe);
-            } else if (congestion.isRecovering() && known.findHole()) {
-                sent = sendAgain(known);
-            } else if (congestion.isRecovering() && known.findRescue(sndMax, mss)) {
-                sent = sendRescue(known);
-            } else {
-                break;
-            }
-            if (sent < 0) {
-                resendFirst = pipe > 0;
-                return BLOCKED;
-            }
-            if (sent == 0) {
-                break; // beyond what the guest allows now
-            }
-            left -= Math.max(sent, mss);
-            pipe = known.pipe(sndMax);
-        }
-        return DONE;
-    }
-
-    private boolean isNewSendable(int pipe) {
+    /** True if something new may be sent, with {@code room} in the pipe. */
+    boolean isNewSendable(int room) {
         int unsent = queue.bytes() - Seq.distance(queueStart, sndNxt);
-        int usable = usable(pipe);
+        int usable = Math.min(Seq.distance(sndNxt, sndUna + sndWnd), room);
         return hasUnsent() && (sendable(unsent, usable) > 0 || (finQueued && unsent == 0 && usable > 0));
     }
 
-    private int usable(int pipe) {
-        return Math.min(Seq.distance(sndNxt, sndUna + sndWnd), congestion.cwnd() - pipe);
-    }
-
-    /** -1 if the link has no room, else bytes of sequence space. */
-    private int sendNew(int pipe) {
+    /** One segment of it: -1 if the link has no room, else bytes of sequence space. */
+    int sendNew(int room) {
         int unsent = queue.bytes() - Seq.distance(queueStart, sndNxt);
-        int usable = usable(pipe);
+        int usable = Math.min(Seq.distance(sndNxt, sndUna + sndWnd), room);
         int len = Math.max(0, sendable(unsent, usable));
         int before = sndMax;
         boolean fin = finQueued && len == unsent && usable > len;
@@ -484,26 +379,12 @@ final class Sender {
         return sent < 0 ? -1 : Seq.distance(before, sndMax);
     }
 
-    /** The hole that the scoreboard found, at most one segment of it: -1 if the link has no room, 0 if the guest allows nothing. */
-    private int sendAgain(Scoreboard known) {
-        int seq = known.foundAt;
-        int bytes = sendOnceMore(seq, known.foundBytes);
-        if (bytes > 0) {
-            known.onSentAgain(seq + bytes, sndMax);
-        }
-        return bytes;
-    }
-
-    private int sendRescue(Scoreboard known) {
-        int bytes = sendOnceMore(known.foundAt, known.foundBytes);
-        if (bytes > 0) {
-            known.onRescue(congestion.recoveryPoint());
-        }
-        return bytes;
-    }
-
-    /** A window that was taken back must not end in silence: one segment is allowed always. */
-    private int sendOnceMore(int seq, int missing) {
+    /**
+     * One segment of what has been sent before. A window that was taken back must not end in silence: one is allowed always.
+     *
+     * @return -1 if the link has no room, 0 if the guest allows nothing, else bytes of sequence space
+     */
+    int sendOnceMore(int seq, int missing) {
         int allowed = Seq.distance(seq, sndUna + Math.max(sndWnd, mss));
         int space = Math.min(Math.min(missing, mss), allowed);
         if (space <= 0) {
@@ -526,16 +407,6 @@ final class Sender {
         }
         boolean silly = len < mss && len < maxWnd / 2; // RFC 9293 §3.8.6.2.1
         return silly && !overrideDue ? 0 : len;
-    }
-
-    /** The last segment in flight again, so that the guest tells of what is missing before it: RFC 8985 §7.3. False if no room. */
-    private boolean sendTailProbe() {
-        if (board != null || sndUna == sndMax) {
-            return true; // the guest has answered meanwhile
-        }
-        int seq = Seq.max(sndUna, sndMax - mss);
-        flow.count(TcpCounter.TAIL_PROBES);
-        return sendOnceMore(seq, Seq.distance(seq, sndMax)) >= 0;
     }
 
     /** The segment that the guest is missing, once more. */
@@ -602,12 +473,9 @@ final class Sender {
 
     // ---- the timer
 
-    /**
-     * RFC 6298; before it, once, RFC 8985 §7.2. A single segment's acknowledgment may be delayed; while something is missing, none
-     * is.
-     */
+    /** RFC 6298; before it, once, RFC 8985 §7.2. */
     private void startRetransmission() {
-        boolean tail = sackPermitted && !tailProbed && retries == 0 && (board != null || inFlight() > mss);
+        boolean tail = repair != null && retries == 0 && repair.wantsTailProbe();
         startTimer(tail ? rtt.probeTimeout() : rtt.rto());
         tailTimer = tail;
     }
@@ -643,8 +511,9 @@ final class Sender {
             startTimer(rtt.rto()); // the guest takes no packets at all: that is no loss
             return true;
         }
-        if (tailTimer) {
-            onTailTimer();
+        if (tailTimer && repair != null) {
+            repair.onTailTimer();
+            startTimer(rtt.rto());
             return true;
         }
         if (++retries > (isSynAcked() ? MAX_RETRIES : MAX_SYN_RETRIES)) {
@@ -667,30 +536,14 @@ final class Sender {
         return true;
     }
 
-    /** Nothing has been heard for two round trips: ask for the tail, or send again what was to repair a loss. */
-    private void onTailTimer() {
-        tailProbed = true;
-        Scoreboard known = board;
-        if (known != null) {
-            known.sendAgain(sndMax);
-        } else {
-            tailProbeDue = sndUna != sndMax;
-        }
-        startTimer(rtt.rto());
-    }
-
     private void onLossTimeout() {
         congestion.onTimeout(retries == 1, sndUna, sndMax, mss);
-        if (retries == 1 && flow.hasTimestamps()) {
+        if (retries == 1 && flow.options().isStamped()) {
             timeoutDoubted = true;
-            timeoutStamp = flow.stamp();
+            timeoutStamp = flow.options().stamp(flow.now());
         }
-        if (sackPermitted) {
-            Scoreboard known = board();
-            if (known.isReneged()) {
-                known.forgetRanges();
-            }
-            known.allIsLost(sndMax);
+        if (repair != null) {
+            repair.allIsLost();
         } else {
             sndNxt = sndUna;
             resendFirst = sndWnd < mss; // a window that was taken back must not end in silence
@@ -698,8 +551,9 @@ final class Sender {
     }
 
     void release() {
-        board = null;
-        resendFirst = false;
+        if (repair != null) {
+            repair.release();
+        }
         queue.releaseAll();
         timerOn = false;
     }
@@ -711,8 +565,8 @@ final class Sender {
         assert !isSynAcked() || isFinAcked() || queueStart == sndUna : "queue starts at " + queueStart;
         assert sndUna == sndMax || timerOn || sndNxt == iss : "in flight without a timer";
         assert queue.checkInvariants();
-        assert !sackPermitted || !isSynAcked() || sndNxt == sndMax : "SND.NXT has gone back";
-        assert board == null || board.checkInvariants(sndUna, sndMax);
+        assert repair == null || !isSynAcked() || sndNxt == sndMax : "SND.NXT has gone back";
+        assert repair == null || repair.checkInvariants();
         return true;
     }
 

@@ -65,9 +65,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     private @Nullable Future<?> dial;
     private @Nullable Runnable onEstablished;
     private @Nullable FlowEnd end;
-    private boolean scaled; // both ends send the window scale option
-    private boolean sackPermitted; // both ends send the SACK-permitted option, or it is not known yet
-    private @Nullable Timestamps stamps; // both ends send timestamps, or it is not known yet
+    private final FlowOptions options = new FlowOptions();
     private boolean hostGone;
     private boolean hostWanted;
     private boolean flushDue;
@@ -114,28 +112,9 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     }
 
     private void onSynOptions(ByteBuf b, int at) {
-        int windowScale = TcpOptions.windowScale(b, at);
-        scaled = windowScale >= 0;
-        sackPermitted = TcpOptions.sackPermitted(b, at);
-        receiver.onSyn(TcpHeader.seq(b, at), scaled);
-        int optionBytes = 0;
-        int stampsAt = TcpOptions.timestampsIndex(b, at);
-        if (stampsAt >= 0) {
-            Timestamps s = stamps != null ? stamps : stack.newTimestamps(this);
-            s.onSyn(b.getInt(stampsAt), receiver.rcvNxt(), heardAt);
-            stamps = s;
-            optionBytes = TcpOptions.TIMESTAMPS_BYTES;
-        } else {
-            stamps = null;
-        }
-        sender.onSyn(
-                TcpHeader.seq(b, at),
-                TcpHeader.window(b, at),
-                TcpOptions.mss(b, at),
-                windowScale,
-                out.ownMss(isV4()),
-                sackPermitted,
-                optionBytes);
+        options.onSyn(b, at, stack.newTimestamps(this), heardAt);
+        receiver.onSyn(TcpHeader.seq(b, at), options.isScaled());
+        sender.onSyn(b, at, out.ownMss(isV4()), options);
     }
 
     void dialing(Future<?> future) {
@@ -166,8 +145,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     /** A SYN to the guest. {@code established} runs when it has answered, or at the flow's end if it never does. */
     void openIntoGuest(@Nullable Runnable established) {
         onEstablished = established;
-        stamps = stack.newTimestamps(this);
-        sackPermitted = true;
+        options.offer(stack.newTimestamps(this));
         become(TcpState.SYN_SENT);
         stack.work(this);
     }
@@ -272,9 +250,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         if ((flags & TcpHeader.ACK) == 0) {
             return;
         }
-        Timestamps s = stamps;
-        int stampsAt = s == null ? -1 : TcpOptions.timestampsIndex(b, at);
-        if (s != null && stampsAt >= 0 && s.isOld(b.getInt(stampsAt), heardAt)) {
+        if (options.isOld(b, at, heardAt)) {
             count(TcpCounter.OLD_TIMESTAMPS);
             receiver.ackDue = true;
             stack.work(this);
@@ -284,9 +260,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             onUnacceptable(b, at, seq, flags);
             return;
         }
-        if (s != null && stampsAt >= 0) {
-            s.onSegment(b.getInt(stampsAt), seq, heardAt);
-        }
+        options.onSegment(b, at, heardAt);
         if (state == TcpState.SYN_RECEIVED && !onAckOfSyn(b, at, seq)) {
             return;
         }
@@ -360,18 +334,14 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
             return false;
         }
         boolean forward = Seq.gt(ack, sender.sndUna());
-        Timestamps s = stamps;
-        int stampsAt = forward && s != null ? TcpOptions.timestampsIndex(b, at) : -1;
-        if (s != null && stampsAt >= 0) {
-            int echo = b.getInt(stampsAt + 4);
-            sender.onEcho(echo, s.roundTrip(echo, heardAt));
+        if (forward) {
+            options.onNewAck(b, at, heardAt, sender);
         }
         sender.onAck(seq, ack, TcpHeader.window(b, at), bare);
-        if (mayHaveSack(b, at)) {
-            int sackAt = TcpOptions.sackIndex(b, at);
-            if (sackAt >= 0) {
-                sender.onSack(b, sackAt, TcpOptions.sackBlocks(b, at), forward);
-            }
+        SackRepair repair = sender.repair();
+        int sackAt = repair == null ? -1 : options.sackIndex(b, at);
+        if (repair != null && sackAt >= 0) {
+            repair.onSack(b, sackAt, TcpOptions.sackBlocks(b, at), forward);
         }
         account();
         if (sender.isFinAcked()) {
@@ -384,12 +354,6 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         wantMore();
         stack.work(this);
         return true;
-    }
-
-    /** Nearly all segments have timestamps and nothing else, or no option at all. */
-    private boolean mayHaveSack(ByteBuf b, int at) {
-        int plain = TcpHeader.MIN_BYTES + (stamps == null ? 0 : TcpOptions.TIMESTAMPS_BYTES);
-        return sackPermitted && TcpHeader.headerBytes(b, at) > plain;
     }
 
     /** Seventh and eighth step. */
@@ -564,10 +528,10 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         }
         boolean answer = state == TcpState.SYN_RECEIVED;
         int flags = answer ? TcpHeader.SYN | TcpHeader.ACK : TcpHeader.SYN;
-        int windowScale = !answer || scaled ? Receiver.OUR_SCALE : -1;
+        int windowScale = options.isScaled() ? Receiver.OUR_SCALE : -1;
         int window = answer ? receiver.window(room(), true) : Math.min(bufferForHost(), 0xFFFF);
         int ack = answer ? receiver.rcvNxt() : 0;
-        if (!out.syn(this, sender.sndUna(), ack, flags, window, windowScale, sackPermitted)) {
+        if (!out.syn(this, sender.sndUna(), ack, flags, window, windowScale)) {
             return Sender.BLOCKED;
         }
         onAckSent();
@@ -603,42 +567,15 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
     /** Any segment with ACK has gone out. */
     void onAckSent() {
         receiver.ackDue = false;
-        Timestamps s = stamps;
-        if (s != null) {
-            s.onAckSent(receiver.rcvNxt());
-        }
+        options.onAckSent(receiver.rcvNxt());
     }
 
-    boolean hasTimestamps() {
-        return stamps != null;
+    FlowOptions options() {
+        return options;
     }
 
-    /** TSval of a segment that goes out now; 0 without timestamps. */
-    int stamp() {
-        Timestamps s = stamps;
-        return s == null ? 0 : s.value(now());
-    }
-
-    /** Appends the option, if both ends speak it or we are asking. */
-    void writeTimestamps(ByteBuf h) {
-        Timestamps s = stamps;
-        if (s != null) {
-            TcpOptions.writeTimestamps(h, s.value(now()), s.recent());
-        }
-    }
-
-    /** Appends the option, if the guest speaks it and there is something to tell. */
-    void writeSack(ByteBuf h) {
-        if (sackPermitted) {
-            receiver.writeSack(h, stamps == null ? TcpOptions.MAX_SACK_BLOCKS : TcpOptions.MAX_SACK_BLOCKS - 1);
-        }
-    }
-
-    /** True if a SYN with these options is from after this connection, as timestamps show: RFC 6191. */
-    boolean isBefore(ByteBuf b, int at) {
-        Timestamps s = stamps;
-        int stampsAt = s == null ? -1 : TcpOptions.timestampsIndex(b, at);
-        return s != null && stampsAt >= 0 && s.isNewer(b.getInt(stampsAt));
+    Receiver receiver() {
+        return receiver;
     }
 
     int rcvNxt() {

@@ -182,7 +182,8 @@ public final class TcpStack implements TransportInput {
             return false;
         }
         int seq = TcpHeader.seq(b, at);
-        return (flow.state() == TcpState.TIME_WAIT && (Seq.gt(seq, flow.rcvNxt()) || flow.isBefore(b, at)))
+        return (flow.state() == TcpState.TIME_WAIT
+                        && (Seq.gt(seq, flow.rcvNxt()) || flow.options().isBefore(b, at)))
                 || (flow.state() == TcpState.LISTEN && seq != flow.irs());
     }
 
