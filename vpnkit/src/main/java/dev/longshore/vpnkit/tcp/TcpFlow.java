@@ -407,7 +407,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
 
     /** The guest's kernel says by ICMP that the segment at {@code seq} did not fit: RFC 1191, RFC 8201. */
     void onPacketTooBig(int seq, int mtu) {
-        if (state.sendsText() && sender.onPacketTooBig(seq, mtu - (isV4() ? 40 : 60))) {
+        int headers = (isV4() ? 40 : 60) + options.bytes();
+        if (state.sendsText() && sender.onPacketTooBig(seq, mtu - headers)) {
             stack.work(this);
         }
     }

@@ -3,8 +3,10 @@ package dev.longshore.vpnkit.tcp;
 import static dev.longshore.packet.wire.TcpHeader.ACK;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.TcpGuest;
+import dev.longshore.testkit.TcpGuestOptions;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
@@ -52,6 +54,38 @@ class TcpPathMtuTest {
         guest.sends(ACK, 0, bench.iss + 1 + 3 * 1460);
         bench.guestEnd.clearReceived();
         assertThat(bench.stack.snapshot().getFirst().mss()).isEqualTo(1200);
+    }
+
+    /** The options of each segment have to fit as well. */
+    @Test
+    void tooBigWithTimestamps_leavesRoomForThem() {
+        guest.sends(
+                TcpHeader.SYN,
+                TcpBench.GUEST_ISS,
+                0,
+                TcpGuestOptions.NONE
+                        .withMss(1460)
+                        .withWindowScale(7)
+                        .withSackPermitted()
+                        .withTimestamps(5, 0));
+        FakeHost host = bench.connects();
+        bench.iss = guest.receives().seq();
+        guest.sends(ACK, 0, bench.iss + 1);
+        host.sends(TcpTransferTest.pattern(3 * 1448));
+        bench.run();
+        assertThat(guest.receives().payload()).hasSize(1448);
+        bench.guestEnd.clearReceived();
+        tooBig(bench.iss + 1 + 1448, 1240);
+        int received = 0;
+        while (bench.guestEnd.hasReceived()) {
+            TcpGuest.Segment s = guest.receives();
+            assertThat(s.seq()).isEqualTo(bench.iss + 1 + received);
+            assertThat(s.payload().length).isLessThanOrEqualTo(1240 - 52);
+            received += s.payload().length;
+        }
+        assertThat(received).as("all of it, at once: nothing is congested").isEqualTo(3 * 1448);
+        guest.sends(ACK, 0, bench.iss + 1 + received);
+        guest.receivesNothing();
     }
 
     /** Once for the packet, however many routers complain. */
