@@ -100,11 +100,6 @@ final class RoutedLab implements AutoCloseable {
         return Command.of(inside);
     }
 
-    /** Of the host, within limits that a process of the host has. */
-    void sysctl(String place, String assignment) {
-        in(place, "sysctl", "-qw", assignment).run().expectOk();
-    }
-
     private void deleteNamespaces() {
         PLACES.forEach(
                 place -> Command.of("ip", "netns", "del", namespace(place)).run());

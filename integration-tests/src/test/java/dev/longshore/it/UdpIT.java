@@ -57,7 +57,8 @@ class UdpIT {
 
     @Test
     void throughput_bothWays_isPrinted() {
-        try (Running server = lab.in("host", "iperf3", "-s", "-B", "127.0.0.1").start()) {
+        try (Running server = lab.in("host", "iperf3", "-s", "--forceflush", "-B", "127.0.0.1")
+                .start()) {
             server.awaitOut("listening", Duration.ofSeconds(10));
             for (String direction : new String[] {"", "-R"}) {
                 Command.Result result = lab.in(
