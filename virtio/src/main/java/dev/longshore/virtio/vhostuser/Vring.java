@@ -17,6 +17,9 @@ final class Vring {
     /** Where the device stands: from SET_VRING_BASE, then kept over stops. See {@link Virtqueue#base}. */
     int base;
 
+    /** In this session: then the place is our own. */
+    boolean startedBefore;
+
     boolean enabled;
     /** The guest broke it; cleared when the ring is set up anew. */
     boolean broken;
@@ -56,6 +59,10 @@ final class Vring {
                 || usedPart == null
                 || !Virtqueue.areAligned(descPart, availPart, usedPart, features)) {
             return "is misaligned or outside the guest's memory";
+        }
+        if (!startedBefore) {
+            base = Virtqueue.placeLeft(descPart, size, base, features);
+            startedBefore = true;
         }
         queue.start(memory, descPart, availPart, usedPart, size, base, features);
         return "";

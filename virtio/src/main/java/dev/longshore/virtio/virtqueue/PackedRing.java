@@ -98,6 +98,56 @@ final class PackedRing extends Ring {
         return avail < size && used < size && between >= 0 && between <= size;
     }
 
+    /**
+     * Where the device must stand, by what the slots say, or {@code told} if they leave it open. For a ring whose device was
+     * killed: a front end that can't ask it any more has only an old place to tell, and no index is in memory as on a split
+     * ring.
+     *
+     * <p>True for chains of one slot each (a guest with INDIRECT has no others for the card) that were given back in their
+     * order: then the slots that are available follow each other, from the place on, and the rest are used. Several such runs
+     * are no such ring.
+     */
+    static int placeBySlots(MemorySegment desc, int size, int told) {
+        int runs = 0;
+        int first = -1;
+        int change = 0;
+        for (int i = 0; i < size; i++) {
+            int flags = flagsAt(desc, i);
+            int before = flagsAt(desc, i == 0 ? size - 1 : i - 1);
+            if (isPending(flags) && !isPending(before)) {
+                runs++;
+                first = i;
+            }
+            if (i > 0 && ((flags ^ before) & DESC_AVAIL) != 0) {
+                change = change == 0 ? i : -1; // -1: more than one, which laps can't make
+            }
+        }
+        if (runs == 1) {
+            return both(first, (flagsAt(desc, first) & DESC_AVAIL) != 0);
+        }
+        if (runs > 1 || change < 0) {
+            return told;
+        }
+        boolean startLap = (flagsAt(desc, 0) & DESC_AVAIL) != 0;
+        if (isPending(flagsAt(desc, 0))) {
+            return both(change, change == 0 ? startLap : !startLap); // all are available: the older lap's come first
+        }
+        return both(change, change == 0 ? !startLap : startLap); // none is: the next one is of the lap that has begun
+    }
+
+    private static int flagsAt(MemorySegment desc, int slot) {
+        return (short) LE16_ATOMIC.getAcquire(desc, (long) DESC_BYTES * slot + FLAGS_AT);
+    }
+
+    /** Available in one lap or the other. */
+    private static boolean isPending(int flags) {
+        return ((flags & DESC_AVAIL) != 0) != ((flags & DESC_USED) != 0);
+    }
+
+    private static int both(int slot, boolean wrap) {
+        return place(slot, wrap) | place(slot, wrap) << 16;
+    }
+
     @Override
     int base() {
         return place(nextAvail, availWrap) | place(nextUsed, usedWrap) << 16;

@@ -77,6 +77,15 @@ public final class Virtqueue {
         return isPacked(features) ? PackedRing.WRAP << 16 | PackedRing.WRAP : 0;
     }
 
+    /**
+     * Where a ring that a dead device has left stands, or {@code told} if its memory does not say. Of a split ring what the
+     * front end tells is right: it has read the used index.
+     */
+    public static int placeLeft(MemorySegment desc, int size, int told, long features) {
+        boolean known = isPacked(features) && (features & FEATURE_INDIRECT) != 0;
+        return known ? PackedRing.placeBySlots(desc, size, told) : told;
+    }
+
     /** True if a queue with these features may have {@code size} entries: 2.7 asks for a power of two, 2.8 does not. */
     public static boolean isSize(int size, long features) {
         return size > 0 && size <= MAX_SIZE && (isPacked(features) || Integer.bitCount(size) == 1);

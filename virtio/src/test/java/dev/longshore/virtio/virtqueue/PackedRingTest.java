@@ -410,6 +410,64 @@ class PackedRingTest {
         assertThat(Virtqueue.isBase(base, size, PACKED)).isEqualTo(possible);
     }
 
+    /** Lesson 35: the daemon was killed, and the front end tells the next one where the ring was when it was made. */
+    @ParameterizedTest
+    @CsvSource({"1,1", "2,2", "3,3", "4,8", "5,64", "6,255"})
+    void deviceKilled_placeIsFoundByTheSlots(long seed, int size) {
+        Random random = new Random(seed);
+        DriverRing ring = start(size, ALL, START);
+        long base = ram.allocate(0, 8);
+        Deque<Integer> unused = new ArrayDeque<>();
+        for (int round = 0; round < 3000; round++) {
+            if (unused.isEmpty()) {
+                ram.freeTo(base);
+            }
+            for (int left = random.nextInt(size + 1); left > 0 && ring.freeDescriptors() > 0; left--) {
+                long at = ram.allocate(8, 8);
+                unused.add(
+                        random.nextBoolean()
+                                ? ring.addIndirect(readable(at, 8), writable(at, 8))
+                                : ring.add(writable(at, 8)));
+            }
+            ring.expose();
+            for (int left = random.nextInt(size + 1); left > 0 && queue.pop(chain); left--) {
+                queue.push(chain);
+            }
+            queue.flush();
+            int expected = queue.base();
+            if (random.nextInt(3) == 0) {
+                queue.pop(chain); // taken, and lost with the device
+            }
+            queue.stop();
+            MemorySegment desc = user(ring.descAddress(), Virtqueue.descBytes(size));
+            int place = Virtqueue.placeLeft(desc, size, START, ALL);
+            assertThat(Integer.toHexString(place))
+                    .as("seed " + seed + " round " + round)
+                    .isEqualTo(Integer.toHexString(expected));
+            start(ring, place, ALL);
+            for (Used used : ring.pollAll()) {
+                assertThat(used.head()).isEqualTo(unused.remove());
+            }
+        }
+    }
+
+    @Test
+    void deviceKilled_slotsOfNoSuchRing_placeIsAsTold() {
+        DriverRing ring = start();
+        MemorySegment desc = user(ring.descAddress(), Virtqueue.descBytes(SIZE));
+        for (int slot : new int[] {1, 4}) { // two runs
+            ring.putDescriptor(slot, 0, 0, 0, AVAIL);
+        }
+        assertThat(Virtqueue.placeLeft(desc, SIZE, START, ALL)).isEqualTo(START);
+        for (int slot = 0; slot < SIZE; slot++) { // three laps
+            ring.putDescriptor(slot, 0, 0, 0, slot % 2 == 0 ? 0 : AVAIL | USED);
+        }
+        assertThat(Virtqueue.placeLeft(desc, SIZE, START, ALL)).isEqualTo(START);
+        assertThat(Virtqueue.placeLeft(desc, SIZE, 77, PACKED))
+                .as("longer chains")
+                .isEqualTo(77);
+    }
+
     // ---- faults
 
     private void assertBroken(QueueFault fault) {
