@@ -2,6 +2,8 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Ipv4Subnet;
 import dev.longshore.config.Settings;
+import dev.longshore.control.Ports;
+import dev.longshore.linux.Linux;
 import dev.longshore.linux.Tap;
 import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
@@ -9,6 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The arguments of {@code longshore net}. Immutable. */
@@ -24,8 +28,21 @@ sealed interface NetOptions {
      *
      * @param link what carries the guest's frames
      * @param network as wanted; the subnet may still move if the user has not named it
+     * @param publish ports of the host that lead to the guest
+     * @param control where the control socket is to be, or null for none
      */
-    record Usable(LinkChoice link, Settings.Network network) implements NetOptions {}
+    record Usable(
+            LinkChoice link,
+            Settings.Network network,
+            List<Publish> publish,
+            @Nullable Path control) implements NetOptions {}
+
+    /**
+     * One port of the host.
+     *
+     * @param hostAddress an address literal, or empty for all
+     */
+    record Publish(Ports.Protocol protocol, String hostAddress, int hostPort, int guestPort) {}
 
     /** What carries the guest's frames; {@code toString} is for the user. */
     sealed interface LinkChoice {
@@ -33,30 +50,65 @@ sealed interface NetOptions {
          * A TAP device.
          *
          * @param namespace as the user wrote it, or null for our own
+         * @param configure whether the guest's address and route are set on it
          */
-        record TapDevice(String name, @Nullable String namespace) implements LinkChoice {
+        record TapDevice(String name, @Nullable String namespace, boolean configure) implements LinkChoice {
             @Override
             public String toString() {
                 return namespace == null ? "TAP " + name : "TAP " + name + " in " + namespace;
+            }
+        }
+
+        /** A stream socket that QEMU connects to. */
+        record Qemu(Path path) implements LinkChoice {
+            @Override
+            public String toString() {
+                return "QEMU stream " + path;
+            }
+        }
+
+        /** A datagram socket for vfkit and libkrun. */
+        record Vfkit(Path path) implements LinkChoice {
+            @Override
+            public String toString() {
+                return "vfkit " + path;
+            }
+        }
+
+        /** A vhost-user socket that the guest's machine connects to. */
+        record VhostUser(Path path) implements LinkChoice {
+            @Override
+            public String toString() {
+                return "vhost-user " + path;
             }
         }
     }
 
     /** The text of {@code --help}. */
     String USAGE = """
-            Usage: longshore net --tap NAME[@NETNS] [options]
-            Runs only the network, in the foreground, for a guest of your own. Ends at SIGTERM and SIGINT.
+            Usage: longshore net LINK [options]
+            Runs only the network, in the foreground, for a guest of your own. Says "ready" on standard error; ends
+            at SIGTERM and SIGINT, and if the link's device is removed.
 
-            The link, exactly one:
-              --tap NAME[@NETNS]  a TAP device, made if there is none; NETNS is a name of ip-netns, a path
-                                  such as /proc/123/ns/net, or the id of a process
+            LINK, exactly one:
+              --tap NAME[@NETNS]   a TAP device, made if there is none; NETNS is a name of ip-netns, a path such
+                                   as /proc/123/ns/net, or the id of a process
+              --vhost-user PATH    a vhost-user socket; the machine (QEMU, User-mode Linux) connects to it
+              --qemu PATH          a stream socket; QEMU connects to it:
+                                   -netdev stream,id=n,server=off,addr.type=unix,addr.path=PATH
+              --vfkit PATH         a datagram socket, for vfkit and libkrun
 
             Options:
-              --subnet A.B.C.D/N  the guest's network, /16 to /24 (192.168.65.0/24, moved if a route of the host overlaps it)
-              --mtu N             576 to 65520 (1500)
-              --dns ADDRESS       a resolver to ask instead of the host's; may be repeated
-              --pcap FILE         records all frames
-              -h, --help          this text
+              --configure          with --tap: sets the guest's address, MTU and default route on the device
+              --subnet A.B.C.D/N   the guest's network, /16 to /24 (192.168.65.0/24, or the next one that no route
+                                   of the host overlaps)
+              --mtu N              576 to 65520 (1500)
+              --dns ADDRESS        a resolver to ask instead of the host's; may be repeated
+              --publish [ADDRESS:]PORT:GUESTPORT[/udp]
+                                   a port of the host that leads to the guest; may be repeated
+              --pcap FILE          records all frames
+              --control PATH       a control socket (gRPC): status, ports, metrics
+              -h, --help           this text
             """;
 
     static NetOptions parse(List<String> words) {
@@ -69,12 +121,18 @@ sealed interface NetOptions {
 
     /** One parse. */
     final class Parser {
+        private static final Pattern PUBLISH =
+                Pattern.compile("(?:(\\[[0-9a-fA-F:.]+\\]|[0-9.]+):)?([0-9]+):([0-9]+)(?:/(tcp|udp))?");
+
         private final Iterator<String> words;
         private @Nullable LinkChoice link;
         private @Nullable Ipv4Subnet subnet;
         private int mtu = Settings.DEFAULTS.network().mtu();
         private final List<InetAddress> dns = new ArrayList<>();
+        private final List<Publish> publish = new ArrayList<>();
         private String pcap = "";
+        private @Nullable Path control;
+        private boolean configure;
 
         private Parser(List<String> words) {
             this.words = words.iterator();
@@ -88,6 +146,12 @@ sealed interface NetOptions {
                         return new Help(USAGE);
                     }
                     case "--tap" -> choose(tap(value(option)));
+                    case "--vhost-user" -> choose(new LinkChoice.VhostUser(socket(option)));
+                    case "--qemu" -> choose(new LinkChoice.Qemu(socket(option)));
+                    case "--vfkit" -> choose(new LinkChoice.Vfkit(socket(option)));
+                    case "--configure" -> configure = true;
+                    case "--publish" -> publish.add(publish(value(option)));
+                    case "--control" -> control = socket(option);
                     case "--subnet" -> subnet = subnet(value(option));
                     case "--mtu" -> mtu = number(option, value(option), 576, 65_520);
                     case "--dns" -> dns.add(address(value(option)));
@@ -96,14 +160,54 @@ sealed interface NetOptions {
                     default -> throw new IllegalArgumentException("unknown argument " + option + "; see --help");
                 }
             }
-            if (link == null) {
-                throw new IllegalArgumentException("which link? Give --tap; see --help");
+            return usable();
+        }
+
+        private Usable usable() {
+            LinkChoice chosen = link;
+            if (chosen == null) {
+                throw new IllegalArgumentException(
+                        "which link? Give --tap, --vhost-user, --qemu or --vfkit; see --help");
+            }
+            if (configure) {
+                if (!(chosen instanceof LinkChoice.TapDevice tap)) {
+                    throw new IllegalArgumentException("--configure is for --tap only");
+                }
+                chosen = new LinkChoice.TapDevice(tap.name(), tap.namespace(), true);
             }
             Settings.Network usual = Settings.DEFAULTS.network();
             return new Usable(
-                    link,
+                    chosen,
                     new Settings.Network(
-                            subnet == null ? usual.subnet() : subnet, subnet == null, mtu, dns, usual.ping(), pcap));
+                            subnet == null ? usual.subnet() : subnet, subnet == null, mtu, dns, usual.ping(), pcap),
+                    List.copyOf(publish),
+                    control);
+        }
+
+        private Path socket(String option) {
+            Path path = Path.of(value(option)).toAbsolutePath();
+            if (path.toString().getBytes(StandardCharsets.UTF_8).length > Linux.MAX_SOCKET_PATH_BYTES) {
+                throw new IllegalArgumentException(
+                        option + ": a socket's path has at most " + Linux.MAX_SOCKET_PATH_BYTES + " bytes: " + path);
+            }
+            return path;
+        }
+
+        /** {@code [ADDRESS:]PORT:GUESTPORT[/udp]}, an IPv6 address in brackets. */
+        private static Publish publish(String text) {
+            Matcher m = PUBLISH.matcher(text);
+            if (!m.matches()) {
+                throw new IllegalArgumentException("--publish: '" + text + "' is not [ADDRESS:]PORT:GUESTPORT[/udp]");
+            }
+            String host = m.group(1) == null ? "" : m.group(1).replaceAll("[\\[\\]]", "");
+            if (!host.isEmpty()) {
+                InetAddress _ = address(host); // or it says what is wrong
+            }
+            return new Publish(
+                    "udp".equals(m.group(4)) ? Ports.Protocol.UDP : Ports.Protocol.TCP,
+                    host,
+                    number("--publish", m.group(2), 0, 65_535),
+                    number("--publish", m.group(3), 1, 65_535));
         }
 
         private void choose(LinkChoice choice) {
@@ -127,7 +231,7 @@ sealed interface NetOptions {
             if (bytes == 0 || bytes > Tap.MAX_NAME_BYTES || name.contains("/") || name.contains("%")) {
                 throw new IllegalArgumentException("--tap: '" + name + "' is not the name of an interface");
             }
-            return new LinkChoice.TapDevice(name, at < 0 ? null : text.substring(at + 1));
+            return new LinkChoice.TapDevice(name, at < 0 ? null : text.substring(at + 1), false);
         }
 
         private static Ipv4Subnet subnet(String text) {

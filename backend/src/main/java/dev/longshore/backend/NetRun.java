@@ -3,22 +3,22 @@ package dev.longshore.backend;
 import dev.longshore.config.HostRoutes;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SubnetChoice;
-import dev.longshore.link.tap.TapLink;
-import dev.longshore.linux.Errno;
-import dev.longshore.linux.Linux;
-import dev.longshore.linux.NetworkNamespace;
-import dev.longshore.linux.Tap;
+import dev.longshore.control.ControlServer;
+import dev.longshore.control.Outcome;
+import dev.longshore.control.Ports;
+import dev.longshore.link.SocketPath;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -28,20 +28,24 @@ import org.slf4j.LoggerFactory;
 final class NetRun {
     private static final Logger LOG = LoggerFactory.getLogger(NetRun.class);
     private static final long STOP_SECONDS = 5;
+    private static final long PUBLISH_SECONDS = 5;
 
     private final NetOptions.Usable options;
-    private final Runnable onLinkGone;
+    private final Runnable onEnd;
     private final MultiThreadIoEventLoopGroup group =
             new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory("link", true), HalfCloseEpoll.newFactory());
     private final IoEventLoop loop = group.next();
     private final Settings settings;
+    private final EventLog events = new EventLog(Clock.systemUTC());
+    private @Nullable NetLink link;
     private @Nullable GuestNetwork network;
+    private @Nullable ControlServer control;
     private volatile boolean linkGone; // set on the loop, read by the main thread
 
-    /** @param onLinkGone called from the loop when the link's device has been removed by somebody */
-    NetRun(NetOptions.Usable options, Runnable onLinkGone) {
+    /** @param onEnd called, from any thread, when the link's device has been removed, or the control socket says so */
+    NetRun(NetOptions.Usable options, Runnable onEnd) {
         this.options = options;
-        this.onLinkGone = onLinkGone;
+        this.onEnd = onEnd;
         SubnetChoice choice = SubnetChoice.choose(options.network(), HostRoutes.read());
         choice.overlap()
                 .ifPresent(route -> LOG.warn(
@@ -63,16 +67,25 @@ final class NetRun {
 
     /** When it returns, the guest can use the network. Call {@link #close} afterwards in any case. */
     void start() throws PartException, InterruptedException {
-        Link link =
-                switch (options.link()) {
-                    case NetOptions.LinkChoice.TapDevice tap -> open(tap);
-                };
         try {
-            network = Futures.get(loop.submit(() -> {
-                GuestNetwork made = new GuestNetwork(settings, recorded(link), loop, _ -> {});
-                made.start();
-                return made;
+            NetLink made = NetLink.make(options.link(), settings.network(), loop, this::onGone);
+            link = made;
+            GuestNetwork started = Futures.get(loop.submit(() -> {
+                GuestNetwork n = new GuestNetwork(settings, recorded(made.link()), loop, events::add);
+                n.start();
+                return n;
             }));
+            network = started;
+            made.serve().serve();
+            PublishedPorts ports = new PublishedPorts(
+                    started.ports(), IpAddress.of(settings.network().plan().guest()));
+            for (NetOptions.Publish wanted : options.publish()) {
+                publish(ports, wanted);
+            }
+            Path socket = options.control();
+            if (socket != null) {
+                control = startControl(socket, ports, started, made);
+            }
         } catch (PartException | InterruptedException | RuntimeException e) {
             throw e;
         } catch (Exception e) {
@@ -80,25 +93,34 @@ final class NetRun {
         }
     }
 
-    private TapLink open(NetOptions.LinkChoice.TapDevice wanted) throws PartException, InterruptedException {
-        String namespace = wanted.namespace();
-        int fd = namespace == null
-                ? openTap(wanted.name())
-                : NetworkNamespace.of(namespace).call(() -> openTap(wanted.name()));
-        if (fd < 0) {
-            throw new PartException(wanted + ": " + Errno.text(-fd)
-                    + (fd == -Errno.EPERM ? " (it needs CAP_NET_ADMIN, and CAP_SYS_ADMIN for a namespace)" : ""));
+    private static void publish(PublishedPorts ports, NetOptions.Publish wanted) throws Exception {
+        Outcome<Ports.Port> outcome = ports.expose(
+                        wanted.protocol(), wanted.hostAddress(), wanted.hostPort(), "", wanted.guestPort())
+                .toCompletableFuture()
+                .get(PUBLISH_SECONDS, TimeUnit.SECONDS);
+        if (outcome instanceof Outcome.Failed<Ports.Port> failed) {
+            throw new PartException("--publish: " + failed.text());
         }
-        return new TapLink(loop, fd, wanted.toString(), ByteBufAllocator.DEFAULT, this::onGone);
     }
 
-    private static int openTap(String name) {
-        return new Tap(new Linux()).open(name, TapLink.HEADER_BYTES);
+    private ControlServer startControl(Path socket, PublishedPorts ports, GuestNetwork started, NetLink made)
+            throws IOException, PartException {
+        try {
+            new SocketPath(socket).prepare();
+        } catch (IOException e) {
+            throw new PartException("--control: " + e.getMessage(), e);
+        }
+        Meters meters = new Meters();
+        made.meters().accept(new RunMeters(meters, started));
+        NetDaemon daemon = new NetDaemon(options.link().toString(), settings.network(), meters::scrape, onEnd);
+        ControlServer server = ControlServer.start(socket, daemon, ports, events);
+        server.serving(true);
+        return server;
     }
 
     private void onGone() {
         linkGone = true;
-        onLinkGone.run();
+        onEnd.run();
     }
 
     /** The link, recorded if asked for. */
@@ -122,10 +144,22 @@ final class NetRun {
 
     /** Ends all flows, closes the link. Idempotent. */
     void close() {
+        if (control != null) {
+            events.end();
+            control.close();
+            control = null;
+        }
         GuestNetwork open = network;
+        NetLink used = link;
         network = null;
+        link = null;
         if (open != null) {
             open.close();
+        } else if (used != null) {
+            Futures.settle(loop.submit(used.link()::close));
+        }
+        if (used != null) {
+            used.end().run();
         }
         group.shutdownGracefully(0, STOP_SECONDS, TimeUnit.SECONDS)
                 .awaitUninterruptibly(STOP_SECONDS, TimeUnit.SECONDS);

@@ -1,5 +1,7 @@
 package dev.longshore.backend;
 
+import dev.longshore.link.LinkCounter;
+import dev.longshore.link.LinkCounters;
 import dev.longshore.portforward.PortSnapshot;
 import dev.longshore.virtio.net.NetCounters;
 import dev.longshore.virtio.net.NetDrop;
@@ -83,6 +85,12 @@ final class RunMeters {
         }
         queue(backend, 0, "vsock.receiveq");
         queue(backend, 1, "vsock.transmitq");
+    }
+
+    void link(LinkCounters c) {
+        for (LinkCounter counter : LinkCounter.values()) {
+            count(counter.metric(), counter.tags(), counter.help(), () -> c.get(counter));
+        }
     }
 
     private void queue(VhostUserBackend backend, int index, String name) {

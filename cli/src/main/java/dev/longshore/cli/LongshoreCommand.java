@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
             "  longshore status --format json     what runs, for programs",
             "  longshore ports expose 2222:22     a port of the guest itself",
             "  longshore logs -f --console        what the guest prints",
+            "  longshore net --tap tap0@NETNS     only the network, for a guest of your own (net --help)",
             "  longshore down                     stop everything",
             "",
             "LONGSHORE_HOME is the directory of one instance; without it, the XDG directories are used.",

@@ -1,0 +1,101 @@
+package dev.longshore.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.config.Ipv4Subnet;
+import dev.longshore.control.Ports;
+import java.net.InetAddress;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The arguments of {@code longshore net}. */
+class NetOptionsTest {
+    private static NetOptions parse(String line) {
+        return NetOptions.parse(List.of(line.split(" ", -1)));
+    }
+
+    private static NetOptions.Usable usable(String line) {
+        NetOptions parsed = parse(line);
+        assertThat(parsed).isInstanceOf(NetOptions.Usable.class);
+        return (NetOptions.Usable) parsed;
+    }
+
+    @Test
+    void tapAlone_hasTheDefaultsOfTheSettings() {
+        NetOptions.Usable net = usable("--tap tap0");
+        assertThat(net.link()).isEqualTo(new NetOptions.LinkChoice.TapDevice("tap0", null, false));
+        assertThat(net.network().mtu()).isEqualTo(1500);
+        assertThat(net.network().moveSubnet()).isTrue();
+        assertThat(net.publish()).isEmpty();
+        assertThat(net.control()).isNull();
+    }
+
+    @Test
+    void everything_isUnderstood() {
+        NetOptions.Usable net =
+                usable("--tap tap0@/proc/7/ns/net --configure --subnet 10.7.0.0/24 --mtu 9000 --dns 1.2.3.4"
+                        + " --dns ::1 --pcap /tmp/p --control /tmp/c --publish 8080:80 --publish 127.0.0.1:53:5353/udp"
+                        + " --publish [::1]:0:22/tcp");
+        assertThat(net.link()).isEqualTo(new NetOptions.LinkChoice.TapDevice("tap0", "/proc/7/ns/net", true));
+        assertThat(net.network().subnet()).isEqualTo(Ipv4Subnet.parse("10.7.0.0/24"));
+        assertThat(net.network().moveSubnet()).isFalse();
+        assertThat(net.network().mtu()).isEqualTo(9000);
+        assertThat(net.network().dnsServers())
+                .containsExactly(InetAddress.ofLiteral("1.2.3.4"), InetAddress.ofLiteral("::1"));
+        assertThat(net.network().pcapFile()).isEqualTo("/tmp/p");
+        assertThat(net.control()).isEqualTo(Path.of("/tmp/c"));
+        assertThat(net.publish())
+                .containsExactly(
+                        new NetOptions.Publish(Ports.Protocol.TCP, "", 8080, 80),
+                        new NetOptions.Publish(Ports.Protocol.UDP, "127.0.0.1", 53, 5353),
+                        new NetOptions.Publish(Ports.Protocol.TCP, "::1", 0, 22));
+    }
+
+    @Test
+    void socketsOfEachKind_areLinks() {
+        assertThat(usable("--qemu /tmp/q").link()).isEqualTo(new NetOptions.LinkChoice.Qemu(Path.of("/tmp/q")));
+        assertThat(usable("--vfkit /tmp/v").link()).isEqualTo(new NetOptions.LinkChoice.Vfkit(Path.of("/tmp/v")));
+        assertThat(usable("--vhost-user /tmp/u").link())
+                .isEqualTo(new NetOptions.LinkChoice.VhostUser(Path.of("/tmp/u")));
+    }
+
+    @Test
+    void help_isAskedFor() {
+        assertThat(parse("--tap tap0 --help")).isInstanceOf(NetOptions.Help.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--mtu 1500",
+                "--tap",
+                "--tap tap0 --qemu /tmp/q",
+                "--tap 0123456789abcdef",
+                "--tap @ns",
+                "--tap tap0 --mtu 575",
+                "--tap tap0 --mtu 65521",
+                "--tap tap0 --mtu big",
+                "--tap tap0 --subnet 10.0.0.0/25",
+                "--tap tap0 --subnet 10.0.0.1/24",
+                "--tap tap0 --dns resolver",
+                "--tap tap0 --publish 80",
+                "--tap tap0 --publish 70000:80",
+                "--tap tap0 --publish 80:0",
+                "--tap tap0 --publish 999.1.1.1:80:80",
+                "--qemu /tmp/q --configure",
+                "--tap tap0 --what",
+            })
+    void wrongArguments_areRefusedWithAReason(String line) {
+        NetOptions parsed = parse(line);
+        assertThat(parsed).isInstanceOf(NetOptions.Wrong.class);
+        assertThat(((NetOptions.Wrong) parsed).text()).isNotBlank();
+    }
+
+    @Test
+    void socketPathThatIsTooLong_isRefused() {
+        assertThat(parse("--qemu /tmp/" + "x".repeat(120))).isInstanceOf(NetOptions.Wrong.class);
+    }
+}
