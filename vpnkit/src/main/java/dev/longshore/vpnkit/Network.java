@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit;
 
+import dev.longshore.packet.link.FrameTap;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.wire.DhcpMessage;
 import dev.longshore.packet.wire.IpAddress;
@@ -7,6 +8,7 @@ import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ethernet.EthernetConfig;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
 import dev.longshore.vpnkit.ethernet.PacketSink;
+import dev.longshore.vpnkit.flow.SeenFlow;
 import dev.longshore.vpnkit.gateway.DhcpServer;
 import dev.longshore.vpnkit.gateway.DnsForwarder;
 import dev.longshore.vpnkit.gateway.DnsServer;
@@ -36,6 +38,7 @@ import io.netty.channel.EventLoop;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -185,6 +188,19 @@ public final class Network {
         all.addAll(udp.counters().readings());
         all.addAll(gatewayCounters.readings());
         return all;
+    }
+
+    /** Adds all flows but TCP's, in no order. */
+    public void collectFlows(List<? super SeenFlow> list) {
+        assert loop.inEventLoop();
+        udp.snapshot().forEach(s -> list.add(SeenFlow.of(s)));
+        echoes.snapshot().forEach(s -> list.add(SeenFlow.of(s)));
+    }
+
+    /** From now on {@code tap} sees every frame of the link; null: nobody does. */
+    public void setTap(@Nullable FrameTap tap) {
+        assert loop.inEventLoop();
+        ethernet.setTap(tap);
     }
 
     /** Ends all flows, then the link. Idempotent. */

@@ -6,6 +6,8 @@ import com.sun.management.ThreadMXBean;
 import dev.longshore.linux.DatagramSockets;
 import dev.longshore.linux.ReceiveBatch;
 import dev.longshore.linux.SendBatch;
+import dev.longshore.packet.capture.Capture;
+import dev.longshore.packet.capture.CaptureFilter;
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.OutFrame;
@@ -179,6 +181,24 @@ class NetworkAllocationTest {
                 }))
                 .isZero();
         assertThat(link.sent - before).isEqualTo(2L * PACKETS * ROUNDS);
+        network.close();
+    }
+
+    @Test
+    void tap_thatTakesNothingOrHasGone_allocatesNothing() {
+        Network network = network();
+        ByteBuf echo = Unpooled.buffer().writeZero(64);
+        echo.setByte(0, IcmpHeader.ECHO_REQUEST);
+        IcmpHeader.complete(echo, 0, 64);
+        ByteBuf ping = direct(builder.ip(IpProtocol.ICMP, GuestEnd.GUEST, GuestEnd.GATEWAY, 64, echo));
+        Capture capture = new Capture(CaptureFilter.parse("tcp port 80 or net 10.0.0.0/8"), 100, 0, () -> 0, () -> {});
+        network.setTap(capture);
+        assertThat(leastAllocated(() -> deliver(ping))).isZero();
+        assertThat(capture.captured()).isZero();
+        network.setTap(new Capture(CaptureFilter.parse("icmp"), 100, 2, () -> 0, () -> {}));
+        deliver(ping);
+        network.setTap(null);
+        assertThat(leastAllocated(() -> deliver(ping))).isZero();
         network.close();
     }
 

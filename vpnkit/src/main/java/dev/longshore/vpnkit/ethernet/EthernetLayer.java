@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.ethernet;
 
 import dev.longshore.packet.link.FrameSink;
+import dev.longshore.packet.link.FrameTap;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.ArpPacket;
@@ -11,6 +12,7 @@ import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.EventExecutor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Between a link and the network layer: dispatches the guest's frames, answers ARP, addresses frames to the guest.
@@ -35,6 +37,9 @@ public final class EthernetLayer implements FrameSink {
     private boolean inBatch;
     private boolean announcing;
 
+    /** Null while nobody captures: all that a capture costs then is this check. */
+    private @Nullable FrameTap tap;
+
     /** {@link Link#open} is the caller's: with this as the sink. */
     public EthernetLayer(Link link, EthernetConfig config, PacketSink sink, EventExecutor loop) {
         this.link = link;
@@ -48,6 +53,9 @@ public final class EthernetLayer implements FrameSink {
     @Override
     public void onFrame(ByteBuf frame, int offload) {
         inBatch = true;
+        if (tap != null) {
+            tap.fromGuest(frame);
+        }
         int at = frame.readerIndex();
         int len = frame.readableBytes();
         counters.increment(EthernetCounter.FRAMES_FROM_GUEST);
@@ -221,6 +229,9 @@ public final class EthernetLayer implements FrameSink {
         dirty = true;
         counters.increment(EthernetCounter.FRAMES_TO_GUEST);
         counters.add(EthernetCounter.BYTES_TO_GUEST, frame.bytes());
+        if (tap != null) {
+            tap.toGuest(frame);
+        }
         return true;
     }
 
@@ -241,6 +252,11 @@ public final class EthernetLayer implements FrameSink {
     /** Who is where on the link, for IPv6. */
     public NeighborDiscovery discovery() {
         return discovery;
+    }
+
+    /** From now on {@code tap} sees every frame; null: nobody does. */
+    public void setTap(@Nullable FrameTap tap) {
+        this.tap = tap;
     }
 
     public Link link() {

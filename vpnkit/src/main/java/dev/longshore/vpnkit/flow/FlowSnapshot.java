@@ -1,12 +1,17 @@
 package dev.longshore.vpnkit.flow;
 
 import dev.longshore.packet.wire.IpAddress;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One flow as it was at one moment. Immutable.
  *
+ * @param protocol of {@link dev.longshore.packet.wire.IpProtocol}
+ * @param remotePort 0 for pings, whose identifier is {@code guestPort}
+ * @param hostAddress what the host socket is bound to; null for services inside the daemon, and before it is connected
  * @param intoGuest who dialled: true if the host did, by a published port; false if the guest did
- * @param state the transport's word for it: RFC 9293's for TCP
+ * @param state the transport's word for it: RFC 9293's for TCP, "asking" or "answered" for datagrams
  * @param bytesFromGuest payload in order
  * @param bytesToGuest payload acknowledged
  * @param retransmissions segments that went to the guest more than once
@@ -19,10 +24,12 @@ import dev.longshore.packet.wire.IpAddress;
  * @param ageNanos since then
  */
 public record FlowSnapshot(
+        int protocol,
         IpAddress guest,
         int guestPort,
         IpAddress remote,
         int remotePort,
+        @Nullable InetSocketAddress hostAddress,
         boolean intoGuest,
         String state,
         long bytesFromGuest,
@@ -43,10 +50,12 @@ public record FlowSnapshot(
      * @param now on the same clock
      */
     public static FlowSnapshot ofDatagrams(
+            int protocol,
             IpAddress guest,
             int guestPort,
             IpAddress remote,
             int remotePort,
+            @Nullable InetSocketAddress hostAddress,
             boolean intoGuest,
             String state,
             long bytesFromGuest,
@@ -54,10 +63,12 @@ public record FlowSnapshot(
             long openedAt,
             long now) {
         return new FlowSnapshot(
+                protocol,
                 guest,
                 guestPort,
                 remote,
                 remotePort,
+                hostAddress,
                 intoGuest,
                 state,
                 bytesFromGuest,

@@ -13,6 +13,7 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.ReferenceCountUtil;
+import java.net.InetSocketAddress;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -90,6 +91,11 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         } else {
             channel.write(data, channel.voidPromise()); // a failure arrives as exceptionCaught
         }
+    }
+
+    @Override
+    public @Nullable InetSocketAddress hostAddress() {
+        return channel.localAddress() instanceof InetSocketAddress a ? a : null;
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.longshore.vpnkit.flow;
 
 import io.netty.buffer.ByteBuf;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The host's end of a flow, as its transport sees it: a host socket, or a service inside the daemon.
@@ -29,4 +31,9 @@ public interface HostSide {
 
     /** The flow failed: releases everything and passes the failure on as RST. Idempotent. */
     void abort();
+
+    /** What the host socket is bound to; null if there is none, as in services of ours. For observers only. */
+    default @Nullable InetSocketAddress hostAddress() {
+        return null;
+    }
 }

@@ -162,10 +162,12 @@ final class EchoFlow implements HostDatagrams.Receiver {
 
     FlowSnapshot snapshot(long now) {
         return FlowSnapshot.ofDatagrams(
+                IpAddress.isV4(guestHi, guestLo) ? IpProtocol.ICMP : IpProtocol.ICMPV6,
                 new IpAddress(guestHi, guestLo),
                 identifier,
                 new IpAddress(remoteHi, remoteLo),
                 0,
+                null,
                 false,
                 bytesToGuest == 0 ? "asking" : "answered",
                 bytesFromGuest,

@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.tcp;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Seq;
 import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.packet.wire.TcpOptions;
@@ -8,6 +9,7 @@ import dev.longshore.vpnkit.flow.FlowEnd;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestSide;
 import dev.longshore.vpnkit.flow.HostSide;
+import dev.longshore.vpnkit.flow.SeenFlow;
 import io.netty.buffer.ByteBuf;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -27,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * <p>Invariants: CLOSED means: not in the table, no timer, no buffer, no dial, host side gone. LISTEN means: a dial is
  * under way. TIME-WAIT holds no buffer and no host side.
  */
-final class TcpFlow extends Timers.Entry implements GuestSide {
+final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private static final Logger log = LoggerFactory.getLogger(TcpFlow.class);
 
     /** RFC 9293 §3.4.2 says 2 minutes for the Internet; a ring in memory keeps no packet for longer than this. */
@@ -794,12 +796,21 @@ final class TcpFlow extends Timers.Entry implements GuestSide {
         stack.counters().add(counter, n);
     }
 
-    FlowSnapshot snapshot() {
+    @Override
+    public boolean isLive() {
+        return state != TcpState.CLOSED;
+    }
+
+    @Override
+    public FlowSnapshot snapshot() {
+        HostSide side = host;
         return new FlowSnapshot(
+                IpProtocol.TCP,
                 new IpAddress(guestHi, guestLo),
                 guestPort,
                 new IpAddress(remoteHi, remoteLo),
                 remotePort,
+                side == null ? null : side.hostAddress(),
                 intoGuest,
                 state.name(),
                 receiver.bytes,

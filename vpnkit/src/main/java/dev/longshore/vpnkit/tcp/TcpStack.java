@@ -12,6 +12,7 @@ import dev.longshore.vpnkit.flow.FlowEnd;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.HostChannel;
+import dev.longshore.vpnkit.flow.SeenFlow;
 import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
@@ -633,10 +634,15 @@ public final class TcpStack implements TransportInput {
     }
 
     /** All flows, in no order. */
-    public List<FlowSnapshot> snapshot() {
+    List<FlowSnapshot> snapshot() {
         List<FlowSnapshot> list = new ArrayList<>(flows.size());
         flows.forEach(f -> list.add(f.snapshot()));
         return list;
+    }
+
+    /** Adds all flows, in no order. */
+    public void collect(List<? super SeenFlow> list) {
+        flows.forEach(list::add);
     }
 
     public int flowCount() {

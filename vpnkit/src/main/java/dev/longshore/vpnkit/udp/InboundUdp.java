@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
@@ -60,10 +61,12 @@ final class InboundUdp implements UdpFlow {
 
     FlowSnapshot snapshot(long now) {
         return FlowSnapshot.ofDatagrams(
+                IpProtocol.UDP,
                 guest,
                 guestPort,
                 remote,
                 remotePort,
+                null,
                 true,
                 bytesFromGuest == 0 ? "asking" : "answered",
                 bytesFromGuest,

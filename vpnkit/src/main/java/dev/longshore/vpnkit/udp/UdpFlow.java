@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
@@ -121,10 +122,12 @@ final class UdpFlow implements HostDatagrams.Receiver {
     /** {@code state}: "asking" until something came back, then "answered". */
     FlowSnapshot snapshot(long now) {
         return FlowSnapshot.ofDatagrams(
+                IpProtocol.UDP,
                 new IpAddress(guestHi, guestLo),
                 guestPort,
                 new IpAddress(firstRemoteHi, firstRemoteLo),
                 firstRemotePort,
+                null,
                 false,
                 received == 0 ? "asking" : "answered",
                 sentBytes,
