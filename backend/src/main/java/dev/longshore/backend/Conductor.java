@@ -2,8 +2,10 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.Version;
+import dev.longshore.control.Captures;
 import dev.longshore.control.Daemon;
 import dev.longshore.control.Events;
+import dev.longshore.control.Flows;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
@@ -246,7 +248,7 @@ final class Conductor implements Daemon {
                         Resident.bytes()),
                 now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
                 now == null ? new Status.Engine(false, "", "") : now.engine(),
-                now == null ? new Status.Network("", false, "", "", "", "", 0, false) : now.network(),
+                now == null ? new Status.Network("", false, "", "", "", "", 0, false, 0) : now.network(),
                 startEvent);
     }
 
@@ -276,6 +278,28 @@ final class Conductor implements Daemon {
                 return ifRunning(p -> p.unexpose(protocol, hostAddress, hostPort));
             }
         };
+    }
+
+    /** The flows of whatever network there is. */
+    Flows flows() {
+        return () -> {
+            NetworkView now = view();
+            return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.look();
+        };
+    }
+
+    /** The frames of whatever network there is. */
+    Captures captures() {
+        return (filter, snapLength, count, wake) -> {
+            NetworkView now = view();
+            return now == null
+                    ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                    : now.begin(filter, snapLength, count, wake);
+        };
+    }
+
+    private synchronized @Nullable NetworkView view() {
+        return stack == null ? null : stack.view();
     }
 
     private <T> CompletionStage<Outcome<T>> ifRunning(Function<Ports, CompletionStage<Outcome<T>>> command) {

@@ -54,6 +54,7 @@ final class GuestNetwork {
     private final DirectDialer dialer;
     private final Network network;
     private final PortTable ports;
+    private final NetworkView view;
     private final SecureRandom random = new SecureRandom();
     private @Nullable TcpStack tcp;
 
@@ -95,6 +96,13 @@ final class GuestNetwork {
                 settings.limits().publishedPorts(),
                 UdpLimits.DEFAULT,
                 new Watcher(events));
+        view = new NetworkView(
+                loop,
+                list -> {
+                    network.collectFlows(list);
+                    tcp().collect(list);
+                },
+                network::setTap);
     }
 
     private static OwnAddresses own(IpPlan plan) {
@@ -182,6 +190,19 @@ final class GuestNetwork {
         return all;
     }
 
+    /** Its flows and frames, for observers; from any thread. */
+    NetworkView view() {
+        return view;
+    }
+
+    /** Frames and packets dropped so far, for all reasons; from any thread. */
+    long dropped() {
+        return readings().stream()
+                .filter(r -> r.metric().endsWith(".dropped"))
+                .mapToLong(dev.longshore.vpnkit.count.Counters.Reading::value)
+                .sum();
+    }
+
     /** Releases the ports, then ends all flows and the link; from the lifecycle thread. */
     void close() {
         CompletableFuture<Integer> released = ports.closeAll();
@@ -193,6 +214,7 @@ final class GuestNetwork {
             // The sockets go with the loop.
         }
         Futures.settle(loop.submit(() -> {
+            view.close();
             tcp().endAll();
             network.close();
         }));

@@ -16,6 +16,7 @@ import dev.longshore.portforward.PublishKey;
 import dev.longshore.portforward.PublishProtocol;
 import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
+import dev.longshore.virtio.net.NetDrop;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;
 import dev.longshore.virtio.vsock.VsockDevice;
 import dev.longshore.virtio.vsock.VsockHost;
@@ -184,6 +185,7 @@ final class GuestRun implements GuestStack {
     @Override
     public Status.Network network() {
         AddressPlan plan = settings.network().plan();
+        GuestNetwork open = network;
         return new Status.Network(
                 choice.subnet().toString(),
                 choice.moved(),
@@ -192,7 +194,22 @@ final class GuestRun implements GuestStack {
                 plan.dns().getHostAddress(),
                 plan.host().getHostAddress(),
                 settings.network().mtu(),
-                agentReady);
+                agentReady,
+                open == null ? 0 : open.dropped() + cardDrops());
+    }
+
+    private long cardDrops() {
+        long sum = 0;
+        for (NetDrop reason : NetDrop.values()) {
+            sum += card.counters().drops(reason);
+        }
+        return sum;
+    }
+
+    @Override
+    public @Nullable NetworkView view() {
+        GuestNetwork open = network;
+        return open == null ? null : open.view();
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.longshore.backend;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that lives as long as one run of the guest. The parts belong to the lifecycle thread; the rest is
@@ -19,6 +20,10 @@ interface GuestStack {
     Status.Network network();
 
     Ports ports();
+
+    /** Flows and frames; null while no network is open. */
+    @Nullable
+    NetworkView view();
 
     /** Makes the stack for one run. */
     interface Factory {

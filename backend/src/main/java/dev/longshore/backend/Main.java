@@ -111,7 +111,8 @@ public final class Main {
             ForegroundProgress.follow(events);
         }
         int exit;
-        try (ControlServer control = ControlServer.start(home.controlSocket(), conductor, conductor.ports(), events)) {
+        try (ControlServer control = ControlServer.start(
+                home.controlSocket(), conductor, conductor.ports(), events, conductor.flows(), conductor.captures())) {
             control.serving(false);
             Events.Subscription health =
                     events.onNew(() -> control.serving(conductor.status().state() == Status.State.RUNNING));

@@ -9,6 +9,7 @@ import dev.longshore.control.Status;
 import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /** What {@code longshore net} says on its control socket: it has no guest to start or stop. Thread-safe: immutable. */
@@ -18,6 +19,7 @@ final class NetDaemon implements Daemon {
     private final String link;
     private final Settings.Network network;
     private final Supplier<String> metrics;
+    private final LongSupplier dropped;
     private final Runnable end;
     private final Instant born = Instant.now();
 
@@ -25,12 +27,14 @@ final class NetDaemon implements Daemon {
      * For one run.
      *
      * @param link for the user
+     * @param dropped packets, for all reasons
      * @param end begins the end of the process
      */
-    NetDaemon(String link, Settings.Network network, Supplier<String> metrics, Runnable end) {
+    NetDaemon(String link, Settings.Network network, Supplier<String> metrics, LongSupplier dropped, Runnable end) {
         this.link = link;
         this.network = network;
         this.metrics = metrics;
+        this.dropped = dropped;
         this.end = end;
     }
 
@@ -52,7 +56,8 @@ final class NetDaemon implements Daemon {
                         plan.dns().getHostAddress(),
                         plan.host().getHostAddress(),
                         network.mtu(),
-                        true),
+                        true,
+                        dropped.getAsLong()),
                 0);
     }
 

@@ -112,8 +112,9 @@ final class NetRun {
         }
         Meters meters = new Meters();
         made.meters().accept(new RunMeters(meters, started));
-        NetDaemon daemon = new NetDaemon(options.link().toString(), settings.network(), meters::scrape, onEnd);
-        ControlServer server = ControlServer.start(socket, daemon, ports, events);
+        NetDaemon daemon = new NetDaemon(
+                options.link().toString(), settings.network(), meters::scrape, started::dropped, onEnd);
+        ControlServer server = ControlServer.start(socket, daemon, ports, events, started.view(), started.view());
         server.serving(true);
         return server;
     }

@@ -73,7 +73,7 @@ final class RunMeters {
         count("virtio.net.blocked", "", "Times that the guest had no room for a frame.", c::blocked);
         for (NetDrop reason : NetDrop.values()) {
             String word = reason.name().toLowerCase(Locale.ROOT);
-            count("virtio.net.dropped", "reason=" + word, "Frames dropped at the link.", () -> c.drops(reason));
+            count("virtio.net.frames.dropped", "reason=" + word, reason.help(), () -> c.drops(reason));
         }
         queue(backend, 0, "net.receiveq");
         queue(backend, 1, "net.transmitq");
@@ -81,7 +81,7 @@ final class RunMeters {
 
     void vsock(VsockCounters c, VhostUserBackend backend) {
         for (VsockCounter counter : VsockCounter.values()) {
-            count(counter.metric(), "", "Streams between host and guest.", () -> c.get(counter));
+            count(counter.metric(), counter.tags(), counter.help(), () -> c.get(counter));
         }
         queue(backend, 0, "vsock.receiveq");
         queue(backend, 1, "vsock.transmitq");

@@ -15,6 +15,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -184,12 +185,17 @@ class ConductorTest {
 
         @Override
         public Status.Network network() {
-            return new Status.Network("", false, "", "", "", "", 1500, true);
+            return new Status.Network("", false, "", "", "", "", 1500, true, 0);
         }
 
         @Override
         public Ports ports() {
             throw new IllegalStateException("not asked for");
+        }
+
+        @Override
+        public @Nullable NetworkView view() {
+            return null;
         }
     }
 }

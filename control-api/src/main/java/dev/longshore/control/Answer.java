@@ -42,7 +42,7 @@ final class Answer {
         observer.onError(StatusCodes.of(reason, text));
     }
 
-    private static void bug(StreamObserver<?> observer, Throwable error) {
+    static void bug(StreamObserver<?> observer, Throwable error) {
         LOG.error("a control call failed", error);
         observer.onError(StatusCodes.ofBug());
     }

@@ -42,7 +42,8 @@ public final class ControlServer implements AutoCloseable {
     }
 
     /** Binds the socket; a file that is in the way is removed, since the caller holds the home's lock. */
-    public static ControlServer start(Path socket, Daemon daemon, Ports ports, Events events) throws IOException {
+    public static ControlServer start(
+            Path socket, Daemon daemon, Ports ports, Events events, Flows flows, Captures captures) throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
         EventLoopGroup loops = new MultiThreadIoEventLoopGroup(
@@ -57,6 +58,8 @@ public final class ControlServer implements AutoCloseable {
                 .addService(new VersionEndpoint())
                 .addService(new PortEndpoint(ports))
                 .addService(new EventEndpoint(events))
+                .addService(new FlowEndpoint(flows, calls, loops))
+                .addService(new CaptureEndpoint(captures, calls))
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance())
                 .build();

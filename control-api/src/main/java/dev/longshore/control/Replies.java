@@ -6,6 +6,9 @@ import dev.longshore.proto.control.v1.DaemonStatus;
 import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.EngineStatus;
 import dev.longshore.proto.control.v1.Event;
+import dev.longshore.proto.control.v1.Flow;
+import dev.longshore.proto.control.v1.FlowOpener;
+import dev.longshore.proto.control.v1.FlowProtocol;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GuestStatus;
 import dev.longshore.proto.control.v1.NetworkStatus;
@@ -82,6 +85,7 @@ final class Replies {
                 .setHost(n.host())
                 .setMtu(n.mtu())
                 .setLinkUp(n.linkUp())
+                .setDropped(n.dropped())
                 .build();
     }
 
@@ -140,6 +144,49 @@ final class Replies {
         return Timestamp.newBuilder()
                 .setSeconds(time.getEpochSecond())
                 .setNanos(time.getNano())
+                .build();
+    }
+
+    static Flow flow(Flows.Flow f) {
+        Flow.Builder reply = Flow.newBuilder()
+                .setProtocol(protocol(f.protocol()))
+                .setGuest(end(f.guest()))
+                .setRemote(end(f.remote()))
+                .setOpener(
+                        switch (f.opener()) {
+                            case GUEST -> FlowOpener.FLOW_OPENER_GUEST;
+                            case HOST -> FlowOpener.FLOW_OPENER_HOST;
+                        })
+                .setState(f.state())
+                .setBytesFromGuest(f.bytesFromGuest())
+                .setBytesToGuest(f.bytesToGuest())
+                .setRetransmissions(f.retransmissions())
+                .setOpened(timestamp(f.opened()))
+                .setQueuedToGuest(f.queuedToGuest());
+        f.smoothedRttMicros().ifPresent(reply::setSmoothedRttMicros);
+        Flows.End host = f.host();
+        if (host != null) {
+            reply.setHost(end(host));
+        }
+        String owner = f.owner();
+        if (owner != null) {
+            reply.setOwner(owner);
+        }
+        return reply.build();
+    }
+
+    private static FlowProtocol protocol(Flows.Protocol protocol) {
+        return switch (protocol) {
+            case TCP -> FlowProtocol.FLOW_PROTOCOL_TCP;
+            case UDP -> FlowProtocol.FLOW_PROTOCOL_UDP;
+            case ICMP -> FlowProtocol.FLOW_PROTOCOL_ICMP;
+        };
+    }
+
+    private static Endpoint end(Flows.End end) {
+        return Endpoint.newBuilder()
+                .setAddress(end.address())
+                .setPort(end.port())
                 .build();
     }
 }

@@ -42,5 +42,6 @@ public record Status(
             String dns,
             String host,
             int mtu,
-            boolean linkUp) {}
+            boolean linkUp,
+            long dropped) {}
 }

@@ -1,14 +1,19 @@
 package dev.longshore.control;
 
+import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /** Everything the control socket serves, answering what a test puts in. Thread-safe: test threads and the server's. */
-final class FakeDaemon implements Daemon, Ports, Events {
+final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures {
     static final Status RUNNING = new Status(
             Status.State.RUNNING,
             "ready",
@@ -24,7 +29,8 @@ final class FakeDaemon implements Daemon, Ports, Events {
                     "192.168.65.7",
                     "192.168.65.254",
                     1500,
-                    true),
+                    true,
+                    17),
             9);
 
     final CompletableFuture<Outcome<String>> started = new CompletableFuture<>();
@@ -61,18 +67,19 @@ final class FakeDaemon implements Daemon, Ports, Events {
 
     @Override
     public List<Port> list() {
-        return List.of(new Port(Protocol.UDP, "::1", 53, "172.17.0.2", 5353, "container", 7));
+        return List.of(new Port(Ports.Protocol.UDP, "::1", 53, "172.17.0.2", 5353, "container", 7));
     }
 
     @Override
     public CompletionStage<Outcome<Port>> expose(
-            Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
+            Ports.Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
         calls.add("expose " + protocol + " " + hostAddress + " " + hostPort + " " + guestAddress + " " + guestPort);
         return exposed;
     }
 
     @Override
-    public CompletionStage<Outcome<Outcome.Nothing>> unexpose(Protocol protocol, String hostAddress, int hostPort) {
+    public CompletionStage<Outcome<Outcome.Nothing>> unexpose(
+            Ports.Protocol protocol, String hostAddress, int hostPort) {
         return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "no such port"));
     }
 
@@ -104,5 +111,86 @@ final class FakeDaemon implements Daemon, Ports, Events {
     @Override
     public synchronized boolean ended() {
         return ended;
+    }
+
+    /** What the next looks find; a null ends the guest. */
+    volatile @Nullable List<Flow> flows = List.of();
+
+    volatile @Nullable FakeSession session;
+
+    @Override
+    public CompletionStage<Outcome<List<Flow>>> look() {
+        List<Flow> now = flows;
+        return CompletableFuture.completedStage(
+                now == null
+                        ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : new Outcome.Done<>(now));
+    }
+
+    static Flow flow(int guestPort, long bytes) {
+        return new Flow(
+                Flows.Protocol.TCP,
+                new End("192.168.65.3", guestPort),
+                new End("192.0.2.1", 443),
+                new End("10.0.0.5", 50_000),
+                Opener.GUEST,
+                "ESTABLISHED",
+                bytes,
+                2 * bytes,
+                1,
+                OptionalLong.of(250),
+                Instant.ofEpochSecond(1000 + guestPort),
+                3,
+                null);
+    }
+
+    @Override
+    public Outcome<Session> begin(String filter, int snapLength, long count, Runnable wake) {
+        if (filter.equals("bad")) {
+            return new Outcome.Failed<>(Outcome.Reason.INVALID, "the filter: bad");
+        }
+        calls.add("capture '" + filter + "' " + snapLength + " " + count);
+        FakeSession begun = new FakeSession(wake);
+        session = begun;
+        return new Outcome.Done<>(begun);
+    }
+
+    /** Frames of one byte. Thread-safe. */
+    static final class FakeSession implements Session {
+        private final Queue<Integer> waiting = new ConcurrentLinkedQueue<>();
+        private final Runnable wake;
+        volatile boolean ended;
+
+        FakeSession(Runnable wake) {
+            this.wake = wake;
+        }
+
+        void frame(int content) {
+            waiting.add(content);
+            wake.run();
+        }
+
+        @Override
+        public void drain(Captures.Reader reader) {
+            for (Integer content = waiting.poll(); content != null; content = waiting.poll()) {
+                reader.frame(
+                        content, content % 2 == 0, 60, ByteBuffer.allocate(1).put(0, content.byteValue()));
+            }
+        }
+
+        @Override
+        public boolean ended() {
+            return ended;
+        }
+
+        @Override
+        public long dropped() {
+            return 5;
+        }
+
+        @Override
+        public void end() {
+            ended = true;
+        }
     }
 }
