@@ -2,9 +2,12 @@ package dev.longshore.cli;
 
 import com.google.common.util.concurrent.ListenableFuture;
 import dev.longshore.config.Home;
+import dev.longshore.proto.control.v1.CaptureRequest;
+import dev.longshore.proto.control.v1.CaptureServiceGrpc;
 import dev.longshore.proto.control.v1.DaemonServiceGrpc;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.EventServiceGrpc;
+import dev.longshore.proto.control.v1.FlowServiceGrpc;
 import dev.longshore.proto.control.v1.GetMetricsRequest;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GetStatusRequest;
@@ -13,6 +16,8 @@ import dev.longshore.proto.control.v1.ShutdownRequest;
 import dev.longshore.proto.control.v1.StartGuestReply;
 import dev.longshore.proto.control.v1.StartGuestRequest;
 import dev.longshore.proto.control.v1.WatchEventsRequest;
+import dev.longshore.proto.control.v1.WatchFlowsReply;
+import dev.longshore.proto.control.v1.WatchFlowsRequest;
 import io.grpc.ManagedChannel;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
@@ -109,6 +114,20 @@ final class ControlClient implements AutoCloseable {
     Iterator<Event> events(long after) {
         return EventServiceGrpc.newBlockingStub(channel)
                 .watchEvents(WatchEventsRequest.newBuilder().setAfter(after).build());
+    }
+
+    FlowServiceGrpc.FlowServiceBlockingStub flows() {
+        return FlowServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    /** Without end, but for the guest's. */
+    Iterator<WatchFlowsReply> watchFlows(WatchFlowsRequest request) {
+        return FlowServiceGrpc.newBlockingStub(channel).watchFlows(request);
+    }
+
+    /** Begins a capture, whose replies go to {@code stream}. */
+    void capture(CaptureRequest request, CaptureStream stream) {
+        CaptureServiceGrpc.newStub(channel).capture(stream).onNext(request);
     }
 
     PortServiceGrpc.PortServiceBlockingStub ports() {

@@ -97,7 +97,8 @@ final class StatusText {
                 text,
                 "network",
                 n.getSubnet() + (n.getMoved() ? " (moved: the configured one overlaps a route of the host)" : "")
-                        + ", MTU " + n.getMtu() + (n.getLinkUp() ? "" : ", link down"));
+                        + ", MTU " + n.getMtu() + (n.getLinkUp() ? "" : ", link down")
+                        + (n.getDropped() == 0 ? "" : ", " + n.getDropped() + " packets dropped"));
         line(
                 text,
                 "",
@@ -175,6 +176,7 @@ final class StatusText {
         json.put("host", n.getHost());
         json.put("mtu", n.getMtu());
         json.put("linkUp", n.getLinkUp());
+        json.put("dropped", n.getDropped());
         return json;
     }
 
