@@ -134,7 +134,7 @@ final class GuestNetwork {
 
     private TransportInput stack(
             IpOutput output, IcmpErrors errors, EventLoop l, LongSupplier clock, Services services, TcpLimits limits) {
-        TcpStack made = new TcpStack(output, l, dialer, services, errors, limits, clock, random);
+        TcpStack made = new TcpStack(output, l, dialer, services, errors, limits, TcpStack.ACK_DELAY, clock, random);
         tcp = made;
         return made;
     }

@@ -44,8 +44,16 @@ final class Receiver {
     private boolean finSeen;
     private int finSeq;
 
-    /** An acknowledgment is owed. */
-    boolean ackDue;
+    /** How soon the guest must hear of what has come: RFC 9293 §3.8.6.3. */
+    enum Owed {
+        NOTHING,
+        /** A little text in order: the host's answer may carry the acknowledgment. */
+        SOON,
+        NOW
+    }
+
+    private Owed owed = Owed.NOTHING;
+    private int acked; // RCV.NXT as last told
 
     long bytes;
 
@@ -58,6 +66,7 @@ final class Receiver {
     void onSyn(int seq, boolean scaled) {
         irs = seq;
         rcvNxt = seq + 1;
+        acked = rcvNxt;
         edge = rcvNxt;
         scale = scaled ? OUR_SCALE : 0;
     }
@@ -139,7 +148,13 @@ final class Receiver {
             finSeen = true;
             finSeq = seq + len;
         }
-        ackDue = ackDue || len > 0 || fin;
+        boolean little =
+                early == null && !fin && fresh == len && from == rcvNxt && Seq.distance(acked, seq + len) < mss;
+        if (!little) {
+            oweAck();
+        } else if (owed == Owed.NOTHING) {
+            owed = Owed.SOON;
+        }
         if (fresh > 0 && from == rcvNxt) {
             take(Pieces.keep(b, at + old, fresh), host); // the host's side releases it when it is written
             takeEarly(host);
@@ -197,7 +212,21 @@ final class Receiver {
         rcvNxt += 1;
         edge = Seq.max(edge, rcvNxt);
         finSeen = false;
-        ackDue = true;
+        oweAck();
+    }
+
+    Owed owed() {
+        return owed;
+    }
+
+    /** The next segment is an acknowledgment, whatever else there is to send. */
+    void oweAck() {
+        owed = Owed.NOW;
+    }
+
+    void onAckSent() {
+        owed = Owed.NOTHING;
+        acked = rcvNxt;
     }
 
     /** Bytes that have come ahead of their turn. */

@@ -74,6 +74,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private boolean lifeTimerOn;
     private long lifeTimerAt;
     private long heardAt;
+    private boolean ackWaits;
+    private long ackWaitsUntil;
     private int keepAliveProbes;
     private int accounted;
 
@@ -214,7 +216,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         onSynOptions(b, at);
         if (acked) {
             sender.onSynAckOfGuest(TcpHeader.seq(b, at), ack, TcpHeader.window(b, at));
-            receiver.ackDue = true;
+            receiver.oweAck();
             become(state.onSynAcked());
             established();
         } else {
@@ -254,7 +256,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         }
         if (options.isOld(b, at, heardAt)) {
             count(TcpCounter.OLD_TIMESTAMPS);
-            receiver.ackDue = true;
+            receiver.oweAck();
             stack.work(this);
             return;
         }
@@ -278,7 +280,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         if (state == TcpState.TIME_WAIT && (flags & TcpHeader.FIN) != 0) {
             startLifeTimer(2 * MSL); // our acknowledgment of its FIN was lost
         }
-        receiver.ackDue = true;
+        receiver.oweAck();
         stack.work(this);
         boolean zeroWindow = receiver.rcvWnd() == 0 && seq == receiver.rcvNxt();
         if (zeroWindow && state.isSynchronized()) {
@@ -308,7 +310,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private void challenge() {
         if (stack.mayChallenge()) {
             count(TcpCounter.CHALLENGES);
-            receiver.ackDue = true;
+            receiver.oweAck();
             stack.work(this);
         }
     }
@@ -487,7 +489,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     public void hostHasRoom() {
         HostSide to = host;
         if (to != null && state.takesText() && receiver.wantsUpdate(to.room())) {
-            receiver.ackDue = true;
+            receiver.oweAck();
             stack.work(this);
         }
     }
@@ -551,7 +553,24 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         if (!sender.sendProbeIfDue()) {
             return Sender.BLOCKED;
         }
-        return !receiver.ackDue || sendAckNow() ? Sender.DONE : Sender.BLOCKED;
+        boolean sent =
+                switch (receiver.owed()) {
+                    case NOTHING -> true;
+                    case SOON -> waitForAnswer() || sendAckNow();
+                    case NOW -> sendAckNow();
+                };
+        return sent ? Sender.DONE : Sender.BLOCKED;
+    }
+
+    /** Leaves the acknowledgment to the host's answer for a moment. False if there is no such moment. */
+    private boolean waitForAnswer() {
+        long delay = stack.ackDelay();
+        if (!ackWaits && delay > 0) {
+            ackWaits = true;
+            ackWaitsUntil = now() + delay;
+            wakeBy(ackWaitsUntil);
+        }
+        return delay > 0;
     }
 
     private boolean sendAckNow() {
@@ -562,14 +581,15 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         if (sent) {
             onAckSent();
         } else {
-            receiver.ackDue = true;
+            receiver.oweAck();
         }
         return sent;
     }
 
     /** Any segment with ACK has gone out. */
     void onAckSent() {
-        receiver.ackDue = false;
+        receiver.onAckSent();
+        ackWaits = false;
         options.onAckSent(receiver.rcvNxt());
     }
 
@@ -636,8 +656,16 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             }
             stack.work(this);
         }
+        if (ackWaits && ackWaitsUntil - now <= 0) {
+            ackWaits = false;
+            receiver.oweAck();
+            stack.work(this);
+        }
         if (!keepAlive(now)) {
             return;
+        }
+        if (ackWaits) {
+            wakeBy(ackWaitsUntil);
         }
         if (lifeTimerOn) {
             wakeBy(lifeTimerAt);

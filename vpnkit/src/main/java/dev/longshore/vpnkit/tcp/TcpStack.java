@@ -60,12 +60,19 @@ public final class TcpStack implements TransportInput {
     /** RFC 5961 §7: a limit for challenge ACKs. */
     private static final int CHALLENGES_PER_SECOND = 100;
 
+    /**
+     * RFC 9293 §3.8.6.3 allows half a second. A service of the host answers within this; a guest whose next small segment waits
+     * for the acknowledgment (Nagle's algorithm) does not notice it.
+     */
+    public static final long ACK_DELAY = TimeUnit.MICROSECONDS.toNanos(500);
+
     private final SegmentOut out;
     private final EventLoop loop;
     private final Dialer dialer;
     private final Services services;
     private final IcmpErrors icmp;
     private final TcpLimits limits;
+    private final long ackDelay;
     private final LongSupplier clock;
     private final Timers timers;
     private final Counters<TcpCounter> counters = new Counters<>(TcpCounter.class);
@@ -87,6 +94,8 @@ public final class TcpStack implements TransportInput {
     private boolean limitLogged;
 
     /**
+     * @param ackDelay how long the acknowledgment of a little text may wait for the host's answer to carry it, in nanoseconds;
+     *     0 sends each at once
      * @param clock nanoseconds of no origin, with which {@code loop}'s own timers keep step
      * @param random for what a guest must not guess: sequence numbers, ports and the table's hash
      */
@@ -97,6 +106,7 @@ public final class TcpStack implements TransportInput {
             Services services,
             IcmpErrors icmp,
             TcpLimits limits,
+            long ackDelay,
             LongSupplier clock,
             RandomGenerator random) {
         this.out = new SegmentOut(out);
@@ -105,6 +115,7 @@ public final class TcpStack implements TransportInput {
         this.services = services;
         this.icmp = icmp;
         this.limits = limits;
+        this.ackDelay = ackDelay;
         this.clock = clock;
         this.timers = new Timers(loop, clock);
         this.initialSequence = new InitialSequence(random, clock);
@@ -505,6 +516,10 @@ public final class TcpStack implements TransportInput {
 
     long now() {
         return clock.getAsLong();
+    }
+
+    long ackDelay() {
+        return ackDelay;
     }
 
     /** Thread-safe. */

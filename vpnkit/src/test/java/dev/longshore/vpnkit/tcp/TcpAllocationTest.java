@@ -143,6 +143,7 @@ class TcpAllocationTest {
                 new Services(),
                 (p, c, gh, gl, gp, rh, rl, rp, s) -> {},
                 TcpLimits.defaults(),
+                0,
                 loop.clock()::nanos,
                 new Random(1));
         private final ByteBuf segment = PooledByteBufAllocator.DEFAULT.directBuffer(2000);

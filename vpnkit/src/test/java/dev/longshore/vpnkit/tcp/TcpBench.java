@@ -66,7 +66,12 @@ final class TcpBench implements AutoCloseable {
         this(TcpLimits.defaults());
     }
 
+    /** Acknowledges at once, unlike the product: most tests are about something else. */
     TcpBench(TcpLimits limits) {
+        this(limits, Duration.ZERO);
+    }
+
+    TcpBench(TcpLimits limits, Duration ackDelay) {
         Dialer dialer = new Dialer() {
             @Override
             public Future<DialResult> dial(Destination destination, EventLoop on) {
@@ -83,6 +88,7 @@ final class TcpBench implements AutoCloseable {
                 (protocol, code, gHi, gLo, gPort, rHi, rLo, rPort, seq) ->
                         unreachables.add(new Unreachable(code, gPort, rPort, seq)),
                 limits,
+                ackDelay.toNanos(),
                 loop.clock()::nanos,
                 new Random(1));
         calls = new GuestCalls(
