@@ -112,8 +112,8 @@ final class NetRun {
         }
         Meters meters = new Meters();
         made.meters().accept(new RunMeters(meters, started));
-        NetDaemon daemon = new NetDaemon(
-                options.link().toString(), settings.network(), meters::scrape, started::dropped, onEnd);
+        NetDaemon daemon =
+                new NetDaemon(options.link().toString(), settings.network(), meters::scrape, started::dropped, onEnd);
         ControlServer server = ControlServer.start(socket, daemon, ports, events, started.view(), started.view());
         server.serving(true);
         return server;
