@@ -22,7 +22,7 @@ final class RoutedLab implements AutoCloseable {
     static final int NARROW_MTU = 1280;
 
     private static final List<String> PLACES = List.of("guest", "host", "near", "far", "server");
-    private static final Duration READY = Duration.ofSeconds(120); // the first one builds
+    private static final Duration READY = Duration.ofMinutes(2); // the first one builds
 
     private final long id = ProcessHandle.current().pid() % 65_536;
     private final Running longshore;
