@@ -1,6 +1,7 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.AddressPlan;
+import dev.longshore.config.Ipv6Mode;
 import dev.longshore.config.Settings;
 import dev.longshore.control.Events;
 import dev.longshore.packet.link.Link;
@@ -61,7 +62,7 @@ final class GuestNetwork {
     /** Called on the loop. */
     GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events) {
         this.loop = loop;
-        IpPlan plan = IpPlan.of(settings.network().plan());
+        IpPlan plan = plan(settings.network());
         OwnAddresses own = own(plan);
         dialer = new DirectDialer(own);
         Services services = new Services();
@@ -86,10 +87,12 @@ final class GuestNetwork {
                 settings.network().ping() ? PingSockets.ofHost() : PingSockets.none(),
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
-        services.register(
-                plan.gateway(),
-                AddressPlan.PROXY_PORT,
-                new HttpProxy(ProxySettings.of("longshore", own), dialer, capacity.idleOrigins()));
+        HttpProxy proxy = new HttpProxy(ProxySettings.of("longshore", own), dialer, capacity.idleOrigins());
+        services.register(plan.gateway(), AddressPlan.PROXY_PORT, proxy);
+        if (plan.hasIpv6()) {
+            services.register(plan.dns6(), DnsServer.PORT, network.dns().tcpInitializer());
+            services.register(plan.gateway6(), AddressPlan.PROXY_PORT, proxy);
+        }
         ports = new PortTable(
                 connector(own, plan),
                 settings.ports().binding(),
@@ -105,11 +108,27 @@ final class GuestNetwork {
                 network::setTap);
     }
 
+    private static IpPlan plan(Settings.Network wanted) {
+        IpPlan plan = IpPlan.of(wanted.plan());
+        if (wanted.ipv6() == Ipv6Mode.OFF) {
+            return plan.withoutIpv6();
+        }
+        if (wanted.mtu() < AddressPlan.IPV6_MIN_MTU) {
+            LOG.info("no IPv6 for the guest: its packets need an MTU of {}", AddressPlan.IPV6_MIN_MTU);
+            return plan.withoutIpv6();
+        }
+        return plan;
+    }
+
     private static OwnAddresses own(IpPlan plan) {
-        return new OwnAddresses(
-                Set.of(plan.host()),
-                Set.of("host.docker.internal", "host.containers.internal", "kubernetes.docker.internal"),
-                List.of(new OwnAddresses.Subnet(plan.gateway(), plan.prefixLength())));
+        Set<String> names = Set.of("host.docker.internal", "host.containers.internal", "kubernetes.docker.internal");
+        OwnAddresses.Subnet v4 = new OwnAddresses.Subnet(plan.gateway(), plan.prefixLength());
+        return plan.hasIpv6()
+                ? new OwnAddresses(
+                        Set.of(plan.host(), plan.host6()),
+                        names,
+                        List.of(v4, new OwnAddresses.Subnet(plan.gateway6(), 64)))
+                : new OwnAddresses(Set.of(plan.host()), names, List.of(v4));
     }
 
     private static NetworkConfig config(IpPlan plan, Settings settings, Capacity capacity) {
@@ -129,7 +148,8 @@ final class GuestNetwork {
                 usual.resolvers(),
                 usual.resolvConf(),
                 new dev.longshore.vpnkit.udp.UdpLimits(
-                        capacity.udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()));
+                        capacity.udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()),
+                wanted.ipv6() == Ipv6Mode.ON ? () -> true : usual.hostHasIpv6());
     }
 
     private TransportInput stack(
@@ -148,7 +168,7 @@ final class GuestNetwork {
     }
 
     private GuestConnector connector(OwnAddresses own, IpPlan plan) {
-        GuestCalls calls = new GuestCalls(tcp(), own, plan.gateway(), null, random);
+        GuestCalls calls = new GuestCalls(tcp(), own, plan.gateway(), plan.hasIpv6() ? plan.gateway6() : null, random);
         return new GuestConnector() {
             @Override
             public EventLoop loop() {

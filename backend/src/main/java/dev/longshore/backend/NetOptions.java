@@ -179,7 +179,13 @@ sealed interface NetOptions {
             return new Usable(
                     chosen,
                     new Settings.Network(
-                            subnet == null ? usual.subnet() : subnet, subnet == null, mtu, dns, usual.ping(), pcap),
+                            subnet == null ? usual.subnet() : subnet,
+                            subnet == null,
+                            mtu,
+                            dns,
+                            usual.ping(),
+                            pcap,
+                            usual.ipv6()),
                     List.copyOf(publish),
                     control);
         }

@@ -26,6 +26,9 @@ public record AddressPlan(
     /** On the gateway: the HTTP proxy. */
     public static final int PROXY_PORT = 3128;
 
+    /** RFC 8200 §5: with less there is no IPv6. */
+    public static final int IPV6_MIN_MTU = 1280;
+
     private static final long IPV6_PREFIX = 0xfdc4_f303_9324_0000L;
 
     public static AddressPlan in(Ipv4Subnet subnet) {

@@ -11,7 +11,7 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
     /** What holds without a settings file. */
     public static final Settings DEFAULTS = new Settings(
             new Vm(VmKind.AUTO, 0, 1024, 64 * 1024, false),
-            new Network(Ipv4Subnet.parse("192.168.65.0/24"), true, 1500, List.of(), true, ""),
+            new Network(Ipv4Subnet.parse("192.168.65.0/24"), true, 1500, List.of(), true, "", Ipv6Mode.AUTO),
             new Ports(PortBinding.DEFAULT_PORT_BINDING),
             new Limits(16_384, 4_096, 2_048, 100));
 
@@ -35,6 +35,7 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
      * @param dnsServers asked instead of the host's resolvers, if not empty
      * @param ping answer the guest's pings to the outside by the host's unprivileged ping sockets
      * @param pcapFile an absolute path: all frames of the link are recorded there; empty for none
+     * @param ipv6 {@code auto}, {@code on} or {@code off}; needs an MTU of 1280
      */
     public record Network(
             Ipv4Subnet subnet,
@@ -42,14 +43,15 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
             int mtu,
             List<InetAddress> dnsServers,
             boolean ping,
-            String pcapFile) {
+            String pcapFile,
+            Ipv6Mode ipv6) {
         public Network {
             dnsServers = List.copyOf(dnsServers);
         }
 
         /** The same on another subnet. */
         public Network withSubnet(Ipv4Subnet other) {
-            return new Network(other, moveSubnet, mtu, dnsServers, ping, pcapFile);
+            return new Network(other, moveSubnet, mtu, dnsServers, ping, pcapFile, ipv6);
         }
 
         public AddressPlan plan() {

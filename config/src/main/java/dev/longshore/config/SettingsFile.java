@@ -96,7 +96,13 @@ public final class SettingsFile {
                 in.integer("mtu", d.mtu(), 576, 65_520),
                 in.addresses("dnsServers", d.dnsServers()),
                 in.bool("ping", d.ping()),
-                in.parsed("pcapFile", d.pcapFile(), SettingsFile::absolutePathOrEmpty));
+                in.parsed("pcapFile", d.pcapFile(), SettingsFile::absolutePathOrEmpty),
+                in.choice("ipv6", d.ipv6(), Ipv6Mode.values()));
+        if (network.ipv6() == Ipv6Mode.ON && network.mtu() < AddressPlan.IPV6_MIN_MTU) {
+            in.reject(
+                    "ipv6",
+                    "needs an mtu of at least " + AddressPlan.IPV6_MIN_MTU + ", or \"auto\" to do without IPv6");
+        }
         if (network.subnet().prefix() < 16 || network.subnet().prefix() > 24) {
             in.reject("subnet", "must be a /16 to /24, so that all its places fit and it stays private");
         }

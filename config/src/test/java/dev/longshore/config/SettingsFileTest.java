@@ -31,7 +31,7 @@ class SettingsFileTest {
                           "vm": {"kind": "uml", "cpus": 2, "memoryMiB": 512, "diskSizeMiB": 2048, "umlSeccomp": true},
                           "network": {
                             "subnet": "10.9.0.0/16", "moveSubnet": false, "mtu": 9000, "ping": false,
-                            "dnsServers": ["10.1.1.1", "fd00::1"], "pcapFile": "/tmp/a.pcap",
+                            "dnsServers": ["10.1.1.1", "fd00::1"], "pcapFile": "/tmp/a.pcap", "ipv6": "off",
                           },
                           "ports": {"binding": "local-only-port-binding"},
                           "limits": {"tcpFlows": 100, "udpFlows": 101, "publishedPorts": 102, "logMiB": 3},
@@ -46,9 +46,19 @@ class SettingsFileTest {
                         9000,
                         List.of(InetAddress.getByName("10.1.1.1"), InetAddress.getByName("fd00::1")),
                         false,
-                        "/tmp/a.pcap"));
+                        "/tmp/a.pcap",
+                        Ipv6Mode.OFF));
         assertThat(settings.ports()).isEqualTo(new Settings.Ports(PortBinding.LOCAL_ONLY_PORT_BINDING));
         assertThat(settings.limits()).isEqualTo(new Settings.Limits(100, 101, 102, 3));
+    }
+
+    @Test
+    void ipv6On_withAnMtuThatHasNoRoomForIt_isRefused() {
+        List<Problem> problems = refused("{\"network\": {\"mtu\": 1279, \"ipv6\": \"on\"}}");
+        assertThat(problems).hasSize(1);
+        assertThat(problems.getFirst().toString()).contains("ipv6", "1280");
+        assertThat(usable("{\"network\": {\"mtu\": 1279}}").settings().network().ipv6())
+                .isEqualTo(Ipv6Mode.AUTO);
     }
 
     @Test

@@ -29,7 +29,8 @@ class SubnetChoiceTest {
 
     @Test
     void overlapAndMovingForbidden_choose_keepsTheSubnetAndTellsTheRoute() {
-        Settings.Network fixed = new Settings.Network(DEFAULT.subnet(), false, 1500, List.of(), true, "");
+        Settings.Network fixed =
+                new Settings.Network(DEFAULT.subnet(), false, 1500, List.of(), true, "", Ipv6Mode.AUTO);
 
         SubnetChoice choice = SubnetChoice.choose(fixed, routes("192.168.0.0/16"));
 

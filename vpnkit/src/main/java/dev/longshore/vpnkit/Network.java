@@ -13,12 +13,14 @@ import dev.longshore.vpnkit.gateway.DhcpServer;
 import dev.longshore.vpnkit.gateway.DnsForwarder;
 import dev.longshore.vpnkit.gateway.DnsServer;
 import dev.longshore.vpnkit.gateway.GatewayCounter;
+import dev.longshore.vpnkit.gateway.Ipv6Gateway;
 import dev.longshore.vpnkit.gateway.NameTable;
 import dev.longshore.vpnkit.gateway.Resolvers;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.icmp.EchoFlows;
 import dev.longshore.vpnkit.icmp.IcmpCounter;
 import dev.longshore.vpnkit.icmp.IcmpLayer;
+import dev.longshore.vpnkit.icmp.Icmpv6Layer;
 import dev.longshore.vpnkit.icmp.PingSockets;
 import dev.longshore.vpnkit.ip.DualOutput;
 import dev.longshore.vpnkit.ip.IcmpErrorSender;
@@ -63,6 +65,7 @@ public final class Network {
     private final UdpLayer udp;
     private final EchoFlows echoes;
     private final DhcpServer dhcp;
+    private final Ipv6Gateway gateway6;
     private final DnsForwarder forwarder;
     private final DnsServer dns;
     private final TransportInput tcp;
@@ -100,7 +103,7 @@ public final class Network {
                         ours,
                         plan.network(),
                         plan.mask(),
-                        new IpAddress[0],
+                        ourIpv6(plan),
                         IpPlan.LINK_LOCAL,
                         plan.ipv6Prefix()),
                 sink,
@@ -115,18 +118,51 @@ public final class Network {
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
         echoes = new EchoFlows(pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
-        input = new IpInput(
-                plan, output, errors, loop, nanoClock, ByteBufAllocator.DEFAULT, ipCounters, tcp, udp, icmp);
-        sink.target = input;
-        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), v4, gatewayCounters);
         Resolvers resolvers = config.resolvers().isEmpty()
                 ? Resolvers.ofFile(config.resolvConf(), nanoClock)
                 : Resolvers.fixed(config.resolvers());
+        gateway6 = new Ipv6Gateway(
+                plan,
+                config.ourMac(),
+                config.guestMac(),
+                config.mtu(),
+                config.hostHasIpv6(),
+                resolvers::searchDomains,
+                ethernet,
+                v6,
+                loop,
+                gatewayCounters);
+        Icmpv6Layer icmp6 = new Icmpv6Layer(plan, output, echoes, tcp, udp, icmpCounters);
+        input = new IpInput(
+                plan,
+                output,
+                errors,
+                loop,
+                nanoClock,
+                ByteBufAllocator.DEFAULT,
+                ipCounters,
+                tcp,
+                udp,
+                icmp,
+                ethernet.discovery(),
+                gateway6,
+                icmp6);
+        sink.target = input;
+        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), v4, gatewayCounters);
         forwarder = new DnsForwarder(loop, resolvers, nanoClock, gatewayCounters);
         dns = new DnsServer(NameTable.standard(plan), forwarder, udpOutput, ByteBufAllocator.DEFAULT, gatewayCounters);
         udp.bind(IpAddress.v4(-1), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.gateway(), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.dns(), DnsServer.PORT, dns);
+        if (plan.hasIpv6()) {
+            udp.bind(plan.dns6(), DnsServer.PORT, dns);
+        }
+    }
+
+    private static IpAddress[] ourIpv6(IpPlan plan) {
+        return plan.hasIpv6()
+                ? new IpAddress[] {IpPlan.LINK_LOCAL, plan.gateway6(), plan.dns6(), plan.host6()}
+                : new IpAddress[0];
     }
 
     /** The layers below and above each other need each other; this one learns its target last. */
@@ -220,6 +256,7 @@ public final class Network {
         v6.close();
         ethernet.close();
         dhcp.close();
+        gateway6.close();
         LOG.debug("network closed");
     }
 }

@@ -14,9 +14,12 @@ import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.ArpPacket;
 import dev.longshore.packet.wire.EthernetHeader;
 import dev.longshore.packet.wire.IcmpHeader;
+import dev.longshore.packet.wire.Icmpv6Header;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Extension;
+import dev.longshore.packet.wire.NdpMessage;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.VirtualLink;
 import dev.longshore.testkit.VirtualLoop;
@@ -199,6 +202,47 @@ class NetworkAllocationTest {
         deliver(ping);
         network.setTap(null);
         assertThat(leastAllocated(() -> deliver(ping))).isZero();
+        network.close();
+    }
+
+    @Test
+    void ipv6EchoDiscoveryExtensionsAndDrops_allocateNothing() {
+        Network network = network();
+        IpAddress guest = GuestEnd.GUEST6;
+        IpAddress ours = GuestEnd.GATEWAY6;
+        ByteBuf echo = Unpooled.buffer().writeZero(64);
+        echo.setByte(0, Icmpv6Header.ECHO_REQUEST);
+        Icmpv6Header.complete(echo, 0, 64, guest.hi(), guest.lo(), ours.hi(), ours.lo());
+        ByteBuf options = Unpooled.buffer().writeByte(IpProtocol.ICMPV6).writeZero(7);
+        options.writeBytes(echo, 0, 64);
+        ByteBuf ping = direct(builder.ip(IpProtocol.ICMPV6, guest, ours, 64, echo));
+        ByteBuf withOptions = direct(builder.ip(Ipv6Extension.DESTINATION_OPTIONS, guest, ours, 64, options));
+        ByteBuf question = Unpooled.buffer();
+        NdpMessage.writeSolicitation(question, ours.hi(), ours.lo());
+        Icmpv6Header.complete(question, 0, 24, guest.hi(), guest.lo(), ours.hi(), ours.lo());
+        ByteBuf solicitation = direct(builder.ip(IpProtocol.ICMPV6, guest, ours, 255, question));
+        ByteBuf segment = direct(builder.ip(
+                IpProtocol.TCP,
+                guest,
+                IpAddress.parse("2001:db8::1"),
+                64,
+                Unpooled.buffer().writeZero(20)));
+        ByteBuf dropped = direct(builder.ip(
+                IpProtocol.TCP,
+                guest,
+                IpAddress.parse("::1"),
+                64,
+                Unpooled.buffer().writeZero(20)));
+        long before = link.sent;
+        assertThat(leastAllocated(() -> {
+                    deliver(ping);
+                    deliver(withOptions);
+                    deliver(solicitation);
+                    deliver(segment);
+                    deliver(dropped);
+                }))
+                .isZero();
+        assertThat(link.sent - before).isEqualTo(3L * PACKETS * ROUNDS);
         network.close();
     }
 

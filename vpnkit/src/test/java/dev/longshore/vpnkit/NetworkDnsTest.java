@@ -158,13 +158,57 @@ class NetworkDnsTest {
         assertThat(firstA(answer)).isEqualTo(IpAddress.parse(address));
     }
 
+    /** A record of the first question's name: 16 bytes of address after 12 of name, type, class, time and length. */
     @ParameterizedTest
     @CsvSource({
-        "host.docker.internal,28",
+        "host.docker.internal,fdc4:f303:9324::254",
+        "gateway.docker.internal,fdc4:f303:9324::1",
+        "http.docker.internal,fdc4:f303:9324::1",
+        "vm.docker.internal,fdc4:f303:9324::3",
+        "dns.docker.internal,fdc4:f303:9324::7",
+        "docker.for.win.localhost,fdc4:f303:9324::254",
+        "localhost,::1",
+        "a.localhost,::1",
+    })
+    void ourNames_haveIpv6Addresses(String name, String address) {
+        ByteBuf answer = look(name, DnsMessage.TYPE_AAAA);
+        assertThat(DnsMessage.answers(answer, 0)).isEqualTo(1);
+        int record = DnsMessage.skipQuestion(answer, 0, answer.readableBytes(), 12);
+        assertThat(answer.getUnsignedShort(record + 2)).isEqualTo(DnsMessage.TYPE_AAAA);
+        assertThat(new IpAddress(answer.getLong(record + 12), answer.getLong(record + 20)))
+                .isEqualTo(IpAddress.parse(address));
+        ByteBuf both = look(name, DnsMessage.TYPE_ANY);
+        assertThat(DnsMessage.answers(both, 0)).isEqualTo(2);
+    }
+
+    @Test
+    void reverseNamesOfOurPrefix_areOurs() { // RFC 3596 §2.5
+        String zone = "0.0.0.0.4.2.3.9.3.0.3.f.4.c.d.f.ip6.arpa";
+        String zeros = "0.".repeat(13);
+        ByteBuf pointer = look("4.5.2." + zeros + zone, DnsMessage.TYPE_PTR);
+        assertThat(DnsMessage.answers(pointer, 0)).isEqualTo(1);
+        int record = DnsMessage.skipQuestion(pointer, 0, pointer.readableBytes(), 12);
+        assertThat(DnsMessage.name(pointer, 0, pointer.readableBytes(), record + 12))
+                .isEqualTo("host.docker.internal");
+        assertThat(DnsMessage.rcode(look("9.9.9." + zeros + zone, DnsMessage.TYPE_PTR), 0))
+                .isEqualTo(DnsMessage.RCODE_NXDOMAIN);
+        ByteBuf between = look("0.0." + zone, DnsMessage.TYPE_PTR);
+        assertThat(DnsMessage.rcode(between, 0)).isZero();
+        assertThat(DnsMessage.answers(between, 0)).isZero();
+        for (String bad : new String[] {"x.", "00.", "1.2.3.4.5.6.7.8.9.0.1.2.3.4.5.6.7.", "-."}) {
+            assertThat(DnsMessage.rcode(look(bad + zone, DnsMessage.TYPE_PTR), 0))
+                    .as(bad)
+                    .isEqualTo(DnsMessage.RCODE_NXDOMAIN);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "host.docker.internal,15",
         "host.docker.internal,16",
         "docker.internal,1",
         "docker.internal,6",
-        "docker.for.mac.host.internal,28",
+        "docker.for.mac.host.internal,64",
     })
     void existingName_otherType_isNodataWithSoa(String name, int type) {
         ByteBuf answer = look(name, type);
@@ -297,6 +341,7 @@ class NetworkDnsTest {
         net.loop.advance(Duration.ofMillis(2));
         assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_SERVFAIL);
         assertThat(net.count("vpnkit.dns.active", "")).isZero();
+        net.link.setUp(false); // the router's timer
         assertThat(net.loop.nanosToNextTimer()).isEqualTo(Long.MAX_VALUE);
     }
 

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.wire.ArpPacket;
+import dev.longshore.packet.wire.Dhcpv6Message;
 import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.Icmpv6Header;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Extension;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
 import io.netty.buffer.ByteBuf;
@@ -42,6 +45,44 @@ class NetworkRandomTest {
         IpAddress.parse("0.0.0.0"),
     };
 
+    private static final IpAddress[] DESTINATIONS6 = {
+        GuestEnd.GATEWAY6,
+        GuestEnd.DNS6,
+        GuestEnd.HOST6,
+        GuestEnd.ROUTER,
+        GuestEnd.ALL_NODES,
+        GuestEnd.ALL_ROUTERS,
+        Dhcpv6Message.ALL_SERVERS,
+        GuestEnd.solicitedNode(GuestEnd.HOST6),
+        IpAddress.parse("fdc4:f303:9324::99"),
+        IpAddress.parse("::1"),
+        new IpAddress(0, 0),
+    };
+
+    private static final IpAddress[] SOURCES6 = {
+        GuestEnd.GUEST6,
+        GuestEnd.GUEST6,
+        GuestEnd.GUEST_LINK_LOCAL,
+        GuestEnd.GUEST_LINK_LOCAL,
+        GuestEnd.UNSPECIFIED,
+        GuestEnd.GATEWAY6,
+        GuestEnd.ALL_NODES,
+        IpAddress.parse("fd00:1::2"),
+    };
+
+    private static final int[] NEXT_HEADERS = {
+        IpProtocol.ICMPV6,
+        IpProtocol.ICMPV6,
+        IpProtocol.UDP,
+        IpProtocol.TCP,
+        Ipv6Extension.HOP_BY_HOP,
+        Ipv6Extension.DESTINATION_OPTIONS,
+        Ipv6Extension.ROUTING,
+        Ipv6Extension.FRAGMENT,
+        Ipv6Extension.NO_NEXT_HEADER,
+        132,
+    };
+
     private static final IpAddress[] SOURCES = {
         GuestEnd.GUEST,
         GuestEnd.GUEST,
@@ -64,7 +105,49 @@ class NetworkRandomTest {
         net.close();
     }
 
+    private static int pick(Random random, int[] from) {
+        return from[random.nextInt(from.length)];
+    }
+
+    /** Extension headers, fragments, neighbor discovery and DHCPv6 that are nearly right. */
+    private ByteBuf frame6(Random random) {
+        IpAddress to = DESTINATIONS6[random.nextInt(DESTINATIONS6.length)];
+        IpAddress from = SOURCES6[random.nextInt(SOURCES6.length)];
+        int next = pick(random, NEXT_HEADERS);
+        ByteBuf b = transport(random);
+        if (next == IpProtocol.ICMPV6 && b.readableBytes() >= 8 && random.nextInt(8) != 0) {
+            b.setByte(0, random.nextBoolean() ? 133 + random.nextInt(5) : random.nextInt(5) + 127);
+            b.setByte(1, 0);
+            for (int i = 9; i < b.writerIndex(); i += 8) {
+                b.setByte(i, random.nextInt(3));
+            }
+            Icmpv6Header.complete(b, 0, b.writerIndex(), from.hi(), from.lo(), to.hi(), to.lo());
+        } else if (next == IpProtocol.UDP && b.readableBytes() >= 8) {
+            b.setShort(2, random.nextBoolean() ? 547 : pick(random, PORTS)).setShort(4, b.writerIndex());
+            if (b.readableBytes() > 16) {
+                b.setByte(8, random.nextInt(13)).setShort(12, random.nextInt(8)).setShort(14, random.nextInt(20));
+            }
+        } else if (next == Ipv6Extension.FRAGMENT && b.readableBytes() >= 8) {
+            b.setByte(0, pick(random, NEXT_HEADERS)).setShort(2, random.nextInt(4) * 8 | random.nextInt(2));
+            b.setInt(4, random.nextInt(4));
+        } else if (b.readableBytes() >= 8) {
+            b.setByte(0, pick(random, NEXT_HEADERS))
+                    .setByte(1, random.nextInt(3))
+                    .setShort(2, random.nextInt(1 << 12));
+        }
+        ByteBuf frame = net.guest.ip(next, from, to, random.nextInt(4) == 0 ? random.nextInt(3) : 255, b);
+        switch (random.nextInt(10)) {
+            case 0 -> frame.setByte(random.nextInt(frame.writerIndex()), random.nextInt());
+            case 1 -> frame.writerIndex(random.nextInt(frame.writerIndex() + 1)); // cut
+            default -> {}
+        }
+        return frame;
+    }
+
     private ByteBuf frame(Random random) {
+        if (random.nextBoolean()) {
+            return frame6(random);
+        }
         ByteBuf transport = transport(random);
         IpAddress to = DESTINATIONS[random.nextInt(DESTINATIONS.length)];
         IpAddress from = SOURCES[random.nextInt(SOURCES.length)];

@@ -21,6 +21,9 @@ final class TestNetwork implements AutoCloseable {
     final GuestEnd guest = new GuestEnd(link);
     final Network network;
 
+    /** Whether the host has a way to the IPv6 Internet. */
+    boolean hostHasIpv6 = true;
+
     TestNetwork() {
         this(UdpLimits.standard(), List.of());
     }
@@ -37,7 +40,8 @@ final class TestNetwork implements AutoCloseable {
                 NetworkConfig.GUEST_MAC,
                 resolvers,
                 Path.of("/nonexistent/resolv.conf"),
-                limits);
+                limits,
+                () -> hostHasIpv6);
         network =
                 new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> new NoTcp());
         network.start();

@@ -249,6 +249,12 @@ public final class DnsMessage {
         b.writeShort(4).writeInt(address);
     }
 
+    /** Appends an AAAA record (RFC 3596 §2.2) for the first question's name. */
+    public static void writeAaaa(ByteBuf b, int ttlSeconds, long hi, long lo) {
+        b.writeShort(QUESTION_NAME).writeShort(TYPE_AAAA).writeShort(CLASS_IN).writeInt(ttlSeconds);
+        b.writeShort(16).writeLong(hi).writeLong(lo);
+    }
+
     /** Appends a PTR record for the first question's name. */
     public static void writePtr(ByteBuf b, int ttlSeconds, String name) {
         b.writeShort(QUESTION_NAME).writeShort(TYPE_PTR).writeShort(CLASS_IN).writeInt(ttlSeconds);

@@ -119,4 +119,22 @@ public final class Icmpv6Header {
         long pseudo = Checksum.pseudoHeader(sourceHi, sourceLo, destinationHi, destinationLo, IpProtocol.ICMPV6, len);
         b.setShort(at + CHECKSUM_OFFSET, Checksum.finish(pseudo + Checksum.sum(b, at, len)));
     }
+
+    /** Sets the checksum of a message whose header is at {@code at} and whose data are {@code bytes} bytes of {@code data}. */
+    public static void complete(
+            ByteBuf b,
+            int at,
+            ByteBuf data,
+            int dataAt,
+            int bytes,
+            long sourceHi,
+            long sourceLo,
+            long destinationHi,
+            long destinationLo) {
+        b.setShort(at + CHECKSUM_OFFSET, 0);
+        long pseudo = Checksum.pseudoHeader(
+                sourceHi, sourceLo, destinationHi, destinationLo, IpProtocol.ICMPV6, BYTES + bytes);
+        long sum = pseudo + Checksum.sum(b, at, BYTES) + Checksum.sum(data, dataAt, bytes);
+        b.setShort(at + CHECKSUM_OFFSET, Checksum.finish(sum));
+    }
 }

@@ -28,6 +28,11 @@ public final class Ipv6Header {
                 && BYTES + payloadLength(b, at) <= len;
     }
 
+    /** DSCP and ECN: 0..255. */
+    public static int trafficClass(ByteBuf b, int at) {
+        return (b.getUnsignedShort(at) >>> 4) & 0xFF;
+    }
+
     /** Bytes after this header, extension headers included. */
     public static int payloadLength(ByteBuf b, int at) {
         return b.getUnsignedShort(at + 4);

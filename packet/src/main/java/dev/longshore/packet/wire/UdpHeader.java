@@ -47,15 +47,17 @@ public final class UdpHeader {
         return b.getUnsignedShort(at + 6);
     }
 
-    /** True if the checksum is right or absent. Not for a partial one. */
+    /** True if the checksum is right or, over IPv4, absent (RFC 8200 §8.1). Not for a partial one. */
     public static boolean isChecksumRight(
             ByteBuf b, int at, long sourceHi, long sourceLo, long destinationHi, long destinationLo) {
         int length = length(b, at);
-        return checksum(b, at) == 0
-                || Checksum.fold(Checksum.pseudoHeader(
-                                        sourceHi, sourceLo, destinationHi, destinationLo, IpProtocol.UDP, length)
+        if (checksum(b, at) == 0) {
+            return IpAddress.isV4(sourceHi, sourceLo);
+        }
+        return Checksum.fold(
+                        Checksum.pseudoHeader(sourceHi, sourceLo, destinationHi, destinationLo, IpProtocol.UDP, length)
                                 + Checksum.sum(b, at, length))
-                        == 0xFFFF;
+                == 0xFFFF;
     }
 
     /** Appends a header with checksum 0. */

@@ -113,7 +113,7 @@ public final class NeighborDiscovery {
      * The station that has, or routes to, this address; {@link Neighbours6#UNKNOWN} for one of the link that has not been
      * heard yet: then {@link #hold} takes the frame.
      */
-    long macOf(long hi, long lo) {
+    public long macOf(long hi, long lo) {
         if (IpAddress.isMulticast(hi)) {
             return EthernetHeader.multicastOf(lo);
         }

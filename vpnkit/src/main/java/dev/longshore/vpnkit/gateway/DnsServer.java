@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.gateway;
 
 import dev.longshore.packet.wire.DnsMessage;
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.gateway.NameTable.Entry;
 import dev.longshore.vpnkit.udp.UdpOutput;
@@ -104,36 +105,47 @@ public final class DnsServer implements UdpService {
     private ByteBuf local(ByteBuf b, int at, int len, int afterQuestion, int type, Entry entry) {
         boolean any = type == DnsMessage.TYPE_ANY;
         return switch (entry) {
-            case Entry.Address a
-            when any || type == DnsMessage.TYPE_A -> {
-                ByteBuf answer = begin(b, at, len, afterQuestion, DnsMessage.RCODE_OK, true);
-                DnsMessage.writeA(answer, TTL_SECONDS, a.address());
-                yield finish(answer, b, at, len, afterQuestion);
-            }
+            case Entry.Address a -> addresses(b, at, len, afterQuestion, type, a);
             case Entry.Pointer p
             when any || type == DnsMessage.TYPE_PTR -> {
-                ByteBuf answer = begin(b, at, len, afterQuestion, DnsMessage.RCODE_OK, true);
+                ByteBuf answer = begin(b, at, len, afterQuestion, DnsMessage.RCODE_OK, 1);
                 DnsMessage.writePtr(answer, TTL_SECONDS, p.name());
                 yield finish(answer, b, at, len, afterQuestion);
             }
-            case Entry.Address a -> negative(b, at, len, afterQuestion, DnsMessage.RCODE_OK, a.zone());
             case Entry.Pointer p -> negative(b, at, len, afterQuestion, DnsMessage.RCODE_OK, p.zone());
             case Entry.Nothing n -> negative(b, at, len, afterQuestion, DnsMessage.RCODE_OK, n.zone());
             case Entry.Absent n -> negative(b, at, len, afterQuestion, DnsMessage.RCODE_NXDOMAIN, n.zone());
         };
     }
 
+    private ByteBuf addresses(ByteBuf b, int at, int len, int afterQuestion, int type, Entry.Address a) {
+        boolean any = type == DnsMessage.TYPE_ANY;
+        IpAddress v6 = any || type == DnsMessage.TYPE_AAAA ? a.place().v6() : null;
+        boolean v4 = any || type == DnsMessage.TYPE_A;
+        if (!v4 && v6 == null) {
+            return negative(b, at, len, afterQuestion, DnsMessage.RCODE_OK, a.zone());
+        }
+        ByteBuf answer = begin(b, at, len, afterQuestion, DnsMessage.RCODE_OK, (v4 ? 1 : 0) + (v6 == null ? 0 : 1));
+        if (v4) {
+            DnsMessage.writeA(answer, TTL_SECONDS, a.place().v4());
+        }
+        if (v6 != null) {
+            DnsMessage.writeAaaa(answer, TTL_SECONDS, v6.hi(), v6.lo());
+        }
+        return finish(answer, b, at, len, afterQuestion);
+    }
+
     private ByteBuf negative(ByteBuf b, int at, int len, int afterQuestion, int rcode, String zone) {
-        ByteBuf answer = begin(b, at, len, afterQuestion, rcode, false);
+        ByteBuf answer = begin(b, at, len, afterQuestion, rcode, 0);
         DnsMessage.writeSoa(answer, zone, TTL_SECONDS);
         return finish(answer, b, at, len, afterQuestion);
     }
 
     /** Header and the question as it was asked, upper and lower case included. */
-    private ByteBuf begin(ByteBuf b, int at, int len, int afterQuestion, int rcode, boolean positive) {
+    private ByteBuf begin(ByteBuf b, int at, int len, int afterQuestion, int rcode, int answers) {
         ByteBuf answer = allocator.directBuffer(256);
         int opts = hasOpt(b, at, len, afterQuestion) ? 1 : 0;
-        DnsMessage.writeAnswerHeader(answer, b, at, rcode, 1, positive ? 1 : 0, positive ? 0 : 1, opts);
+        DnsMessage.writeAnswerHeader(answer, b, at, rcode, 1, answers, answers > 0 ? 0 : 1, opts);
         answer.writeBytes(b, at + DnsMessage.HEADER_BYTES, afterQuestion - at - DnsMessage.HEADER_BYTES);
         return answer;
     }

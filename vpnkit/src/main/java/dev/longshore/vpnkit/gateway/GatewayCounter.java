@@ -12,6 +12,9 @@ public enum GatewayCounter implements Counted {
     DHCP_DROPPED(
             "vpnkit.packets.dropped", "layer=dhcp,reason=bad", "DHCP messages that make no sense or need no answer."),
     DHCP_EXHAUSTED("vpnkit.packets.dropped", "layer=dhcp,reason=exhausted", "DHCP questions with no address left."),
+    DHCPV6_REPLIES("vpnkit.dhcpv6.answers", "", "DHCPv6 messages answered."),
+    DHCPV6_LEASES("vpnkit.dhcpv6.leases", "", "IPv6 addresses leased now."),
+    ROUTER_ADVERTISEMENTS("vpnkit.ndp.router_advertisements", "", "Router advertisements sent."),
     DNS_QUERIES("vpnkit.dns.queries", "", "DNS questions received."),
     DNS_LOCAL("vpnkit.dns.answers", "from=local", "Answered here: our own names."),
     DNS_RELAYED("vpnkit.dns.answers", "from=resolver", "Answers of the host's resolvers, passed on."),

@@ -1,10 +1,12 @@
 package dev.longshore.vpnkit.gateway;
 
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.ip.IpPlan;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -12,13 +14,13 @@ import org.jspecify.annotations.Nullable;
  * The names that are answered here and never asked of anybody else: Docker Desktop's and their older spellings. Immutable.
  *
  * <p>Within our zones a name that is not there does not exist (nothing of them leaks to the host's resolvers); a name that
- * is there has an A record and no other (NODATA, never NXDOMAIN: musl and systemd-resolved would take the name for absent).
+ * is there has addresses and no other record (NODATA, never NXDOMAIN: musl and systemd-resolved would take the name for absent).
  */
 public final class NameTable {
     /** What there is to say about a name. */
     sealed interface Entry {
-        /** The name has this IPv4 address. */
-        record Address(int address, String zone) implements Entry {}
+        /** The name has these addresses. */
+        record Address(Place place, String zone) implements Entry {}
 
         /** The address with this reverse name has this name. */
         record Pointer(String name, String zone) implements Entry {}
@@ -30,24 +32,32 @@ public final class NameTable {
         record Absent(String zone) implements Entry {}
     }
 
+    /** One of the places of the address plan, or the loopback. */
+    record Place(int v4, @Nullable IpAddress v6) {}
+
+    private static final String REVERSE6 = ".ip6.arpa";
     private static final String REVERSE = ".in-addr.arpa";
     private static final List<String> ZONES = List.of("docker.internal", "containers.internal", "localhost");
-    private static final int LOOPBACK = 0x7F00_0001;
+    private static final Place LOOPBACK = new Place(0x7F00_0001, new IpAddress(0, 1));
 
     private final IpPlan plan;
-    private final Map<String, Integer> addresses;
-    private final Map<Integer, String> pointers;
+    private final Map<String, Place> addresses;
+    private final Map<IpAddress, String> pointers = new HashMap<>();
     private final Set<String> between = new HashSet<>();
     private final String reverseZone;
+    private final String reverseZone6;
 
-    private NameTable(IpPlan plan, Map<String, Integer> addresses) {
+    private NameTable(IpPlan plan, Map<String, Place> addresses) {
         this.plan = plan;
         this.addresses = Map.copyOf(addresses);
-        this.pointers = Map.of(
-                plan.gateway().v4Bits(), "gateway.docker.internal",
-                plan.guest().v4Bits(), "vm.docker.internal",
-                plan.dns().v4Bits(), "dns.docker.internal",
-                plan.host().v4Bits(), "host.docker.internal");
+        for (String name : List.of("gateway", "vm", "dns", "host")) {
+            Place place = Objects.requireNonNull(addresses.get(name + ".docker.internal"));
+            pointers.put(IpAddress.v4(place.v4), name + ".docker.internal");
+            if (place.v6 != null) {
+                pointers.put(place.v6, name + ".docker.internal");
+            }
+        }
+        this.reverseZone6 = reverseName6(plan.ipv6Prefix());
         this.reverseZone = reverseName(plan.network(), plan.prefixLength() / 8);
         for (String name : addresses.keySet()) {
             for (int dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
@@ -58,15 +68,16 @@ public final class NameTable {
 
     /** Our names for an address plan. */
     public static NameTable standard(IpPlan plan) {
-        int host = plan.host().v4Bits();
-        int gateway = plan.gateway().v4Bits();
-        Map<String, Integer> names = new HashMap<>();
+        boolean v6 = plan.hasIpv6();
+        Place host = new Place(plan.host().v4Bits(), v6 ? plan.host6() : null);
+        Place gateway = new Place(plan.gateway().v4Bits(), v6 ? plan.gateway6() : null);
+        Map<String, Place> names = new HashMap<>();
         names.put("host.docker.internal", host);
         names.put("kubernetes.docker.internal", host); // in the host's hosts file it means the host's loopback
         names.put("gateway.docker.internal", gateway);
         names.put("http.docker.internal", gateway);
-        names.put("vm.docker.internal", plan.guest().v4Bits());
-        names.put("dns.docker.internal", plan.dns().v4Bits());
+        names.put("vm.docker.internal", new Place(plan.guest().v4Bits(), v6 ? plan.guest6() : null));
+        names.put("dns.docker.internal", new Place(plan.dns().v4Bits(), v6 ? plan.dns6() : null));
         for (String legacy : List.of("docker.for.mac.", "docker.for.win.")) {
             names.put(legacy + "localhost", host);
             names.put(legacy + "host.internal", host);
@@ -82,13 +93,13 @@ public final class NameTable {
     /** What is known here about {@code name} (lower case, no last dot); null if others are to be asked. */
     @Nullable
     Entry find(String name) {
-        Integer address = addresses.get(name);
+        Place address = addresses.get(name);
         String zone = zone(name);
         if (address != null) {
             return new Entry.Address(address, zone == null ? name : zone);
         }
         if (zone == null) {
-            return name.endsWith(REVERSE) ? reverse(name) : null;
+            return name.endsWith(REVERSE) ? reverse(name) : name.endsWith(REVERSE6) ? reverse6(name) : null;
         }
         if (zone.equals("localhost")) {
             return new Entry.Address(LOOPBACK, zone); // everything below localhost, too
@@ -128,8 +139,44 @@ public final class NameTable {
         if (!plan.isInSubnet(address)) {
             return null;
         }
-        String pointer = pointers.get(address);
+        String pointer = pointers.get(IpAddress.v4(address));
         return pointer != null ? new Entry.Pointer(pointer, reverseZone) : new Entry.Absent(reverseZone);
+    }
+
+    /** RFC 3596 §2.5: 32 nibbles, the last one first. */
+    private @Nullable Entry reverse6(String name) {
+        if (!plan.hasIpv6() || !name.endsWith(reverseZone6)) {
+            return null;
+        }
+        if (name.equals(reverseZone6)) {
+            return new Entry.Nothing(reverseZone6);
+        }
+        int end = name.length() - reverseZone6.length() - 1;
+        boolean wellFormed = end >= 0 && name.charAt(end) == '.' && end % 2 == 1 && end < 32;
+        if (!wellFormed) {
+            return name.charAt(Math.max(0, end)) == '.' ? new Entry.Absent(reverseZone6) : null;
+        }
+        long lo = 0;
+        for (int i = 0; i < end; i += 2) {
+            int nibble = Character.digit(name.charAt(i), 16);
+            if (nibble < 0 || name.charAt(i + 1) != '.') {
+                return new Entry.Absent(reverseZone6);
+            }
+            lo |= (long) nibble << (2 * i);
+        }
+        if (end < 31) {
+            return new Entry.Nothing(reverseZone6); // between the zone and an address
+        }
+        String pointer = pointers.get(new IpAddress(plan.ipv6Prefix(), lo));
+        return pointer != null ? new Entry.Pointer(pointer, reverseZone6) : new Entry.Absent(reverseZone6);
+    }
+
+    private static String reverseName6(long prefix) {
+        StringBuilder name = new StringBuilder();
+        for (int shift = 0; shift < 64; shift += 4) {
+            name.append(Character.forDigit((int) (prefix >>> shift) & 0xF, 16)).append('.');
+        }
+        return name.substring(0, name.length() - 1) + REVERSE6;
     }
 
     private static int octet(String label) {

@@ -25,6 +25,9 @@ public final class Resolvers {
     private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final int PORT = 53;
     private static final int MAX_SERVERS = 8;
+    private static final int MAX_DOMAINS = 6;
+    private static final int MAX_DOMAINS_CHARACTERS = 256;
+    private static final String DOMAIN = "(?i)[a-z0-9_-]{1,63}(\\.[a-z0-9_-]{1,63})*";
     private static final long MAX_FILE_BYTES = 64 << 10;
 
     /** What the C library asks where nothing is configured. */
@@ -34,6 +37,7 @@ public final class Resolvers {
     private final @Nullable Path file;
     private final LongSupplier nanoClock;
     private List<InetSocketAddress> servers;
+    private List<String> searchDomains = List.of();
     private @Nullable Object seen;
     private long lookedAt;
     private boolean looked;
@@ -52,6 +56,15 @@ public final class Resolvers {
     /** Those in {@code file}, which is read again when it changes: replaced, rewritten, or its symbolic link moved. */
     public static Resolvers ofFile(Path file, LongSupplier nanoClock) {
         return new Resolvers(file, DEFAULT, nanoClock);
+    }
+
+    /**
+     * The host's search list, for guests: at most {@link #MAX_DOMAINS} domains of {@link #MAX_DOMAINS_CHARACTERS} characters
+     * in all, as resolv.conf(5) has it; none with fixed resolvers.
+     */
+    public List<String> searchDomains() {
+        servers();
+        return searchDomains;
     }
 
     /** In the order in which to ask; never empty unless a fixed list is. */
@@ -74,9 +87,11 @@ public final class Resolvers {
                 return;
             }
             seen = version;
-            List<InetSocketAddress> found = a.size() > MAX_FILE_BYTES
+            List<String> lines = a.size() > MAX_FILE_BYTES
                     ? List.of()
-                    : parse(Files.readString(path).lines().toList());
+                    : Files.readString(path).lines().toList();
+            List<InetSocketAddress> found = parse(lines);
+            searchDomains = parseSearch(lines);
             servers = found.isEmpty() ? DEFAULT : found;
             LOG.info("resolvers: {}", servers);
         } catch (IOException e) {
@@ -93,6 +108,28 @@ public final class Resolvers {
                 InetAddress address = literal(words[1]);
                 if (address != null) {
                     found.add(new InetSocketAddress(address, PORT));
+                }
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    /** The last {@code search} or {@code domain} line; whatever is no domain name is left out. */
+    static List<String> parseSearch(List<String> lines) {
+        List<String> found = new ArrayList<>();
+        for (String line : lines) {
+            List<String> words = List.of(line.strip().split("\\s+"));
+            if (words.size() < 2
+                    || !(words.getFirst().equals("search") || words.getFirst().equals("domain"))) {
+                continue;
+            }
+            found.clear();
+            int characters = 0;
+            for (String domain : words.subList(1, words.size())) {
+                String name = domain.endsWith(".") ? domain.substring(0, domain.length() - 1) : domain;
+                characters += name.length() + 1;
+                if (found.size() < MAX_DOMAINS && characters <= MAX_DOMAINS_CHARACTERS && name.matches(DOMAIN)) {
+                    found.add(name);
                 }
             }
         }

@@ -71,7 +71,7 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         if (address != null) {
             connect(List.of(address.toInetAddress()), true, destination, loop, result);
         } else if (name != null && own.isHostName(name)) {
-            connect(loopback(), false, destination, loop, result);
+            connect(loopback(true), false, destination, loop, result);
         } else if (name != null) {
             lookUp(name, destination, loop, result);
         }
@@ -106,7 +106,7 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         for (InetAddress a : addresses) {
             IpAddress ip = IpAddress.of(a);
             if (own.isHostAlias(ip)) {
-                targets.addAll(loopback());
+                targets.addAll(loopback(ip.isV4()));
             } else if (own.isInGuestNetwork(ip)) {
                 refusal = new DialResult.Refused(); // ours or the guest's, and no service of ours answers there
             } else if (a.isAnyLocalAddress() || a.isMulticastAddress() || (literal && a.isLoopbackAddress())) {
@@ -124,9 +124,12 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         }
     }
 
-    private static List<InetAddress> loopback() {
+    /** Both families, since a service of the host often listens on one only; the one that was asked for first. */
+    private static List<InetAddress> loopback(boolean v4First) {
         try {
-            return List.of(InetAddress.getByAddress(LOOPBACK_V4), InetAddress.getByAddress(LOOPBACK_V6));
+            InetAddress v4 = InetAddress.getByAddress(LOOPBACK_V4);
+            InetAddress v6 = InetAddress.getByAddress(LOOPBACK_V6);
+            return v4First ? List.of(v4, v6) : List.of(v6, v4);
         } catch (UnknownHostException e) {
             throw new IllegalStateException(e); // only for a wrong length
         }

@@ -56,7 +56,7 @@ final class Ipv4Input {
         this.loop = loop;
         this.nanoClock = nanoClock;
         this.counters = counters;
-        this.reassembly = new Reassembly(allocator);
+        this.reassembly = Reassembly.ofIpv4(allocator);
         this.tcp = tcp;
         this.udp = udp;
         this.icmp = icmp;
@@ -169,7 +169,7 @@ final class Ipv4Input {
         long now = nanoClock.getAsLong();
         for (Partial p = reassembly.pollExpired(now); p != null; p = reassembly.pollExpired(now)) {
             counters.increment(IpCounter.DROPPED_FRAGMENT_TIMEOUT);
-            if (p.hasStart() && !isBroadcast(p.destination)) {
+            if (p.hasStart() && !isBroadcast((int) p.destinationLo)) {
                 sendReassemblyTimeExceeded(p);
             }
             p.packet.release();
@@ -181,10 +181,11 @@ final class Ipv4Input {
     private void sendReassemblyTimeExceeded(Partial p) {
         ByteBuf b = p.packet;
         b.setInt(0, 0x4500_0000);
-        b.setInt(4, p.key >>> 8 << 16 | Ipv4Header.MF);
-        b.setInt(8, 64 << 24 | (p.key & 0xFF) << 16);
-        b.setInt(12, p.source);
-        b.setInt(16, p.destination);
+        int key = (int) p.key;
+        b.setInt(4, key >>> 8 << 16 | Ipv4Header.MF);
+        b.setInt(8, 64 << 24 | (key & 0xFF) << 16);
+        b.setInt(12, (int) p.sourceLo);
+        b.setInt(16, (int) p.destinationLo);
         Ipv4Header.complete(b, 0, b.writerIndex());
         errors.sendFor(b, 0, IcmpHeader.TIME_EXCEEDED, IcmpHeader.CODE_REASSEMBLY);
         output.flush();

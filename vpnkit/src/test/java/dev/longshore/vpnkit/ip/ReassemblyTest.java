@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReassemblyTest {
     private static final int AT = EthernetHeader.BYTES;
 
-    private final Reassembly reassembly = new Reassembly(UnpooledByteBufAllocator.DEFAULT);
+    private final Reassembly reassembly = Reassembly.ofIpv4(UnpooledByteBufAllocator.DEFAULT);
     private final GuestEnd guest = new GuestEnd(new VirtualLink());
     private long now = Long.MAX_VALUE - 5;
 
