@@ -81,7 +81,13 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
     private static int configure(String name, Settings.Network network) {
         AddressPlan plan = network.plan();
         return new InterfaceSetup(new Linux())
-                .configure(name, plan.guest(), network.subnet().prefix(), plan.gateway(), network.mtu());
+                .configure(
+                        name,
+                        NetworkConfig.GUEST_MAC,
+                        plan.guest(),
+                        network.subnet().prefix(),
+                        plan.gateway(),
+                        network.mtu());
     }
 
     private static PartException failed(NetOptions.LinkChoice.TapDevice wanted, int result) {

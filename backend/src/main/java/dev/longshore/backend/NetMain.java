@@ -49,6 +49,7 @@ public final class NetMain {
             System.err.println("longshore net: " + e.getMessage());
             return EXIT_FAILED;
         } finally {
+            ended.countDown(); // a failure: its status counts, not the signal's
             run.close();
             closed.countDown();
         }

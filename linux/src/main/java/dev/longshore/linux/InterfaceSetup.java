@@ -15,7 +15,7 @@ import java.net.Inet4Address;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Gives an interface its address, MTU and default route, and puts it up: the calls of netdevice(7). Confined to the thread of
+ * Gives an interface its MAC and IP address, MTU and default route, and puts it up: the calls of netdevice(7). Confined to the thread of
  * its {@link Linux}, and to that thread's network namespace.
  */
 public final class InterfaceSetup {
@@ -27,6 +27,8 @@ public final class InterfaceSetup {
     private static final long SIOCSIFADDR = 0x8916;
     private static final long SIOCSIFNETMASK = 0x891C;
     private static final long SIOCSIFMTU = 0x8922;
+    private static final long SIOCSIFHWADDR = 0x8924;
+    private static final int ARPHRD_ETHER = 1;
     private static final int IFF_UP = 1;
     private static final int IFREQ_BYTES = 40;
     private static final int IFREQ_VALUE_AT = 16;
@@ -53,16 +55,18 @@ public final class InterfaceSetup {
     /**
      * Does all of it, and puts the loopback interface up too.
      *
+     * @param mac in the low 48 bits, the first byte on the wire highest
      * @param prefix of the network, 1..32
      * @return 0, or the negated errno of what failed first
      */
-    public int configure(String name, Inet4Address address, int prefix, Inet4Address gateway, int mtu) {
+    public int configure(String name, long mac, Inet4Address address, int prefix, Inet4Address gateway, int mtu) {
         int socket = socket();
         if (socket < 0) {
             return socket;
         }
         try (Arena call = Arena.ofConfined()) {
             int r = up(call, socket, "lo");
+            r = r < 0 ? r : setMac(call, socket, name, mac);
             r = r < 0 ? r : setMtu(call, socket, name, mtu);
             r = r < 0 ? r : setAddress(call, socket, name, SIOCSIFADDR, address.getAddress());
             r = r < 0 ? r : setAddress(call, socket, name, SIOCSIFNETMASK, mask(prefix));
@@ -89,6 +93,15 @@ public final class InterfaceSetup {
         }
         request.set(JAVA_SHORT, IFREQ_VALUE_AT, (short) (request.get(JAVA_SHORT, IFREQ_VALUE_AT) | IFF_UP));
         return ioctl(socket, SIOCSIFFLAGS, request);
+    }
+
+    private int setMac(Arena call, int socket, String name, long mac) {
+        MemorySegment request = request(call, name);
+        request.set(JAVA_SHORT, IFREQ_VALUE_AT, (short) ARPHRD_ETHER);
+        for (int i = 0; i < 6; i++) {
+            request.set(JAVA_BYTE, IFREQ_VALUE_AT + 2 + i, (byte) (mac >>> (40 - 8 * i)));
+        }
+        return ioctl(socket, SIOCSIFHWADDR, request);
     }
 
     private int setMtu(Arena call, int socket, String name, int mtu) {

@@ -1,0 +1,196 @@
+package dev.longshore.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The network alone, for a namespace with a TAP device: the guest is this computer's own kernel. */
+@Order(10)
+@Timeout(300)
+class TapIT {
+    private static final String HOST = "192.168.77.254";
+    private static final String[] SUBNET = {"--subnet", "192.168.77.0/24"};
+    private static final Duration TRANSFER = Duration.ofMinutes(2);
+
+    private final String namespace = "lsit-tap-" + ProcessHandle.current().pid() % 65_536;
+
+    @TempDir
+    Path dir;
+
+    @BeforeEach
+    void addNamespace() {
+        Command.of("ip", "netns", "add", namespace).run().expectOk();
+    }
+
+    @AfterEach
+    void deleteNamespace() {
+        Command.Result ignored = Command.of("ip", "netns", "del", namespace).run();
+        assertThat(ignored.line()).isNotEmpty();
+    }
+
+    private Command guest(String... line) {
+        List<String> inside = new ArrayList<>(List.of("ip", "netns", "exec", namespace));
+        inside.addAll(List.of(line));
+        return Command.of(inside);
+    }
+
+    private NetProgram net(String... more) {
+        List<String> arguments = new ArrayList<>(List.of("--tap", "tap0@" + namespace));
+        arguments.addAll(List.of(SUBNET));
+        arguments.addAll(List.of(more));
+        return new NetProgram(arguments.toArray(String[]::new));
+    }
+
+    @Test
+    void guestByDhcp_resolvesPingsAndReachesTheHostsLoopback() throws Exception {
+        Path script = Files.writeString(dir.resolve("udhcpc"), """
+                #!/bin/sh
+                [ "$1" = bound ] || exit 0
+                ip addr add $ip/$mask dev $interface && ip link set $interface mtu $mtu && ip route add default via $router
+                echo "leased $ip dns $dns mtu $mtu"
+                """);
+        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+        try (NetProgram net = net();
+                HostServer http = HostServer.http("from the host")) {
+            guest("ip", "link", "set", "lo", "up").run().expectOk();
+            guest("ip", "link", "set", "tap0", "up").run().expectOk();
+            assertThat(guest("busybox", "udhcpc", "-i", "tap0", "-n", "-q", "-f", "-s", script.toString())
+                            .run()
+                            .expectOk()
+                            .out())
+                    .contains("leased 192.168.77.3 dns 192.168.77.7 mtu 1500");
+            guest("ping", "-c", "2", "-W", "5", "192.168.77.1").run().expectOk();
+            assertThat(guest("busybox", "nslookup", "host.docker.internal", "192.168.77.7")
+                            .run()
+                            .out())
+                    .contains(HOST);
+            assertThat(guest("curl", "-s", "http://" + HOST + ":" + http.port() + "/")
+                            .run()
+                            .expectOk()
+                            .text())
+                    .isEqualTo("from the host");
+            assertThat(net.stop()).isZero();
+        }
+        assertThat(guest("ip", "link", "show", "tap0").run().exit())
+                .as("the device is gone")
+                .isNotZero();
+    }
+
+    @Test
+    void threeHundredMegabytesEachWay_arriveUnchanged_andHalfCloseWorks() throws Exception {
+        RandomData data = new RandomData(78, 300_000_000);
+        Path file = dir.resolve("data");
+        try (OutputStream out = Files.newOutputStream(file)) {
+            data.writeTo(out);
+        }
+        try (NetProgram net = net("--configure");
+                HostServer sending = HostServer.sending(data);
+                HostServer digesting = HostServer.digesting()) {
+            String down = guest("sh", "-c", "busybox nc " + HOST + " " + sending.port() + " </dev/null | sha256sum")
+                    .within(TRANSFER)
+                    .run()
+                    .expectOk()
+                    .text();
+            assertThat(down).startsWith(data.sha256());
+            // The digest comes back after the guest has shut its half down.
+            String up = guest("busybox", "nc", HOST, String.valueOf(digesting.port()))
+                    .from(file)
+                    .within(TRANSFER)
+                    .run()
+                    .expectOk()
+                    .text();
+            assertThat(up).isEqualTo(data.sha256());
+            assertThat(digesting.failures()).isEmpty();
+            assertThat(net.stop()).isZero();
+        }
+    }
+
+    @Test
+    void iperf_endsProperlyInEveryForm() {
+        String port = "18377";
+        String[][] forms = {
+            {},
+            {"-R"},
+            {"-P", "8"},
+            {"-P", "8", "-R"},
+            {"--bidir"},
+            {"-M", "536"},
+            {"-M", "536", "-R"},
+            {"-u", "-b", "200M"},
+            {"-u", "-b", "200M", "-R"}
+        };
+        try (NetProgram net = net("--configure");
+                Running _ = Command.of("iperf3", "-s", "-B", "127.0.0.1", "-p", port)
+                        .start()) {
+            Await.until(
+                    "iperf3 listening",
+                    Duration.ofSeconds(10),
+                    () -> Command.of("ss", "-ltn").run().out().contains(":" + port + " "));
+            for (String[] form : forms) {
+                List<String> line = new ArrayList<>(List.of("iperf3", "-c", HOST, "-p", port, "-t", "2"));
+                line.addAll(List.of(form));
+                String out = guest(line.toArray(String[]::new)).run().expectOk().out();
+                System.out.println("iperf3 " + String.join(" ", form) + ": "
+                        + out.lines()
+                                .filter(l -> l.contains("receiver"))
+                                .toList()
+                                .getLast());
+            }
+            assertThat(net.said()).doesNotContain("ERROR");
+            assertThat(net.stop()).isZero();
+        }
+    }
+
+    @Test
+    void publishedPort_leadsToTheGuest() throws Exception {
+        try (NetProgram net = net("--configure", "--publish", "127.0.0.1:18378:80");
+                Running server = guest(
+                                "sh",
+                                "-c",
+                                "mkdir -p " + dir + "/www; echo hello > " + dir
+                                        + "/www/index.html; exec busybox httpd -f -p 80 -h " + dir + "/www")
+                        .start()) {
+            Await.until(
+                    "an answer through the published port",
+                    Duration.ofSeconds(10),
+                    () -> HostServer.get(18378).equals("hello\n"),
+                    () -> server.out() + server.err());
+            assertThat(net.stop()).isZero();
+        }
+    }
+
+    @Test
+    void deviceThatIsRemoved_endsTheProgramWithAnError() {
+        try (NetProgram net = net()) {
+            Command.of("ip", "-n", namespace, "link", "del", "tap0").run().expectOk();
+            assertThat(net.awaitEnd()).isEqualTo(1);
+            assertThat(net.said()).contains("is gone");
+        }
+    }
+
+    @Test
+    void namespaceThatIsNot_isSaidOnOneLine() {
+        Command.Result result = Command.of(
+                        Path.of(System.getProperty("longshore.root", ".."), "longshore")
+                                .toString(),
+                        "net",
+                        "--tap",
+                        "tap0@no-such-namespace")
+                .run()
+                .expectExit(1);
+        assertThat(result.err()).contains("TAP tap0 in no-such-namespace: no such file or directory");
+        assertThat(result.err().strip().lines()).hasSize(1);
+    }
+}
