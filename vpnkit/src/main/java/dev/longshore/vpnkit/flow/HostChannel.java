@@ -12,6 +12,7 @@ import io.netty.channel.RecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
+import io.netty.channel.socket.SocketChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
 import java.util.function.IntSupplier;
@@ -117,6 +118,10 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
             } else if (!closed) {
                 outputDone = true;
                 channel.shutdownOutput();
+                if (channel instanceof SocketChannel socket) {
+                    // At its EOF nothing will be left to shut down: Netty's try would cost each flow an exception.
+                    socket.config().setAllowHalfClosure(false);
+                }
                 closeIfDone();
             }
         });
@@ -197,8 +202,13 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         }
     }
 
+    /** A socket whose output is shut down closes itself at its EOF, and an error would have come as such before. */
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
+        if (outputDone && !eof && !closed) {
+            eof = true;
+            guest.hostFinished();
+        }
         closedBy(null);
     }
 

@@ -73,7 +73,7 @@ final class DialAttempt {
         }
         SocketChannel channel;
         try {
-            channel = sockets.open(loop);
+            channel = sockets.open(loop, target.getAddress() instanceof Inet4Address);
         } catch (RuntimeException e) { // ChannelException: no descriptor left
             failed(new DialResult.Failed(String.valueOf(e.getCause() == null ? e : e.getCause())));
             return;

@@ -148,8 +148,7 @@ final class Receiver {
             finSeen = true;
             finSeq = seq + len;
         }
-        boolean little =
-                early == null && !fin && fresh == len && from == rcvNxt && Seq.distance(acked, seq + len) < mss;
+        boolean little = early == null && fresh == len && from == rcvNxt && Seq.distance(acked, seq + len) < mss;
         if (!little) {
             oweAck();
         } else if (owed == Owed.NOTHING) {
@@ -212,7 +211,9 @@ final class Receiver {
         rcvNxt += 1;
         edge = Seq.max(edge, rcvNxt);
         finSeen = false;
-        oweAck();
+        if (owed == Owed.NOTHING) {
+            owed = Owed.SOON; // the host's own end often follows
+        }
     }
 
     Owed owed() {

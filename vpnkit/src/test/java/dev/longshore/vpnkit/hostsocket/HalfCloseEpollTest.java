@@ -43,7 +43,7 @@ class HalfCloseEpollTest {
 
     @Test
     void dialedSockets_areEpollsToo() {
-        try (SocketHolder dialed = new SocketHolder(new HostSockets().open(group.next()))) {
+        try (SocketHolder dialed = new SocketHolder(new HostSockets().open(group.next(), true))) {
             assertThat(dialed.channel()).isInstanceOf(EpollSocketChannel.class);
         }
     }

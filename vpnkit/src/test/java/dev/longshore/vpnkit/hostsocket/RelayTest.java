@@ -34,8 +34,8 @@ class RelayTest {
     private final HostSockets sockets = new HostSockets();
     private Socket left = new Socket();
     private Socket right = new Socket();
-    private SocketChannel a = sockets.open(loop);
-    private SocketChannel b = sockets.open(loop);
+    private SocketChannel a = sockets.open(loop, true);
+    private SocketChannel b = sockets.open(loop, true);
 
     @BeforeEach
     void connect() throws Exception {

@@ -102,10 +102,24 @@ class TcpAckDelayTest {
     }
 
     @Test
-    void fin_isAcknowledgedAtOnce() {
-        bench.established();
+    void fin_isAcknowledgedByTheHostsOwn() {
+        FakeHost host = bench.established();
         guest.sends(ACK | PSH | FIN, 0, una(), "bye");
-        guest.receives(ACK, una(), 4);
+        guest.receivesNothing();
+        host.finishes();
+        bench.run();
+        guest.receives(ACK | FIN, una(), 4);
+        guest.receivesNothing();
+    }
+
+    @Test
+    void fin_ofAHostThatGoesOn_isAcknowledgedAfterTheDelay() {
+        bench.established();
+        guest.sends(ACK | FIN, 0, una());
+        bench.advance(ALMOST);
+        guest.receivesNothing();
+        bench.advance(NANO);
+        guest.receives(ACK, una(), 1);
     }
 
     @Test
