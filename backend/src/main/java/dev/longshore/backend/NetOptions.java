@@ -30,12 +30,14 @@ sealed interface NetOptions {
      * @param network as wanted; the subnet may still move if the user has not named it
      * @param publish ports of the host that lead to the guest
      * @param control where the control socket is to be, or null for none
+     * @param faults the share of frames to lose, damage or double on purpose, 0 to 1
      */
     record Usable(
             LinkChoice link,
             Settings.Network network,
             List<Publish> publish,
-            @Nullable Path control) implements NetOptions {}
+            @Nullable Path control,
+            double faults) implements NetOptions {}
 
     /**
      * One port of the host.
@@ -107,7 +109,8 @@ sealed interface NetOptions {
               --publish [ADDRESS:]PORT:GUESTPORT[/udp]
                                    a port of the host that leads to the guest; may be repeated
               --pcap FILE          records all frames
-              --control PATH       a control socket (gRPC): status, ports, metrics
+              --control PATH       a control socket (gRPC): status, ports, flows, capture, metrics
+              --faults SHARE       for tests: this share of all frames is lost, damaged or doubled (0 to 1)
               -h, --help           this text
             """;
 
@@ -132,6 +135,7 @@ sealed interface NetOptions {
         private final List<Publish> publish = new ArrayList<>();
         private String pcap = "";
         private @Nullable Path control;
+        private double faults;
         private boolean configure;
 
         private Parser(List<String> words) {
@@ -152,6 +156,7 @@ sealed interface NetOptions {
                     case "--configure" -> configure = true;
                     case "--publish" -> publish.add(publish(value(option)));
                     case "--control" -> control = socket(option);
+                    case "--faults" -> faults = share(option, value(option));
                     case "--subnet" -> subnet = subnet(value(option));
                     case "--mtu" -> mtu = number(option, value(option), 576, 65_520);
                     case "--dns" -> dns.add(address(value(option)));
@@ -187,7 +192,8 @@ sealed interface NetOptions {
                             pcap,
                             usual.ipv6()),
                     List.copyOf(publish),
-                    control);
+                    control,
+                    faults);
         }
 
         private Path socket(String option) {
@@ -258,6 +264,18 @@ sealed interface NetOptions {
                 // as wrong as a number out of range
             }
             throw new IllegalArgumentException(option + ": " + text + " is not a number from " + least + " to " + most);
+        }
+
+        private static double share(String option, String text) {
+            try {
+                double share = Double.parseDouble(text);
+                if (share >= 0 && share <= 1) {
+                    return share;
+                }
+            } catch (NumberFormatException e) {
+                // as wrong as a number out of range
+            }
+            throw new IllegalArgumentException(option + ": " + text + " is not a number from 0 to 1");
         }
 
         private static InetAddress address(String text) {

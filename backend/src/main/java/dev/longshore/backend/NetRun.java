@@ -7,18 +7,21 @@ import dev.longshore.control.ControlServer;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Ports;
 import dev.longshore.link.SocketPath;
+import dev.longshore.packet.link.FaultyLink;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -71,7 +74,7 @@ final class NetRun {
             NetLink made = NetLink.make(options.link(), settings.network(), loop, this::onGone);
             link = made;
             GuestNetwork started = Futures.get(loop.submit(() -> {
-                GuestNetwork n = new GuestNetwork(settings, recorded(made.link()), loop, events::add);
+                GuestNetwork n = new GuestNetwork(settings, recorded(withFaults(made.link())), loop, events::add);
                 n.start();
                 return n;
             }));
@@ -122,6 +125,16 @@ final class NetRun {
     private void onGone() {
         linkGone = true;
         onEnd.run();
+    }
+
+    /** The link, as bad as asked for. */
+    private Link withFaults(Link link) {
+        double share = options.faults();
+        if (share == 0) {
+            return link;
+        }
+        LOG.warn("{} of all frames are lost, damaged or doubled on purpose", share);
+        return new FaultyLink(link, share, new SplittableRandom(), ByteBufAllocator.DEFAULT.directBuffer());
     }
 
     /** The link, recorded if asked for. */

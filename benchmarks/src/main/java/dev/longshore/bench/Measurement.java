@@ -53,6 +53,14 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
         return all;
     }
 
+    /** One of each kind of work. */
+    static List<Measurement> warmUps() {
+        return all().stream()
+                .filter(m -> List.of("TCP up", "TCP down", "connect/request/response")
+                        .contains(m.name()))
+                .toList();
+    }
+
     /** {@code options} of iperf3; down is from the host to the guest. */
     private static Measurement tcp(String name, String options) {
         return new Measurement(name, "Gbit/s", true, (guest, seconds) -> {

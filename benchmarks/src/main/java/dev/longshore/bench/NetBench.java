@@ -38,6 +38,13 @@ final class NetBench implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3", description = "Samples of each (default ${DEFAULT-VALUE}).")
     private int rounds;
 
+    @Option(
+            names = "--warm-up",
+            defaultValue = "6",
+            description =
+                    "Seconds of each load before the first sample (default ${DEFAULT-VALUE}): all of them are daemons.")
+    private int warmUp;
+
     @Option(names = "--json", description = "Also writes the results to this file.")
     private @Nullable Path json;
 
@@ -68,6 +75,7 @@ final class NetBench implements Callable<Integer> {
                 for (Contender c : contenders()) {
                     start(lab, c, guests);
                 }
+                guests.forEach(this::warmUp);
                 Results results = new Results(
                         guests.keySet().stream().map(Contender::name).toList());
                 for (Measurement m : measurements) {
@@ -118,6 +126,19 @@ final class NetBench implements Callable<Integer> {
         } catch (BenchException e) {
             out.println(c.name() + ": left out: does not work here: " + e.getMessage());
             out.println(Commands.read(TapContenders.log(lab, c)).indent(4));
+        }
+    }
+
+    private void warmUp(Contender c, Guest guest) {
+        if (warmUp == 0) {
+            return;
+        }
+        for (Measurement m : Measurement.warmUps()) {
+            try {
+                m.probe().sample(guest, warmUp);
+            } catch (BenchException e) {
+                out.println(c.name() + ": warming up: " + m.name() + ": " + e.getMessage());
+            }
         }
     }
 

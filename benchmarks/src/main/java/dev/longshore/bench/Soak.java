@@ -1,6 +1,9 @@
 package dev.longshore.bench;
 
+import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,13 +57,16 @@ final class Soak implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         try (Lab lab = new Lab()) {
-            Path control = lab.dir().resolve("control.sock");
+            Path home = lab.dir().resolve("home"); // where the command looks for a control socket
+            Path run = home.resolve("run");
+            Path control = run.resolve("control.sock");
+            makeDirectory(run);
             Contender contender = new TapContenders.Longshore(
                     launcher, 1500, List.of("--faults", Double.toString(faults), "--control", control.toString()));
             Guest guest = contender.start(lab);
             try {
                 run(guest);
-                return judge(control);
+                return judge(home);
             } finally {
                 guest.close();
                 out.println(Commands.read(TapContenders.log(lab, contender)).indent(4));
@@ -164,7 +170,7 @@ final class Soak implements Callable<Integer> {
                         Integer.toString(count)));
     }
 
-    private int judge(Path control) {
+    private int judge(Path home) {
         List<String> complaints = new ArrayList<>();
         long early = residents.subList(0, Math.max(1, residents.size() * WARM_UP_PERCENT / 100)).stream()
                 .mapToLong(Long::longValue)
@@ -180,19 +186,27 @@ final class Soak implements Callable<Integer> {
         // What a guest left half open ends a minute later; TIME-WAIT in ten seconds; datagram flows by their idle
         // times.
         try {
-            Waiting.until(
-                    180_000, "end of all TCP flows", () -> tcpFlows(control).isEmpty());
+            Waiting.until(180_000, "end of all TCP flows", () -> tcpFlows(home).isEmpty());
         } catch (BenchException e) {
-            complaints.add(e.getMessage() + ": " + tcpFlows(control));
+            complaints.add(e.getMessage() + ": " + tcpFlows(home));
         }
         out.println(complaints.isEmpty() ? "soak: all well" : "soak: FAILED");
         complaints.forEach(c -> out.println("  " + c));
         return complaints.isEmpty() ? 0 : 1;
     }
 
-    private String tcpFlows(Path control) {
+    private static void makeDirectory(Path dir) {
+        try {
+            Files.createDirectories(dir);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Lines of JSON, one for each flow. */
+    private String tcpFlows(Path home) {
         return Commands.run(
-                        30, launcher.toString(), "flows", "--control", control.toString(), "--format", "json", "tcp")
+                        30, "env", "LONGSHORE_HOME=" + home, launcher.toString(), "flows", "--format", "json", "tcp")
                 .strip();
     }
 }

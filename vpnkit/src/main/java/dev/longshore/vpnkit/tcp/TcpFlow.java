@@ -38,6 +38,12 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     /** How long a guest may leave its half open after the host's side is gone: Linux tcp_fin_timeout. */
     static final long ORPHAN_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
 
+    /**
+     * An idle guest is asked once whether it still knows the connection, since a RST that the link lost is never repeated. Only
+     * an answer counts; silence is left to the keep-alive proper.
+     */
+    static final long ASK_IDLE = TimeUnit.SECONDS.toNanos(60);
+
     /** RFC 9293 §3.8.4: at least two hours. */
     static final long KEEPALIVE_IDLE = TimeUnit.HOURS.toNanos(2);
 
@@ -77,6 +83,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private boolean ackWaits;
     private long ackWaitsUntil;
     private int keepAliveProbes;
+    private long askedAtBytes = -1; // both ways, when the idle guest was asked last
     private int accounted;
 
     /** Used by {@link TcpStack#work}: waiting there for its turn. */
@@ -683,6 +690,16 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
                 || (state == TcpState.FIN_WAIT_2 && !lifeTimerOn);
         if (!mayBeIdle || sender.isTimerOn()) {
             return true;
+        }
+        long moved = receiver.bytes + sender.bytes;
+        if (keepAliveProbes == 0 && moved != askedAtBytes && heardAt + ASK_IDLE - now > 0) {
+            wakeBy(heardAt + ASK_IDLE);
+            return true;
+        }
+        if (keepAliveProbes == 0 && moved != askedAtBytes) {
+            askedAtBytes = moved;
+            sender.probe();
+            stack.work(this);
         }
         long due = heardAt + KEEPALIVE_IDLE + keepAliveProbes * KEEPALIVE_INTERVAL;
         if (due - now > 0) {

@@ -41,7 +41,7 @@ class TcpKeepAliveTest {
         bench.advance(Duration.ofHours(2).plus(Duration.ofSeconds(76 * 9)));
         assertThat(bench.isGone()).isTrue();
         assertThat(host.isReset()).isTrue();
-        assertThat(bench.guestEnd.receivedCount()).isEqualTo(10);
+        assertThat(bench.guestEnd.receivedCount()).isEqualTo(11); // the early question, nine probes, a RST
         TcpGuest.Segment last = guest.receives();
         while (bench.guestEnd.hasReceived()) {
             last = guest.receives();
@@ -56,8 +56,48 @@ class TcpKeepAliveTest {
         bench.run();
         guest.receives();
         guest.sends(ACK, 0, bench.iss + 2);
+        bench.advance(Duration.ofSeconds(65));
+        guest.receives(ACK, bench.iss + 1, 0); // the early question
+        guest.sends(ACK, 0, bench.iss + 2);
         bench.advance(Duration.ofSeconds(5));
         assertThat(Duration.ofNanos(bench.loop.nanosToNextTimer())).isGreaterThan(Duration.ofMinutes(100));
+    }
+
+    @Test
+    void guestWhoseResetWasLost_isFoundOutAfterAMinute() {
+        FakeHost host = bench.established();
+        bench.advance(Duration.ofSeconds(59));
+        guest.receivesNothing();
+        bench.advance(Duration.ofSeconds(1));
+        guest.receives(ACK, bench.iss, 0);
+        guest.sends(RST, 0, 0); // Linux's answer to what it has no socket for: SEG.SEQ is our SEG.ACK
+        bench.run();
+        assertThat(bench.isGone()).isTrue();
+        assertThat(host.isReset()).isTrue();
+    }
+
+    @Test
+    void guestThatIsSilentWhenAskedEarly_staysUntilTheProbesProper() {
+        FakeHost host = bench.established();
+        bench.advance(Duration.ofMinutes(119));
+        assertThat(bench.guestEnd.receivedCount()).isEqualTo(1);
+        assertThat(host.isClosed()).isFalse();
+    }
+
+    @Test
+    void guestIsAskedAgain_onlyAfterSomethingMoved() {
+        FakeHost host = bench.established();
+        bench.advance(Duration.ofSeconds(60));
+        guest.receives(ACK, bench.iss, 0);
+        guest.sends(ACK, 0, bench.iss + 1);
+        bench.advance(Duration.ofMinutes(10));
+        guest.receivesNothing();
+        host.sends("x");
+        bench.run();
+        guest.receives();
+        guest.sends(ACK, 0, bench.iss + 2);
+        bench.advance(Duration.ofSeconds(60));
+        guest.receives(ACK, bench.iss + 1, 0);
     }
 
     @Test

@@ -219,6 +219,8 @@ class TcpLessonsTest {
                   host connects
                   gw> S. 0:0 ack 1
                   guest> . 1:1 ack 1
+            60.000 gw> . 0:0 ack 1          # is the guest there?
+                  guest> . 1:1 ack 1
             600.000 guest> . 0:0 ack 1      # a probe
                   gw> . 1:1 ack 1
             600.100 guest> . 0:1 ack 1      # with a byte of garbage, as old ones have
