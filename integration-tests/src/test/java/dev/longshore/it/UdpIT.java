@@ -25,11 +25,11 @@ class UdpIT {
         lab.close();
     }
 
+    /** What comes back; nothing if the server does not listen yet, which the guest is told. */
     private static String ask(String text, String address) {
         return lab.in("guest", "sh", "-c", "printf '" + text + "' | socat -T 3 -t 3 - " + address)
                 .within(Duration.ofSeconds(20))
                 .run()
-                .expectOk()
                 .text();
     }
 
