@@ -49,6 +49,10 @@ public final class TapLink implements Link {
     private static final int BATCH_FRAMES = 128;
 
     private static final int BATCH_BYTES = 1 << 20;
+
+    /** After so many wake-ups with one frame each, whether there are more is looked for. */
+    private static final int LOOK_FOR_MORE = 4;
+
     private static final long RETRY_MILLIS = 1;
     private static final EpollIoOps READ = EpollIoOps.EPOLLIN;
     private static final EpollIoOps READ_AND_WRITE = EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLOUT);
@@ -68,6 +72,8 @@ public final class TapLink implements Link {
     private boolean waiting; // for EPOLLOUT or the retry
     private boolean refused; // a send had no room and the sink has not heard of room since
     private boolean closed;
+    private boolean severalLast; // the last wake-up found more than one frame
+    private int singles;
 
     /**
      * @param fd a non-blocking descriptor of {@link dev.longshore.linux.Tap#open}, owned by the link from now on
@@ -121,11 +127,18 @@ public final class TapLink implements Link {
 
     // ---- from the guest
 
+    /**
+     * A guest that sends one frame and waits for the answer is the common case: asking the device for a second one costs as
+     * much as being woken again, if there is one. So single frames are followed by no such question, but for every now and then;
+     * as soon as there are more at once, all are taken.
+     */
     private void read(FrameSink to) {
+        boolean all = severalLast || ++singles % LOOK_FOR_MORE == 0;
+        int most = all ? BATCH_FRAMES : 1;
         int frames = 0;
         int bytes = 0;
         FdWatch from = watch;
-        while (from != null && frames < BATCH_FRAMES && bytes < BATCH_BYTES) {
+        while (from != null && frames < most && bytes < BATCH_BYTES) {
             int n = readOne(from.fd(), to);
             if (n <= 0) {
                 break;
@@ -134,6 +147,7 @@ public final class TapLink implements Link {
             bytes += n;
             from = watch; // the sink may have closed the link
         }
+        severalLast = all && frames > 1;
         if (frames > 0 && !closed) {
             inbox.endBatch(to);
         }
