@@ -18,7 +18,6 @@ import dev.longshore.vpnkit.NetworkConfig;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.IoEventLoop;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 
@@ -49,7 +48,7 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
             case NetOptions.LinkChoice.TapDevice tap -> tap(tap, network, loop, onGone);
             case NetOptions.LinkChoice.Qemu qemu -> stream(qemu, network, loop);
             case NetOptions.LinkChoice.Vfkit vfkit -> datagram(vfkit, network, loop);
-            case NetOptions.LinkChoice.VhostUser vhost -> vhostUser(vhost.path(), network, loop);
+            case NetOptions.LinkChoice.VhostUser vhost -> vhostUser(vhost, network, loop);
         };
     }
 
@@ -126,10 +125,13 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
         }
     }
 
-    private static NetLink vhostUser(Path path, Settings.Network network, IoEventLoop loop) {
+    private static NetLink vhostUser(
+            NetOptions.LinkChoice.VhostUser wanted, Settings.Network network, IoEventLoop loop) {
         NetDevice card = new NetDevice(
-                loop, new NetConfig(NetworkConfig.GUEST_MAC, network.mtu(), true), ByteBufAllocator.DEFAULT);
-        VhostUserBackend backend = new VhostUserBackend(loop, card, path);
+                loop,
+                new NetConfig(NetworkConfig.GUEST_MAC, network.mtu(), wanted.offersConfig()),
+                ByteBufAllocator.DEFAULT);
+        VhostUserBackend backend = new VhostUserBackend(loop, card, wanted.path());
         return new NetLink(
                 card,
                 m -> m.card(card.counters(), backend),

@@ -77,8 +77,13 @@ sealed interface NetOptions {
             }
         }
 
-        /** A vhost-user socket that the guest's machine connects to. */
-        record VhostUser(Path path) implements LinkChoice {
+        /**
+         * A vhost-user socket that the guest's machine connects to.
+         *
+         * @param offersConfig the card's address and MTU come from us, as User-mode Linux wants it; QEMU brings its own, and
+         *     has several pairs of queues and packed rings in exchange
+         */
+        record VhostUser(Path path, boolean offersConfig) implements LinkChoice {
             @Override
             public String toString() {
                 return "vhost-user " + path;
@@ -95,7 +100,9 @@ sealed interface NetOptions {
             LINK, exactly one:
               --tap NAME[@NETNS]   a TAP device, made if there is none; NETNS is a name of ip-netns, a path such
                                    as /proc/123/ns/net, or the id of a process
-              --vhost-user PATH    a vhost-user socket; the machine (QEMU, User-mode Linux) connects to it
+              --vhost-user PATH    a vhost-user socket; QEMU connects to it
+              --vhost-user-uml PATH
+                                   the same for User-mode Linux, which takes the card's address and MTU from us
               --qemu PATH          a stream socket; QEMU connects to it:
                                    -netdev stream,id=n,server=off,addr.type=unix,addr.path=PATH
               --vfkit PATH         a datagram socket, for vfkit and libkrun
@@ -150,7 +157,8 @@ sealed interface NetOptions {
                         return new Help(USAGE);
                     }
                     case "--tap" -> choose(tap(value(option)));
-                    case "--vhost-user" -> choose(new LinkChoice.VhostUser(socket(option)));
+                    case "--vhost-user" -> choose(new LinkChoice.VhostUser(socket(option), false));
+                    case "--vhost-user-uml" -> choose(new LinkChoice.VhostUser(socket(option), true));
                     case "--qemu" -> choose(new LinkChoice.Qemu(socket(option)));
                     case "--vfkit" -> choose(new LinkChoice.Vfkit(socket(option)));
                     case "--configure" -> configure = true;

@@ -59,7 +59,9 @@ class NetOptionsTest {
         assertThat(usable("--qemu /tmp/q").link()).isEqualTo(new NetOptions.LinkChoice.Qemu(Path.of("/tmp/q")));
         assertThat(usable("--vfkit /tmp/v").link()).isEqualTo(new NetOptions.LinkChoice.Vfkit(Path.of("/tmp/v")));
         assertThat(usable("--vhost-user /tmp/u").link())
-                .isEqualTo(new NetOptions.LinkChoice.VhostUser(Path.of("/tmp/u")));
+                .isEqualTo(new NetOptions.LinkChoice.VhostUser(Path.of("/tmp/u"), false));
+        assertThat(usable("--vhost-user-uml /tmp/u").link())
+                .isEqualTo(new NetOptions.LinkChoice.VhostUser(Path.of("/tmp/u"), true));
     }
 
     @Test

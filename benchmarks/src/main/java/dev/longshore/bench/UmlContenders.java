@@ -90,7 +90,7 @@ final class UmlContenders {
                     lab.inHost(
                             launcher.toString(),
                             "net",
-                            "--vhost-user",
+                            "--vhost-user-uml",
                             socket.toString(),
                             "--mtu",
                             Integer.toString(mtu)));

@@ -121,4 +121,46 @@ class NetworkIcmpTest {
         guest.receivesNothing();
         assertThat(net.dropped("layer=icmp,reason=checksum")).isEqualTo(1);
     }
+
+    /** An ICMP error of the guest about a TCP segment of ours from {@code ELSEWHERE}:80 to its port 4000, quoting so many bytes of it. */
+    private void sendsError(int code, int mtu, int quoted) {
+        ByteBuf segment = Unpooled.buffer();
+        Ipv4Header.write(segment, IpProtocol.TCP, 60, Ipv4Header.DF, ELSEWHERE.v4Bits(), GuestEnd.GUEST.v4Bits());
+        Ipv4Header.complete(segment, 0, 1500);
+        segment.writeShort(80).writeShort(4000).writeInt(-5).writeInt(0);
+        ByteBuf b = Unpooled.buffer();
+        IcmpHeader.write(b, IcmpHeader.DESTINATION_UNREACHABLE, code, mtu);
+        b.writeBytes(segment, 0, Ipv4Header.MIN_BYTES + quoted);
+        IcmpHeader.complete(b, 0, b.writerIndex());
+        guest.sendIp(IpProtocol.ICMP, GuestEnd.GATEWAY, b, 0);
+    }
+
+    /** RFC 1191 §4. */
+    @Test
+    void tooBig_isTcpsToKnow_withWhatIsQuoted() {
+        sendsError(IcmpHeader.CODE_TOO_BIG, 1300, 8);
+        assertThat(net.tcp.tooBig).containsExactly(new TestNetwork.NoTcp.TooBig(4000, ELSEWHERE, 80, -5, 1300));
+        assertThat(net.tcp.unreachable).isZero();
+    }
+
+    /** RFC 1191 §5. */
+    @Test
+    void tooBig_ofAnOldRouter_meansWhatEveryPathCarries() {
+        sendsError(IcmpHeader.CODE_TOO_BIG, 0, 8);
+        assertThat(net.tcp.tooBig).extracting(TestNetwork.NoTcp.TooBig::mtu).containsExactly(576);
+    }
+
+    @Test
+    void tooBig_withoutASequenceNumber_isDropped() {
+        sendsError(IcmpHeader.CODE_TOO_BIG, 1300, 4);
+        assertThat(net.tcp.tooBig).isEmpty();
+        assertThat(net.count("vpnkit.packets.dropped", "quote")).isEqualTo(1);
+    }
+
+    @Test
+    void unreachable_isNotTooBig() {
+        sendsError(IcmpHeader.CODE_HOST, 0, 8);
+        assertThat(net.tcp.tooBig).isEmpty();
+        assertThat(net.tcp.unreachable).isEqualTo(1);
+    }
 }

@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit;
 
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.VirtualLink;
 import dev.longshore.testkit.VirtualLoop;
@@ -12,6 +13,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.epoll.EpollIoHandler;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A network and its guest in one thread: virtual time, real sockets on loopback. */
@@ -19,6 +21,7 @@ final class TestNetwork implements AutoCloseable {
     final VirtualLoop loop = new VirtualLoop(EpollIoHandler.newFactory());
     final VirtualLink link = new VirtualLink();
     final GuestEnd guest = new GuestEnd(link);
+    final NoTcp tcp = new NoTcp();
     final Network network;
 
     /** Whether the host has a way to the IPv6 Internet. */
@@ -42,8 +45,7 @@ final class TestNetwork implements AutoCloseable {
                 Path.of("/nonexistent/resolv.conf"),
                 limits,
                 () -> hostHasIpv6);
-        network =
-                new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> new NoTcp());
+        network = new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> tcp);
         network.start();
         link.setUp(true);
         guest.clearReceived(); // the gratuitous ARP
@@ -70,13 +72,34 @@ final class TestNetwork implements AutoCloseable {
 
     /** Takes every segment and does nothing. */
     static final class NoTcp implements TransportInput {
+        /** What the guest said was too big. */
+        record TooBig(int guestPort, IpAddress remote, int remotePort, int seq, int mtu) {}
+
+        final List<TooBig> tooBig = new ArrayList<>();
+        int unreachable;
+
+        @Override
+        public void onPacketTooBig(
+                long guestHi,
+                long guestLo,
+                int guestPort,
+                long remoteHi,
+                long remoteLo,
+                int remotePort,
+                int seq,
+                int mtu) {
+            tooBig.add(new TooBig(guestPort, new IpAddress(remoteHi, remoteLo), remotePort, seq, mtu));
+        }
+
         @Override
         public void onSegment(
                 ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int offload) {}
 
         @Override
         public void onUnreachable(
-                long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code) {}
+                long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort, int code) {
+            unreachable++;
+        }
 
         @Override
         public void onBatchEnd() {}

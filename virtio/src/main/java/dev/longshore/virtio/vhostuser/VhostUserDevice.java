@@ -27,8 +27,8 @@ public interface VhostUserDevice {
     long features();
 
     /**
-     * True if the guest may have packed rings (virtio 1.2, 2.8). Not for UML: its driver takes a packed ring, but the front
-     * end says that it starts at 0, which is the middle of the second lap.
+     * True if the guest may have packed rings (virtio 1.2, 2.8). Not for UML: its front end, read and not
+     * tried, would say that a packed ring starts at 0, which is the middle of the second lap.
      */
     default boolean offersPackedRings() {
         return false;

@@ -14,6 +14,9 @@ import io.netty.buffer.ByteBuf;
 
 /** ICMP of one guest. Confined to the link's event loop, but for {@link #counters}. */
 public final class IcmpLayer implements TransportInput {
+    /** RFC 1191 §5: what a path carries whose router does not say how much; every host takes it. */
+    private static final int OLD_ROUTERS_MTU = 576;
+
     private final IpPlan plan;
     private final IpOutput output;
     private final EchoFlows echoes;
@@ -87,14 +90,20 @@ public final class IcmpLayer implements TransportInput {
         }
         counters.increment(IcmpCounter.ERRORS_FROM_GUEST);
         int portsAt = quoteAt + Ipv4Header.headerBytes(b, quoteAt);
-        transport.onUnreachable(
-                0,
-                IpAddress.loOfV4(Ipv4Header.destination(b, quoteAt)),
-                b.getUnsignedShort(portsAt + 2),
-                0,
-                IpAddress.loOfV4(Ipv4Header.source(b, quoteAt)),
-                b.getUnsignedShort(portsAt),
-                IcmpHeader.code(b, at));
+        long guestLo = IpAddress.loOfV4(Ipv4Header.destination(b, quoteAt));
+        long remoteLo = IpAddress.loOfV4(Ipv4Header.source(b, quoteAt));
+        int remotePort = b.getUnsignedShort(portsAt);
+        int guestPort = b.getUnsignedShort(portsAt + 2);
+        int code = IcmpHeader.code(b, at);
+        if (code != IcmpHeader.CODE_TOO_BIG) {
+            transport.onUnreachable(0, guestLo, guestPort, 0, remoteLo, remotePort, code);
+        } else if (at + len - portsAt >= 8) {
+            int told = IcmpHeader.nextHopMtu(b, at);
+            int mtu = told == 0 ? OLD_ROUTERS_MTU : told;
+            transport.onPacketTooBig(0, guestLo, guestPort, 0, remoteLo, remotePort, b.getInt(portsAt + 4), mtu);
+        } else {
+            counters.increment(IcmpCounter.DROPPED_QUOTE); // nothing shows that it is about something in flight
+        }
     }
 
     private @org.jspecify.annotations.Nullable TransportInput transport(int protocol) {
