@@ -12,14 +12,8 @@ import dev.longshore.testkit.GuestEnd;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.time.Duration;
-import org.junit.jupiter.api.Tag;
 
-/**
- * Whatever a guest sends, nothing throws. Not part of normal runs, since Jazzer instruments the whole JVM; those try the
- * collected inputs in {@link NetworkRandomTest}. A search for new ones: {@code JAZZER_FUZZ=1 mvn -pl vpnkit -am test
- * -Dtest=FramesFuzzTest -Dtest.excluded= -Dsurefire.failIfNoSpecifiedTests=false}.
- */
-@Tag("fuzz")
+/** Whatever a guest sends, nothing throws. How to search: {@code ./longshore fuzz}. */
 class FramesFuzzTest {
     private static final IpAddress[] OURS = {GuestEnd.GATEWAY, GuestEnd.DNS, IpAddress.v4(-1)};
 
@@ -32,11 +26,6 @@ class FramesFuzzTest {
     /** Input: frames, each with an offload byte and two length bytes before it. */
     @FuzzTest(maxDuration = "2m")
     void anyFrames(byte[] input) {
-        run(input);
-    }
-
-    /** One input, from a new network to its end. */
-    static void run(byte[] input) {
         try (TestNetwork net = new TestNetwork()) {
             ByteBuf in = Unpooled.wrappedBuffer(input);
             while (in.readableBytes() >= 3) {

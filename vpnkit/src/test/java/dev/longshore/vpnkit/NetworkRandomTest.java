@@ -15,13 +15,8 @@ import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import java.io.IOException;
-import java.net.URISyntaxException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -196,18 +191,6 @@ class NetworkRandomTest {
             }
             case 7 -> frame.setLong(0, random.nextLong());
             default -> {}
-        }
-    }
-
-    @Test
-    void collectedInputsOfTheFuzzTest_areHarmless() throws IOException, URISyntaxException {
-        Path folder = Path.of(NetworkRandomTest.class
-                .getResource("FramesFuzzTestInputs/anyFrames")
-                .toURI());
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.sorted().toList()) {
-                FramesFuzzTest.run(Files.readAllBytes(file));
-            }
         }
     }
 
