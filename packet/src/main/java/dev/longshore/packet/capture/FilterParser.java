@@ -60,7 +60,7 @@ final class FilterParser {
         if (text.length() > MAX_CHARACTERS) {
             throw new IllegalArgumentException("a filter of more than " + MAX_CHARACTERS + " characters");
         }
-        Matcher m = TOKEN.matcher(text.strip());
+        Matcher m = TOKEN.matcher(text);
         while (m.lookingAt()) {
             tokens.add(m.group(1).toLowerCase(Locale.ROOT));
             m.region(m.end(), m.regionEnd());
