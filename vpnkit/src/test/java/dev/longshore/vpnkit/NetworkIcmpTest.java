@@ -61,6 +61,16 @@ class NetworkIcmpTest {
         guest.receivesNothing();
     }
 
+    /** As nmap does, looking for the kind of a system. The guest's end checks the checksum. */
+    @Test
+    void pingWithCode_isAnsweredByAValidReply() {
+        ByteBuf echo = Unpooled.buffer(8);
+        IcmpHeader.write(echo, IcmpHeader.ECHO_REQUEST, 9, 1);
+        IcmpHeader.complete(echo, 0, 8);
+        guest.sendIp(IpProtocol.ICMP, GuestEnd.GATEWAY, echo, 0);
+        guest.receiveIcmp(IcmpHeader.ECHO_REPLY, 0);
+    }
+
     @Test
     void pingElsewhere_withoutPingSockets_isSaidToBeProhibited() {
         guest.sendPing(ELSEWHERE, 9, 3, new byte[8]);

@@ -67,7 +67,8 @@ public final class IcmpLayer implements TransportInput {
         OutFrame out = output.begin(remoteHi, remoteLo, guestHi, guestLo, IpProtocol.ICMP);
         int icmpAt = out.head().writerIndex();
         IcmpHeader.write(out.head(), IcmpHeader.ECHO_REPLY, 0, b.getInt(at + 4));
-        out.head().setShort(icmpAt + 2, Checksum.update(b.getUnsignedShort(at + 2), IcmpHeader.ECHO_REQUEST << 8, 0));
+        int typeAndCode = b.getUnsignedShort(at); // nmap sends codes other than 0
+        out.head().setShort(icmpAt + 2, Checksum.update(b.getUnsignedShort(at + 2), typeAndCode, 0));
         out.addPayload(b, at + IcmpHeader.BYTES, len - IcmpHeader.BYTES);
         counters.increment(output.end(out) ? IcmpCounter.ECHO_ANSWERED : IcmpCounter.DROPPED_NO_ROOM);
         out.clear();
