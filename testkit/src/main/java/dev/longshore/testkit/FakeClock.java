@@ -13,6 +13,7 @@ public final class FakeClock implements Ticker {
     private static final long BASE = Long.MAX_VALUE - TimeUnit.SECONDS.toNanos(5);
 
     private long elapsed;
+    private boolean runs;
 
     /** Like {@link System#nanoTime}: of no origin, and soon past {@link Long#MAX_VALUE}. */
     public long nanos() {
@@ -22,7 +23,7 @@ public final class FakeClock implements Ticker {
     /** Nanoseconds since the test began. */
     @Override
     public long nanoTime() {
-        return elapsed;
+        return runs ? ++elapsed : elapsed;
     }
 
     @Override
@@ -34,6 +35,11 @@ public final class FakeClock implements Ticker {
     @Override
     public void sleep(long delay, TimeUnit unit) {
         elapsed += unit.toNanos(delay);
+    }
+
+    /** From now on each look at {@link #nanoTime} moves it on: Netty waits 100 real milliseconds for a time that stands still. */
+    void run() {
+        runs = true;
     }
 
     void moveTo(long nanoTime) {

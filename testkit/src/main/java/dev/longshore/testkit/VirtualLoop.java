@@ -88,6 +88,7 @@ public final class VirtualLoop extends ManualIoEventLoop implements AutoCloseabl
     /** Ends the loop; a test's last act. */
     @Override
     public void close() {
+        clock.run();
         shutdownGracefully(0, 0, TimeUnit.NANOSECONDS);
         for (int i = 0; i < 1000 && !isTerminated(); i++) {
             clock.sleep(1, TimeUnit.MILLISECONDS);
