@@ -53,9 +53,6 @@ final class NetBench implements Callable<Integer> {
             description = "A Debian root directory whose usr/bin holds peers, of any release; PATH comes second.")
     private @Nullable Path peers;
 
-    @Option(names = "--vm", description = "Guests in User-mode Linux over vhost-user instead of namespaces over TAP.")
-    private boolean vm;
-
     private final PrintStream out;
     private final Path launcher;
 
@@ -97,15 +94,11 @@ final class NetBench implements Callable<Integer> {
         Peers programs = new Peers(Optional.ofNullable(peers));
         List<Contender> all = new ArrayList<>();
         all.add(new TapContenders.Loopback());
-        if (vm) {
-            all.addAll(UmlContenders.all(launcher, programs));
-        } else {
-            for (int mtu : new int[] {1500, 65520}) {
-                all.add(new TapContenders.Longshore(launcher, mtu, List.of()));
-                all.add(new TapContenders.Pasta(programs, mtu));
-                all.add(new TapContenders.Slirp4netns(programs, mtu));
-                all.add(new TapContenders.Gvproxy(programs, mtu));
-            }
+        for (int mtu : new int[] {1500, 65520}) {
+            all.add(new TapContenders.Longshore(launcher, mtu, List.of()));
+            all.add(new TapContenders.Pasta(programs, mtu));
+            all.add(new TapContenders.Slirp4netns(programs, mtu));
+            all.add(new TapContenders.Gvproxy(programs, mtu));
         }
         return all.stream().filter(c -> chosen(c.name(), only)).toList();
     }
