@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** A program to run, with its environment. Immutable. */
@@ -18,7 +19,8 @@ record Command(
         List<String> line,
         Map<String, String> environment,
         @Nullable Path input,
-        Duration limit) {
+        Duration limit,
+        Supplier<String> onHang) {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
     /** How it ended. */
@@ -39,32 +41,37 @@ record Command(
     }
 
     static Command of(String... line) {
-        return new Command(Arrays.asList(line), Map.of(), null, LIMIT);
+        return new Command(Arrays.asList(line), Map.of(), null, LIMIT, String::new);
     }
 
     static Command of(List<String> line) {
-        return new Command(line, Map.of(), null, LIMIT);
+        return new Command(line, Map.of(), null, LIMIT, String::new);
     }
 
     Command with(String name, String value) {
         Map<String, String> more = new HashMap<>(environment);
         more.put(name, value);
-        return new Command(line, Map.copyOf(more), input, limit);
+        return new Command(line, Map.copyOf(more), input, limit, onHang);
     }
 
     Command with(Map<String, String> variables) {
         Map<String, String> more = new HashMap<>(environment);
         more.putAll(variables);
-        return new Command(line, Map.copyOf(more), input, limit);
+        return new Command(line, Map.copyOf(more), input, limit, onHang);
     }
 
     /** Standard input from a file. */
     Command from(Path file) {
-        return new Command(line, environment, file, limit);
+        return new Command(line, environment, file, limit, onHang);
     }
 
     Command within(Duration other) {
-        return new Command(line, environment, input, other);
+        return new Command(line, environment, input, other, onHang);
+    }
+
+    /** If it does not end in time, this says what was the matter. */
+    Command explaining(Supplier<String> hang) {
+        return new Command(line, environment, input, limit, hang);
     }
 
     /** Starts it; the caller closes it. */
@@ -75,7 +82,7 @@ record Command(
             builder.redirectInput(input.toFile());
         }
         try {
-            return new Running(line, builder.start());
+            return new Running(line, builder.start(), onHang);
         } catch (IOException e) {
             throw new AssertionError("cannot run " + line, e);
         }
@@ -86,6 +93,15 @@ record Command(
         try (Running running = start()) {
             running.endInput();
             return running.result(limit);
+        }
+    }
+
+    /** Its standard output, or why there is none; for reports, which must not fail themselves. */
+    String tryRun() {
+        try {
+            return run().out();
+        } catch (AssertionError e) {
+            return String.valueOf(e.getMessage());
         }
     }
 

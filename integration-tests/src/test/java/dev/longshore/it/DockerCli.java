@@ -16,7 +16,8 @@ record DockerCli(String host, Path config) {
         line.addAll(List.of(arguments));
         return Command.of(line)
                 .with(Map.of("DOCKER_HOST", host, "DOCKER_CONFIG", config.toString(), "DOCKER_BUILDKIT", "0"))
-                .within(LIMIT);
+                .within(LIMIT)
+                .explaining(() -> HangReport.of(host));
     }
 
     Command.Result run(String... arguments) {

@@ -1,6 +1,7 @@
 package dev.longshore.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -94,5 +95,16 @@ class FixturesIT {
                     .isEqualTo(data.sha256() + "\n");
             assertThat(RandomData.sha256(down.getInputStream())).isEqualTo(data.sha256());
         }
+    }
+
+    @Test
+    void commandThatDoesNotEnd_isExplained() {
+        Command endless = Command.of("sleep", "60")
+                .within(Duration.ofMillis(1))
+                .explaining(() -> HangReport.of("unix:///nowhere/run/docker.sock"));
+
+        assertThatThrownBy(endless::run)
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContainingAll("still running", "threads of the daemon's loops:", "NoSuchFileException");
     }
 }

@@ -8,19 +8,23 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /** A process under way, its output collected as it comes. Closing it kills it. Thread-safe: the output by locks. */
 final class Running implements AutoCloseable {
     private final List<String> line;
     private final Process process;
+    private final Supplier<String> onHang;
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
     private final ByteArrayOutputStream err = new ByteArrayOutputStream();
     private final Thread outReader;
     private final Thread errReader;
 
-    Running(List<String> line, Process process) {
+    /** @param onHang asked when it does not end in time */
+    Running(List<String> line, Process process, Supplier<String> onHang) {
         this.line = line;
         this.process = process;
+        this.onHang = onHang;
         outReader = collect(process.getInputStream(), out);
         errReader = collect(process.getErrorStream(), err);
     }
@@ -83,7 +87,8 @@ final class Running implements AutoCloseable {
     Command.Result result(Duration limit) {
         try {
             if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-                throw new AssertionError("still running after " + limit + ": " + line + "\n" + said());
+                throw new AssertionError(
+                        "still running after " + limit + ": " + line + "\n" + said() + "\n" + onHang.get());
             }
             outReader.join(Duration.ofSeconds(10));
             errReader.join(Duration.ofSeconds(10));
