@@ -23,10 +23,12 @@ import org.jspecify.annotations.Nullable;
 final class EnginePart {
     private final Path socket;
     private final EngineDialer dialer;
+    private final EngineNews news;
     private volatile @Nullable Engine engine; // written by the lifecycle thread, read by status
 
-    EnginePart(Path socket, VsockHost vsock) {
+    EnginePart(Path socket, VsockHost vsock, EngineNews news) {
         this.socket = socket;
+        this.news = news;
         dialer = new EngineDialer() {
             @Override
             public EventLoop loop() {
@@ -47,7 +49,7 @@ final class EnginePart {
 
     private void open() throws Exception {
         try {
-            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, state -> {}));
+            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, news));
         } catch (java.net.BindException e) {
             throw new PartException(String.valueOf(e.getMessage()), e);
         }

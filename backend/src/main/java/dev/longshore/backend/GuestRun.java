@@ -75,7 +75,7 @@ final class GuestRun implements GuestStack {
         this.meters = meters;
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
-        engine = new EnginePart(home.dockerSocket(), vsock);
+        engine = new EnginePart(home.dockerSocket(), vsock, new EngineNews(agent::ping, events));
         card = new NetDevice(
                 loops.link(),
                 new NetConfig(NetworkConfig.GUEST_MAC, settings.network().mtu(), machine.takesConfig()),

@@ -1,0 +1,66 @@
+package dev.longshore.backend;
+
+import dev.longshore.control.Events;
+import dev.longshore.engine.EngineState;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells the user when the Engine stops answering while the guest runs, and when it answers again. Asks the guest's agent in
+ * between, since what to do differs: an Engine that hangs, or a guest that does. Confined to the thread that calls it; the
+ * agent's answer may come on another.
+ */
+final class EngineNews implements Consumer<EngineState> {
+    private static final Logger LOG = LoggerFactory.getLogger(EngineNews.class);
+
+    private final Supplier<CompletableFuture<String>> agent;
+    private final Consumer<Events.What> events;
+    private boolean answered;
+    private boolean lost;
+
+    /** @param agent asks it for its version */
+    EngineNews(Supplier<CompletableFuture<String>> agent, Consumer<Events.What> events) {
+        this.agent = agent;
+        this.events = events;
+    }
+
+    @Override
+    public void accept(EngineState now) {
+        switch (now) {
+            case EngineState.Ready _ -> {
+                answered = true;
+                if (lost) {
+                    lost = false;
+                    tell("the Docker Engine answers again");
+                }
+            }
+            case EngineState.Starting _ -> {
+                if (answered && !lost) {
+                    lost = true;
+                    agent.get().whenComplete((version, error) -> tell(text(error)));
+                }
+            }
+            case EngineState.Down _ -> {
+                answered = false;
+                lost = false;
+            }
+        }
+    }
+
+    private static String text(@Nullable Throwable error) {
+        return error == null
+                ? "the Docker Engine does not answer any more, the guest does; it restarts an Engine that ended: "
+                        + "longshore logs --console shows what it says"
+                : "neither the Docker Engine nor the guest answers any more (" + error.getMessage()
+                        + "): longshore logs --console shows its last words, longshore down and longshore up start it anew";
+    }
+
+    private void tell(String text) {
+        LOG.warn("{}", text);
+        events.accept(new Events.Notice(text));
+    }
+}
