@@ -94,7 +94,7 @@ final class GuestNetwork {
             services.register(plan.gateway6(), AddressPlan.PROXY_PORT, proxy);
         }
         ports = new PortTable(
-                connector(own, plan),
+                connector(),
                 settings.ports().binding(),
                 settings.limits().publishedPorts(),
                 UdpLimits.DEFAULT,
@@ -167,8 +167,8 @@ final class GuestNetwork {
         return made;
     }
 
-    private GuestConnector connector(OwnAddresses own, IpPlan plan) {
-        GuestCalls calls = new GuestCalls(tcp(), own, plan.gateway(), plan.hasIpv6() ? plan.gateway6() : null, random);
+    private GuestConnector connector() {
+        GuestCalls calls = new GuestCalls(tcp(), network.guestAddresses(), random);
         return new GuestConnector() {
             @Override
             public EventLoop loop() {

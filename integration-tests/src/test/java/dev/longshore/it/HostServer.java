@@ -115,15 +115,24 @@ final class HostServer implements AutoCloseable {
 
     /** A connection to a port of the host's loopback. */
     static Socket connect(int port) throws IOException {
+        return connect("127.0.0.1", port);
+    }
+
+    private static Socket connect(String address, int port) throws IOException {
         Socket s = new Socket();
-        s.connect(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), port), 5000);
+        s.connect(new InetSocketAddress(InetAddress.ofLiteral(address), port), 5000);
         s.setSoTimeout(30_000);
         return s;
     }
 
     /** The body of an HTTP answer from a port of the host's loopback. */
     static String get(int port) throws IOException {
-        try (Socket s = connect(port)) {
+        return get("127.0.0.1", port);
+    }
+
+    /** The body of an HTTP answer from an address of the host. */
+    static String get(String address, int port) throws IOException {
+        try (Socket s = connect(address, port)) {
             write(s, "GET / HTTP/1.0\r\n\r\n");
             String all = new String(s.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             return all.substring(all.indexOf("\r\n\r\n") + 4);

@@ -2,11 +2,14 @@ package dev.longshore.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.packet.wire.IpAddress;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -210,6 +213,67 @@ class Ipv6IT {
                             .expectOk()
                             .out())
                     .isEqualTo("hello");
+        }
+    }
+
+    /** As socat writes an address. */
+    private static String full(String address) {
+        return "["
+                + String.join(
+                        ":",
+                        Stream.of(IpAddress.parse(address))
+                                .flatMapToLong(a -> LongStream.of(a.hi(), a.lo()))
+                                .mapToObj(half -> "%016x".formatted(half).replaceAll("(....)(?!$)", "$1:"))
+                                .toList())
+                + "]";
+    }
+
+    @Test
+    void guestsIpv6OnlyService_isReachedFromEitherLoopback_andSeesTheGateway() {
+        try (Running _ = lab.sayingWhoCalls(80);
+                Running _ = lab.sayingWhoCalls(81)) {
+            for (String target : List.of("TCP6:[::1]:" + Ipv6Lab.PUBLISHED, "TCP4:127.0.0.1:" + Ipv6Lab.PUBLISHED_V4)) {
+                assertThat(lab.called("host", target).expectOk().text())
+                        .as(target)
+                        .isEqualTo(full(Ipv6Lab.GATEWAY));
+            }
+        }
+    }
+
+    @Test
+    void guestsIpv6OnlyService_seesTheCallerItself_ifItHasAWayBack() {
+        String target = "TCP6:[" + Ipv6Lab.NEAR_HOST + "]:" + Ipv6Lab.PUBLISHED_ANY;
+        try (Running _ = lab.sayingWhoCalls(82)) {
+            assertThat(lab.called("near", target).expectOk().text()).isEqualTo(full(Ipv6Lab.NEAR));
+            lab.deleteHostRoute();
+            try {
+                lab.awaitDefaultRoute(false);
+                assertThat(lab.called("near", target).expectOk().text()).isEqualTo(full(Ipv6Lab.GATEWAY));
+            } finally {
+                lab.addHostRoute();
+                lab.awaitDefaultRoute(true);
+            }
+        }
+    }
+
+    @Test
+    void guestsIpv6OnlyUdpService_answersEitherLoopback() {
+        try (Running _ = lab.server("guest", 83, "socat", "UDP6-RECVFROM:83,ipv6only=1,fork", "PIPE")) {
+            for (String target : List.of("UDP6:[::1]:", "UDP4:127.0.0.1:")) {
+                assertThat(lab.in("host", "sh", "-c", "echo hello | socat -t 5 - " + target + Ipv6Lab.PUBLISHED_UDP)
+                                .run()
+                                .expectOk()
+                                .text())
+                        .as(target)
+                        .isEqualTo("hello");
+            }
+        }
+    }
+
+    @Test
+    void closedPortOfTheGuest_isRefused_whicheverFamilyIsCalled() {
+        for (String target : List.of("TCP6:[::1]:" + Ipv6Lab.PUBLISHED, "TCP4:127.0.0.1:" + Ipv6Lab.PUBLISHED_V4)) {
+            assertThat(lab.called("host", target).expectOk().text()).as(target).isEmpty();
         }
     }
 

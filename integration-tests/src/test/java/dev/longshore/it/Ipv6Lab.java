@@ -23,7 +23,21 @@ final class Ipv6Lab implements AutoCloseable {
     static final String SERVER = "fd77:2::2";
     static final String DEAD = "fd77:2::99";
     static final int NARROW_MTU = 1400;
+
+    /** Of the host's ::1, to the guest's port 80. */
     static final int PUBLISHED = 18_400;
+
+    /** Of the host's 127.0.0.1, to the guest's port 81. */
+    static final int PUBLISHED_V4 = 18_401;
+
+    /** Of all addresses of the host, to the guest's port 82. */
+    static final int PUBLISHED_ANY = 18_402;
+
+    /** UDP, of the host's ::1 and 127.0.0.1, to the guest's port 83. */
+    static final int PUBLISHED_UDP = 18_403;
+
+    /** The host's address towards {@link #NEAR}. */
+    static final String NEAR_HOST = "fd77:1::1";
 
     private static final List<String> PLACES = List.of("guest", "host", "near", "server");
     private static final Duration READY = Duration.ofMinutes(2);
@@ -68,7 +82,15 @@ final class Ipv6Lab implements AutoCloseable {
                         "eth0@" + namespace("guest"),
                         "--configure",
                         "--publish",
-                        "[::1]:" + PUBLISHED + ":80")
+                        "[::1]:" + PUBLISHED + ":80",
+                        "--publish",
+                        "127.0.0.1:" + PUBLISHED_V4 + ":81",
+                        "--publish",
+                        "[::]:" + PUBLISHED_ANY + ":82",
+                        "--publish",
+                        "[::1]:" + PUBLISHED_UDP + ":83/udp",
+                        "--publish",
+                        "127.0.0.1:" + PUBLISHED_UDP + ":83/udp")
                 .start();
         try {
             Await.until("longshore net is ready", READY, () -> running.err().contains("ready:"), running::err);
@@ -115,6 +137,21 @@ final class Ipv6Lab implements AutoCloseable {
         return guest("ip", "-6", "addr", "show", "dev", "eth0", "scope", "global")
                 .expectOk()
                 .out();
+    }
+
+    /** A program in the guest that answers each connection to {@code port} with its caller's address; over IPv6 only. */
+    Running sayingWhoCalls(int port) {
+        return server(
+                "guest",
+                port,
+                "socat",
+                "TCP6-LISTEN:" + port + ",ipv6only=1,fork,reuseaddr",
+                "SYSTEM:echo $SOCAT_PEERADDR");
+    }
+
+    /** What a connection of a program in {@code place} gets. */
+    Command.Result called(String place, String target) {
+        return in(place, "socat", "-T", "10", "-u", target, "-").run();
     }
 
     private void awaitAddress() {

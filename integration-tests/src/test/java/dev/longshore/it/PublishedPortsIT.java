@@ -22,6 +22,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class PublishedPortsIT {
     private static final Duration SOON = Duration.ofSeconds(20);
     private static final String GATEWAY = "192.168.65.1";
+    private static final String GATEWAY6 = "fdc4:f303:9324::1";
     private static final String HELLO = "hello from the container\n";
 
     private final DockerCli docker;
@@ -123,6 +124,23 @@ class PublishedPortsIT {
                         .out())
                 .isEqualTo("over there");
         awaitLog("udp", "from " + testHost.address() + ":");
+    }
+
+    /** The host's [::] leads to the container's own IPv6 address, as docker-proxy says it; both loopbacks see the gateway. */
+    @Test
+    void containerWithAnIpv6Address_isReachedOverIpv6() throws Exception {
+        docker.ok("network", "create", "--ipv6", "--subnet", "fd00:18:87::/64", "six");
+        try {
+            runWeb("web", "--network", "six", "-p", "18087:80");
+
+            assertThat(HostServer.get("::1", 18087)).isEqualTo(HELLO);
+            awaitLog("web", "[" + GATEWAY6 + "]:");
+            assertThat(HostServer.get(18087)).isEqualTo(HELLO);
+            awaitLog("web", GATEWAY + "]:");
+        } finally {
+            docker.remove("web");
+            docker.run("network", "rm", "six");
+        }
     }
 
     @Test

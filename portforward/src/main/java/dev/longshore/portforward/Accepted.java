@@ -47,7 +47,7 @@ final class Accepted {
             open.remove(host);
             traffic.closed();
         });
-        Caller caller = Caller.of(host.remoteAddress(), forward.guest());
+        Caller caller = Caller.of(host.remoteAddress());
         guest.forwardTcp((DuplexChannel) host, forward.guest(), forward.guestPort(), caller.address(), caller.port());
     }
 

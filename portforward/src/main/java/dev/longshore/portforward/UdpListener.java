@@ -106,9 +106,7 @@ final class UdpListener implements HostListener, HostDatagrams.Receiver {
     }
 
     private UdpFlow openFlow(UdpFlows.Client client) {
-        Caller caller = Caller.of(client.address, client.port, forward.guest());
-        return guest.openUdp(
-                forward.guest(), forward.guestPort(), caller.address(), caller.port(), new Replies(client));
+        return guest.openUdp(forward.guest(), forward.guestPort(), client.address, client.port, new Replies(client));
     }
 
     private final class Replies implements UdpReplies {

@@ -23,6 +23,7 @@ import dev.longshore.vpnkit.icmp.IcmpLayer;
 import dev.longshore.vpnkit.icmp.Icmpv6Layer;
 import dev.longshore.vpnkit.icmp.PingSockets;
 import dev.longshore.vpnkit.ip.DualOutput;
+import dev.longshore.vpnkit.ip.GuestAddresses;
 import dev.longshore.vpnkit.ip.IcmpErrorSender;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpCounter;
@@ -62,6 +63,7 @@ public final class Network {
     private final Ipv4Output v4;
     private final Ipv6Output v6;
     private final IpInput input;
+    private final GuestAddresses guestAddresses;
     private final UdpLayer udp;
     private final EchoFlows echoes;
     private final DhcpServer dhcp;
@@ -100,6 +102,8 @@ public final class Network {
                 new EthernetConfig(
                         config.ourMac(),
                         config.guestMac(),
+                        plan.guest().v4Bits(),
+                        plan.hasIpv6() ? plan.guest6() : null,
                         ours,
                         plan.network(),
                         plan.mask(),
@@ -114,7 +118,9 @@ public final class Network {
         IcmpErrorSender errors = new IcmpErrorSender(output, plan, ipCounters, nanoClock);
         HostDatagrams datagrams = new HostDatagrams(loop);
         UdpOutput udpOutput = new UdpOutput(output, loop);
-        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp(), datagrams);
+        guestAddresses = new GuestAddresses(
+                plan, ethernet::isGuestHeard, ethernet.discovery()::guestAddress, this::isGuestRoutedByIpv6);
+        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp(), datagrams, guestAddresses);
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
         echoes = new EchoFlows(pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
@@ -204,6 +210,15 @@ public final class Network {
 
     public UdpLayer udp() {
         return udp;
+    }
+
+    /** Where flows into the guest go, and who may appear to call. */
+    public GuestAddresses guestAddresses() {
+        return guestAddresses;
+    }
+
+    private boolean isGuestRoutedByIpv6() {
+        return gateway6.isDefaultRouter();
     }
 
     /** Pings beyond our own addresses. */

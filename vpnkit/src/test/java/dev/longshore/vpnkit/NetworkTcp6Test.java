@@ -206,7 +206,8 @@ class NetworkTcp6Test {
     // ---- into the guest
 
     private GuestCalls calls() {
-        return new GuestCalls(start(dialer), OWN, PLAN.gateway(), PLAN.gateway6(), new Random(2));
+        TcpStack stack = start(dialer);
+        return new GuestCalls(stack, Objects.requireNonNull(network).guestAddresses(), new Random(2));
     }
 
     private void receivesSolicitation(IpAddress target) {

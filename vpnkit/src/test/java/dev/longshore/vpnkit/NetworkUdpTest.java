@@ -441,11 +441,76 @@ class NetworkUdpTest {
     @Test
     void publishedPort_nobodyListens_ownerHearsIt() {
         Replies replies = new Replies();
-        UdpFlow flow = net.network.udp().openInbound(GuestEnd.GUEST, 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
+        IpAddress container = IpAddress.parse("172.17.0.2");
+        UdpFlow flow = net.network.udp().openInbound(container, 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
+        send(flow, "x");
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.address(container).sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        assertThat(replies.unreachable).isEqualTo(1);
+    }
+
+    private UdpFlow openToGuestItself(Replies replies) {
+        guest.sendPing(GuestEnd.GATEWAY, 1, 1, new byte[8]);
+        guest.sendPing(GuestEnd.GATEWAY6, 1, 1, new byte[8]);
+        guest.clearReceived();
+        return net.network.udp().openInbound(GuestEnd.GUEST, 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
+    }
+
+    @Test
+    void publishedPortOfTheGuestItself_ipv6OnlyListener_getsTheFirstDatagramToo() {
+        Replies replies = new Replies();
+        UdpFlow flow = openToGuestItself(replies);
+        send(flow, "first");
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        Datagram again = receiveUdp();
+        assertThat(again.text()).isEqualTo("first");
+        assertThat(again.destination()).isEqualTo(GuestEnd.GUEST6);
+        assertThat(again.source()).isEqualTo(GuestEnd.GATEWAY6);
+        guest.sendUdp(9000, GuestEnd.GATEWAY6, again.sourcePort(), "pong");
+        assertThat(replies.texts).containsExactly("pong");
+        send(flow, "second");
+        assertThat(receiveUdp().destination()).isEqualTo(GuestEnd.GUEST6);
+        flow.close();
+        assertThat(net.count("vpnkit.udp.inbound.active", "")).isZero();
+    }
+
+    @Test
+    void publishedPortOfTheGuestItself_nobodyListens_isSaidOnce() {
+        Replies replies = new Replies();
+        UdpFlow flow = openToGuestItself(replies);
         send(flow, "x");
         net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
         guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
         assertThat(replies.unreachable).isEqualTo(1);
+        guest.receivesNothing();
+    }
+
+    @Test
+    void publishedPortOfTheGuestItself_thatAnswered_staysWhereItIs() {
+        Replies replies = new Replies();
+        UdpFlow flow = openToGuestItself(replies);
+        send(flow, "ping");
+        Datagram d = receiveUdp();
+        guest.sendUdp(9000, d.source(), d.sourcePort(), "pong");
+        send(flow, "again");
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        guest.receivesNothing();
+        assertThat(replies.unreachable).isEqualTo(1);
+    }
+
+    @Test
+    void publishedPortOfTheGuestItself_longFirstDatagram_isLost_andTheNextArrives() {
+        UdpFlow flow = openToGuestItself(new Replies());
+        send(flow, "x".repeat(3000));
+        net.loop.runUntil(guest::hasReceived, "a datagram at the guest");
+        guest.sendUnreachable(guest.receive(), IcmpHeader.CODE_PORT);
+        guest.clearReceived();
+        send(flow, "next");
+        assertThat(receiveUdp().destination()).isEqualTo(GuestEnd.GUEST6);
     }
 
     @Test

@@ -1,12 +1,15 @@
 package dev.longshore.vpnkit.ethernet;
 
 import dev.longshore.packet.wire.IpAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the link layer must know of the address plan. Immutable.
  *
  * @param ourMac the MAC address of all our own addresses
  * @param guestMac where the guest is until it is heard
+ * @param guest the guest's own IPv4 address
+ * @param guest6 the guest's own IPv6 address, if it takes the one it is given; only with IPv6
  * @param ourAddresses IPv4, each answered by ARP
  * @param network the subnet's first address
  * @param mask the subnet's mask
@@ -18,6 +21,8 @@ import dev.longshore.packet.wire.IpAddress;
 public record EthernetConfig(
         long ourMac,
         long guestMac,
+        int guest,
+        @Nullable IpAddress guest6,
         int[] ourAddresses,
         int network,
         int mask,

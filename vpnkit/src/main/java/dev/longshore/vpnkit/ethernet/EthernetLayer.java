@@ -45,7 +45,7 @@ public final class EthernetLayer implements FrameSink {
         this.link = link;
         this.config = config;
         this.sink = sink;
-        this.neighbours = new Neighbours(config.network(), config.mask(), config.guestMac());
+        this.neighbours = new Neighbours(config.network(), config.mask(), config.guest(), config.guestMac());
         this.hasIpv6 = config.ourIpv6().length > 0;
         this.discovery = new NeighborDiscovery(this, config, loop, counters);
     }
@@ -252,6 +252,17 @@ public final class EthernetLayer implements FrameSink {
     /** Who is where on the link, for IPv6. */
     public NeighborDiscovery discovery() {
         return discovery;
+    }
+
+    /** True if a station of the link has shown that it has the guest's own IPv4 address. */
+    public boolean isGuestHeard() {
+        return neighbours.guestStation() != Neighbours.UNKNOWN;
+    }
+
+    /** True for the station that is the guest, and not another one behind it, as far as can be told. */
+    boolean isGuest(long mac) {
+        long station = neighbours.guestStation();
+        return mac == config.guestMac() || station == Neighbours.UNKNOWN || mac == station;
     }
 
     /** From now on {@code tap} sees every frame; null: nobody does. */

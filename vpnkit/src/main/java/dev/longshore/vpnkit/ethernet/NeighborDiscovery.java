@@ -55,6 +55,15 @@ public final class NeighborDiscovery {
     private final List<Asked> asked = new ArrayList<>();
     private long lastHeard;
 
+    /** The sender of the frame that is looked at. */
+    private long frameFrom;
+
+    /** The last 64 bits of the address by our prefix that the guest has used last; 0: none. */
+    private long heardLo;
+
+    /** Of the address by our prefix that the guest has tested last (RFC 4862 §5.4), to use it; 0: none. */
+    private long testedLo;
+
     /** An address whose station is asked for, and what is to go there. */
     private static final class Asked {
         final long hi;
@@ -84,12 +93,16 @@ public final class NeighborDiscovery {
 
     /** A packet with this source, which is not ours, came from {@code mac}, a unicast address. */
     void learn(long hi, long lo, long mac) {
+        frameFrom = mac;
         if (hi == 0 || IpAddress.isMulticast(hi) || isOurs(hi, lo)) {
             return; // no address a station of the link has
         }
         lastHeard = mac;
         if (isOnLink(hi)) {
             neighbours.put(hi, lo, mac);
+            if (hi == config.ipv6Prefix() && ethernet.isGuest(mac)) {
+                heardLo = lo;
+            }
             if (!asked.isEmpty()) {
                 onFound(hi, lo, mac);
             }
@@ -217,10 +230,13 @@ public final class NeighborDiscovery {
     public void onSolicitation(ByteBuf b, int at, long sourceHi, long sourceLo) {
         long targetHi = NdpMessage.targetHi(b, at);
         long targetLo = NdpMessage.targetLo(b, at);
-        if (!isOurs(targetHi, targetLo)) {
-            return; // the guest's own test of an address, or a question for another station
-        }
         boolean anonymous = sourceHi == 0 && sourceLo == 0;
+        if (!isOurs(targetHi, targetLo)) { // the guest's own test of an address, or a question for another station
+            if (anonymous && targetHi == config.ipv6Prefix() && ethernet.isGuest(frameFrom)) {
+                testedLo = targetLo;
+            }
+            return;
+        }
         long mac = anonymous ? EthernetHeader.multicastOf(ALL_NODES_LO) : macOf(sourceHi, sourceLo);
         int flags = NdpMessage.FLAG_ROUTER | NdpMessage.FLAG_OVERRIDE | (anonymous ? 0 : NdpMessage.FLAG_SOLICITED);
         boolean sent = anonymous
@@ -279,8 +295,23 @@ public final class NeighborDiscovery {
     /** The guest went away. */
     void clear() {
         neighbours.clear();
+        heardLo = 0;
+        testedLo = 0;
         asked.forEach(this::drop);
         asked.clear();
+    }
+
+    /**
+     * The guest's own address by our prefix: the one it is given, once it uses it, else the one it used last, else the one it
+     * tested last; null if it has shown none. So a guest without a DHCPv6 client is found too.
+     */
+    public @Nullable IpAddress guestAddress() {
+        IpAddress given = config.guest6();
+        if (given != null && neighbours.find(given.hi(), given.lo()) != Neighbours6.UNKNOWN) {
+            return given;
+        }
+        long lo = heardLo != 0 ? heardLo : testedLo;
+        return lo == 0 ? null : new IpAddress(config.ipv6Prefix(), lo);
     }
 
     /** How many addresses of the guest are known. */

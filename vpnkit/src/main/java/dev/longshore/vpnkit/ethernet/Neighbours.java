@@ -10,19 +10,25 @@ final class Neighbours {
     /** A guest with macvlan containers has a few; an attacker who invents addresses gets no more. */
     private static final int MAX_ENTRIES = 256;
 
+    /** No station is known. */
+    static final long UNKNOWN = -1;
+
     private final int network;
     private final int mask;
+    private final int guest;
     private final IntObjectHashMap<Station> stations = new IntObjectHashMap<>();
     private long lastHeard;
+    private long guestStation = UNKNOWN;
 
     private static final class Station {
         long mac;
     }
 
     /** Until something is heard, the guest is at {@code guestMac}. */
-    Neighbours(int network, int mask, long guestMac) {
+    Neighbours(int network, int mask, int guest, long guestMac) {
         this.network = network;
         this.mask = mask;
+        this.guest = guest;
         this.lastHeard = guestMac;
     }
 
@@ -41,6 +47,9 @@ final class Neighbours {
             stations.put(address, known);
         }
         known.mac = mac;
+        if (address == guest) {
+            guestStation = mac;
+        }
     }
 
     long macOf(int address) {
@@ -48,9 +57,15 @@ final class Neighbours {
         return known != null ? known.mac : lastHeard;
     }
 
+    /** The station that has shown that it has the guest's own address, or {@link #UNKNOWN}. */
+    long guestStation() {
+        return guestStation;
+    }
+
     /** The guest went away. */
     void clear() {
         stations.clear();
+        guestStation = UNKNOWN;
     }
 
     int size() {

@@ -7,7 +7,12 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 
-/** Opens flows into the guest, for published ports. Confined to the link's event loop, except {@link #loop()}. */
+/**
+ * Opens flows into the guest, for published ports. Confined to the link's event loop, except {@link #loop()}.
+ *
+ * <p>The guest itself, called by either of its two addresses, is called at that of the caller's family if it has been heard
+ * there, and then, if nobody listens, at the other one. A container's address is taken literally.
+ */
 public interface GuestConnector {
     /** The link's event loop; host sockets that are joined to the guest's flows are registered here. */
     EventLoop loop();
@@ -19,7 +24,8 @@ public interface GuestConnector {
      * @param host registered on {@link #loop()}, auto-read off; owned by the flow from now on
      * @param guest the container's own address, or the guest's
      * @param source who calls, as the guest shall see it. If (source, sourcePort) is in use, or is an address of ours, of
-     *     loopback or of the guest's networks, the gateway's address and a free port are used instead.
+     *     loopback, of the guest's networks or of another family, or one to which the guest has no route, the gateway's
+     *     address and a free port are used instead.
      */
     void forwardTcp(DuplexChannel host, IpAddress guest, int guestPort, IpAddress source, int sourcePort);
 

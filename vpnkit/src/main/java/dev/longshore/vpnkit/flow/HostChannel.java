@@ -15,6 +15,8 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -63,12 +65,23 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         channel.config().setWriteBufferWaterMark(WATER_MARKS);
         channel.config().setRecvByteBufAllocator(readBuffers(bufferBytes.getAsInt()));
         channel.pipeline().addLast(host);
+        if (channel.pipeline().get(HeldReads.class) != null) {
+            channel.pipeline().remove(HeldReads.class);
+        }
         if (!channel.isActive()) {
             host.closedBy(null);
         } else if (channel.isInputShutdown()) {
             host.onEof();
         }
         return host;
+    }
+
+    /**
+     * What {@code channel} reads from now on waits for {@link #attach}. With auto-read off that is nothing until the remote
+     * half-closes: then the kernel's buffer is read to its end.
+     */
+    public static void holdReads(DuplexChannel channel) {
+        channel.pipeline().addLast(new HeldReads());
     }
 
     /** One read may come on top of what the flow should keep: a part of its share, so that many flows fit the memory. */
@@ -222,6 +235,32 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
             closed = true;
             channel.close();
             guest.hostClosed(cause);
+        }
+    }
+
+    /** See {@link #holdReads}. */
+    private static final class HeldReads extends ChannelInboundHandlerAdapter {
+        private final Deque<Object> held = new ArrayDeque<>();
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            held.add(msg);
+        }
+
+        @Override
+        public void handlerRemoved(ChannelHandlerContext ctx) {
+            boolean any = !held.isEmpty();
+            while (!held.isEmpty()) {
+                ctx.fireChannelRead(held.remove());
+            }
+            if (any) {
+                ctx.fireChannelReadComplete();
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            ctx.close();
         }
     }
 }

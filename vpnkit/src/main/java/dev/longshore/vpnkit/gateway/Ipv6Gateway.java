@@ -63,6 +63,11 @@ public final class Ipv6Gateway implements LinkScope {
         }
     }
 
+    /** Whether the guest was told that we are its way to the IPv6 Internet. */
+    public boolean isDefaultRouter() {
+        return hasIpv6 && router.isDefaultRouter();
+    }
+
     /** Releases what it holds. */
     public void close() {
         router.close();

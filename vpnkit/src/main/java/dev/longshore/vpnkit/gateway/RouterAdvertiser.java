@@ -98,6 +98,10 @@ final class RouterAdvertiser {
         }
     }
 
+    boolean isDefaultRouter() {
+        return defaultRouter;
+    }
+
     /** A guest whose card had no buffers yet has some. */
     void onWritable() {
         if (pending && up) {

@@ -105,7 +105,7 @@ final class Ipv6Input {
             counters.increment(IpCounter.DROPPED_SOURCE);
             return;
         }
-        if (multicast ? !isOurGroup(remoteHi, remoteLo) : remoteHi == 0) {
+        if (multicast ? !isOurGroup(sourceHi, remoteHi, remoteLo) : remoteHi == 0) {
             counters.increment(multicast ? IpCounter.DROPPED_MULTICAST : IpCounter.DROPPED_DESTINATION);
             return;
         }
@@ -123,15 +123,19 @@ final class Ipv6Input {
         return !IpAddress.isMulticast(hi) && !plan.isOurs(hi, lo);
     }
 
-    /** All nodes, all routers, the solicited-node groups of our addresses, DHCPv6's servers. */
-    private boolean isOurGroup(long hi, long lo) {
+    /**
+     * All nodes, all routers, DHCPv6's servers, the solicited-node groups of our addresses, and those in which a station without
+     * an address tests the one it is about to take: from then on that is where it is.
+     */
+    private boolean isOurGroup(long sourceHi, long hi, long lo) {
         if (hi != LINK_GROUP_HI) {
             return false;
         }
+        boolean solicitedNode = (lo & ~0xFF_FFFFL) == SOLICITED_NODE_LO;
         return lo == ALL_NODES_LO
                 || lo == ALL_ROUTERS_LO
                 || lo == Dhcpv6Message.ALL_SERVERS.lo()
-                || ((lo & ~0xFF_FFFFL) == SOLICITED_NODE_LO && plan.isOurs(plan.ipv6Prefix(), lo & 0xFF_FFFF));
+                || (solicitedNode && (sourceHi == 0 || plan.isOurs(plan.ipv6Prefix(), lo & 0xFF_FFFF)));
     }
 
     /** The gateway is a hop, except for those who mean it; and there is nobody else on the link. */

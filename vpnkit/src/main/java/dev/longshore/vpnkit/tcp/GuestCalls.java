@@ -5,8 +5,8 @@ import dev.longshore.vpnkit.flow.FlowChannel;
 import dev.longshore.vpnkit.flow.FlowEnd;
 import dev.longshore.vpnkit.flow.HostChannel;
 import dev.longshore.vpnkit.hostsocket.DialResult;
-import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import dev.longshore.vpnkit.hostsocket.ResetClose;
+import dev.longshore.vpnkit.ip.GuestAddresses;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -29,32 +29,29 @@ public final class GuestCalls {
     private static final int PORT_ATTEMPTS = 1000;
 
     private final TcpStack stack;
-    private final OwnAddresses own;
-    private final IpAddress gatewayV4;
-    private final @Nullable IpAddress gatewayV6;
+    private final GuestAddresses addresses;
     private final RandomGenerator random;
 
-    /** {@code gatewayV6}: null if the guest has no IPv6. */
-    public GuestCalls(
-            TcpStack stack,
-            OwnAddresses own,
-            IpAddress gatewayV4,
-            @Nullable IpAddress gatewayV6,
-            RandomGenerator random) {
+    public GuestCalls(TcpStack stack, GuestAddresses addresses, RandomGenerator random) {
         this.stack = stack;
-        this.own = own;
-        this.gatewayV4 = gatewayV4;
-        this.gatewayV6 = gatewayV6;
+        this.addresses = addresses;
         this.random = random;
     }
 
     /** See {@link dev.longshore.vpnkit.flow.GuestConnector#forwardTcp}. */
     public void forwardTcp(DuplexChannel host, IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
         assert stack.loop().inEventLoop();
-        TcpFlow flow = isTellable(source, guest) ? stack.newFlowIntoGuest(guest, guestPort, source, sourcePort) : null;
-        if (flow == null) {
-            flow = fromGateway(guest, guestPort);
+        IpAddress first = addresses.first(guest, source);
+        IpAddress second = addresses.second(guest, source);
+        if (second == null) {
+            forward(host, first, guestPort, source, sourcePort);
+        } else {
+            new Choice(host, guestPort, source, sourcePort, second).begin(first);
         }
+    }
+
+    private void forward(DuplexChannel host, IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
+        TcpFlow flow = newFlow(guest, guestPort, source, sourcePort);
         if (flow == null) {
             ResetClose.close(host);
             return;
@@ -63,24 +60,70 @@ public final class GuestCalls {
         flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
     }
 
+    /**
+     * A connection for which there is another address if the first one refuses. The host's end is joined to the flow once the
+     * guest has answered; what the host's end says before that waits.
+     */
+    private final class Choice {
+        private final DuplexChannel host;
+        private final int guestPort;
+        private final IpAddress source;
+        private final int sourcePort;
+        private final IpAddress second;
+
+        Choice(DuplexChannel host, int guestPort, IpAddress source, int sourcePort, IpAddress second) {
+            this.host = host;
+            this.guestPort = guestPort;
+            this.source = source;
+            this.sourcePort = sourcePort;
+            this.second = second;
+        }
+
+        void begin(IpAddress first) {
+            TcpFlow flow = newFlow(first, guestPort, source, sourcePort);
+            if (flow == null) {
+                ResetClose.close(host);
+                return;
+            }
+            HostChannel.holdReads(host);
+            flow.openIntoGuest(() -> onAnswer(flow));
+            host.closeFuture().addListener(gone -> {
+                if (flow.state() == TcpState.SYN_SENT || flow.state() == TcpState.SYN_RECEIVED) {
+                    flow.abort(new FlowEnd.HostGone());
+                }
+            });
+        }
+
+        private void onAnswer(TcpFlow flow) {
+            switch (flow.ended()) {
+                case null -> flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
+                case FlowEnd.GuestRefused _, FlowEnd.GuestUnreachable _ ->
+                    forward(host, second, guestPort, source, sourcePort);
+                default -> ResetClose.close(host);
+            }
+        }
+    }
+
     /** See {@link dev.longshore.vpnkit.flow.GuestConnector#connectTcp}. */
     public Future<DialResult> connectTcp(IpAddress guest, int guestPort) {
         assert stack.loop().inEventLoop();
         Promise<DialResult> promise = stack.loop().newPromise();
+        connect(addresses.first(guest, guest), addresses.second(guest, guest), guestPort, promise);
+        return promise;
+    }
+
+    private void connect(IpAddress guest, @Nullable IpAddress second, int guestPort, Promise<DialResult> promise) {
         TcpFlow flow = fromGateway(guest, guestPort);
         if (flow == null) {
-            return promise.setSuccess(new DialResult.Failed("no free flow into the guest"));
+            promise.trySuccess(new DialResult.Failed("no free flow into the guest"));
+            return;
         }
         flow.openIntoGuest(() -> {
-            FlowEnd end = flow.ended();
-            if (end != null) {
-                promise.trySuccess(failure(end));
-                return;
-            }
-            FlowChannel channel = stack.channel(flow, null);
-            flow.attach(channel.hostSide());
-            if (!promise.trySuccess(new DialResult.Connected(channel))) {
-                channel.close();
+            switch (flow.ended()) {
+                case null -> connected(flow, promise);
+                case FlowEnd.GuestRefused _, FlowEnd.GuestUnreachable _
+                when second != null && !promise.isDone() -> connect(second, null, guestPort, promise);
+                case FlowEnd end -> promise.trySuccess(failure(end));
             }
         });
         promise.addListener(done -> {
@@ -88,7 +131,14 @@ public final class GuestCalls {
                 flow.abort(new FlowEnd.HostGone());
             }
         });
-        return promise;
+    }
+
+    private void connected(TcpFlow flow, Promise<DialResult> promise) {
+        FlowChannel channel = stack.channel(flow, null);
+        flow.attach(channel.hostSide());
+        if (!promise.trySuccess(new DialResult.Connected(channel))) {
+            channel.close();
+        }
     }
 
     private static DialResult failure(FlowEnd end) {
@@ -107,19 +157,16 @@ public final class GuestCalls {
         };
     }
 
-    /** True if the guest would send its answers to {@code source} to us, and not to itself or to nobody. */
-    private boolean isTellable(IpAddress source, IpAddress guest) {
-        return source.isV4() == guest.isV4()
-                && !source.equals(guest)
-                && !source.isLoopback()
-                && !source.toInetAddress().isAnyLocalAddress()
-                && !source.toInetAddress().isMulticastAddress()
-                && !source.toInetAddress().isLinkLocalAddress()
-                && !own.isInGuestNetwork(source);
+    /** From the caller itself, if the guest can answer it and the pair is free, else from the gateway; null if there is no room. */
+    private @Nullable TcpFlow newFlow(IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
+        TcpFlow flow = addresses.mayAppear(source, guest)
+                ? stack.newFlowIntoGuest(guest, guestPort, source, sourcePort)
+                : null;
+        return flow != null ? flow : fromGateway(guest, guestPort);
     }
 
     private @Nullable TcpFlow fromGateway(IpAddress guest, int guestPort) {
-        IpAddress gateway = guest.isV4() ? gatewayV4 : gatewayV6;
+        IpAddress gateway = addresses.gatewayFor(guest);
         if (gateway == null) {
             return null;
         }

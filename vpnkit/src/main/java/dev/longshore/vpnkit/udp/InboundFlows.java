@@ -3,7 +3,7 @@ package dev.longshore.vpnkit.udp;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
-import dev.longshore.vpnkit.ip.IpPlan;
+import dev.longshore.vpnkit.ip.GuestAddresses;
 import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
@@ -12,7 +12,7 @@ final class InboundFlows {
     private static final int FIRST_DYNAMIC_PORT = 49_152;
     private static final int DYNAMIC_PORTS = 65_536 - FIRST_DYNAMIC_PORT;
 
-    private final IpPlan plan;
+    private final GuestAddresses addresses;
     private final Owner owner;
     private final FlowTable<InboundUdp> flows;
     private int nextDynamicPort;
@@ -23,16 +23,49 @@ final class InboundFlows {
         void send(InboundUdp flow, ByteBuf b, int at, int len);
 
         void onSizeChanged();
+
+        /** A datagram went nowhere, for want of IPv6. */
+        void onNoIpv6();
     }
 
-    InboundFlows(IpPlan plan, Owner owner, long secret) {
-        this.plan = plan;
+    /** To an IPv6 address on a network without it. */
+    private record NoWay(Owner owner, GuestConnector.UdpReplies replies) implements GuestConnector.UdpFlow {
+        @Override
+        public void sendToGuest(ByteBuf b, int at, int len) {
+            owner.onNoIpv6();
+            replies.onUnreachable();
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    InboundFlows(GuestAddresses addresses, Owner owner, long secret) {
+        this.addresses = addresses;
         this.owner = owner;
         this.flows = new FlowTable<>(secret);
     }
 
     /** See {@link GuestConnector#openUdp}. */
-    InboundUdp open(
+    GuestConnector.UdpFlow open(
+            IpAddress guest,
+            int guestPort,
+            IpAddress source,
+            int sourcePort,
+            GuestConnector.UdpReplies replies,
+            long now) {
+        IpAddress first = addresses.first(guest, source);
+        IpAddress second = addresses.second(guest, source);
+        if (second == null) {
+            return openTo(first, guestPort, source, sourcePort, replies, now);
+        }
+        return new UdpChoice(
+                replies,
+                to -> openTo(first, guestPort, source, sourcePort, to, now),
+                to -> openTo(second, guestPort, source, sourcePort, to, now));
+    }
+
+    private GuestConnector.UdpFlow openTo(
             IpAddress guest,
             int guestPort,
             IpAddress source,
@@ -41,8 +74,12 @@ final class InboundFlows {
             long now) {
         IpAddress remote = source;
         int port = sourcePort;
-        if (!mayAppear(source, guest) || port == 0 || find(guest, guestPort, remote, port) != null) {
-            remote = guest.isV4() ? plan.gateway() : plan.gateway6();
+        if (!addresses.mayAppear(source, guest) || port == 0 || find(guest, guestPort, remote, port) != null) {
+            IpAddress gateway = addresses.gatewayFor(guest);
+            if (gateway == null) {
+                return new NoWay(owner, replies);
+            }
+            remote = gateway;
             port = freeGatewayPort(guest, guestPort, remote);
         }
         InboundUdp flow = new InboundUdp(this, guest, guestPort, remote, port, replies, now);
@@ -58,25 +95,6 @@ final class InboundFlows {
     @Nullable
     InboundUdp find(long guestHi, long guestLo, int guestPort, long remoteHi, long remoteLo, int remotePort) {
         return flows.size() == 0 ? null : flows.get(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
-    }
-
-    /** True if the guest would send its answer to {@code source} back to us. */
-    private boolean mayAppear(IpAddress source, IpAddress guest) {
-        if (source.isV4() != guest.isV4() || source.isLoopback() || plan.isOnLink(source.hi(), source.lo())) {
-            return false;
-        }
-        return guest.isV4() ? mayAppear4(source.v4Bits(), guest.v4Bits()) : mayAppear6(source, guest);
-    }
-
-    private static boolean mayAppear4(int source, int guest) {
-        boolean besideTheContainer = source >>> 16 == guest >>> 16;
-        return source >>> 24 != 0 && source >>> 28 < 0xE && !besideTheContainer;
-    }
-
-    private static boolean mayAppear6(IpAddress source, IpAddress guest) {
-        boolean besideTheContainer = source.hi() == guest.hi();
-        boolean unspecified = source.hi() == 0 && source.lo() == 0;
-        return !besideTheContainer && !unspecified && source.hi() >>> 56 != 0xFF;
     }
 
     private int freeGatewayPort(IpAddress guest, int guestPort, IpAddress gateway) {

@@ -29,7 +29,11 @@ public enum UdpCounter implements Counted {
     DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=udp,reason=no_room", "Datagrams the guest had no room for."),
     DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
     DROPPED_HOST_FAILED(
-            "vpnkit.packets.dropped", "layer=udp,reason=host_failed", "Datagrams no host socket could be had for.");
+            "vpnkit.packets.dropped", "layer=udp,reason=host_failed", "Datagrams no host socket could be had for."),
+    DROPPED_NO_IPV6(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=no_ipv6",
+            "Datagrams for an IPv6 address behind a guest that has none.");
 
     private final String metric;
     private final String tags;

@@ -11,6 +11,7 @@ import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
+import dev.longshore.vpnkit.ip.GuestAddresses;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.PacketTraits;
@@ -72,7 +73,8 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             EventLoop loop,
             LongSupplier nanoClock,
             UdpLimits limits,
-            HostDatagrams datagrams) {
+            HostDatagrams datagrams,
+            GuestAddresses addresses) {
         this.plan = plan;
         this.output = output;
         this.errors = errors;
@@ -82,7 +84,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
         this.datagrams = datagrams;
         SecureRandom random = new SecureRandom();
         this.flows = new FlowTable<>(random.nextLong());
-        this.inbound = new InboundFlows(plan, this, random.nextLong());
+        this.inbound = new InboundFlows(addresses, this, random.nextLong());
     }
 
     /** Datagrams to {@code address} (255.255.255.255 means any broadcast) and {@code port} are for {@code service}. */
@@ -366,6 +368,11 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     @Override
     public void onSizeChanged() {
         counters.set(UdpCounter.INBOUND_ACTIVE, inbound.size());
+    }
+
+    @Override
+    public void onNoIpv6() {
+        counters.increment(UdpCounter.DROPPED_NO_IPV6);
     }
 
     // ---- the flows' lives

@@ -14,7 +14,8 @@ import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
-import dev.longshore.vpnkit.hostsocket.OwnAddresses;
+import dev.longshore.vpnkit.ip.GuestAddresses;
+import dev.longshore.vpnkit.ip.IpPlan;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -25,7 +26,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
-import java.util.Set;
 
 /** A TCP stack on a virtual link in virtual time, with a scripted guest, a scripted dialer and hosts in memory. */
 final class TcpBench implements AutoCloseable {
@@ -91,15 +91,7 @@ final class TcpBench implements AutoCloseable {
                 ackDelay.toNanos(),
                 loop.clock()::nanos,
                 new Random(1));
-        calls = new GuestCalls(
-                stack,
-                new OwnAddresses(
-                        Set.of(GuestEnd.HOST),
-                        Set.of(),
-                        List.of(new OwnAddresses.Subnet(IpAddress.parse("192.168.65.0"), 24))),
-                GuestEnd.GATEWAY,
-                null,
-                new Random(2));
+        calls = new GuestCalls(stack, GuestAddresses.ofPlan(IpPlan.standard().withoutIpv6()), new Random(2));
         ip.open(stack);
         link.setUp(true);
     }
