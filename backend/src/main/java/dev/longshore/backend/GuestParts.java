@@ -5,7 +5,7 @@ import dev.longshore.config.HostRoutes;
 import dev.longshore.config.Ipv4Subnet;
 import dev.longshore.config.Problem;
 import dev.longshore.config.Settings;
-import dev.longshore.config.SettingsFile;
+import dev.longshore.config.SettingsFiles;
 import dev.longshore.config.SettingsResult;
 import dev.longshore.config.SubnetChoice;
 import dev.longshore.control.Events;
@@ -19,11 +19,13 @@ final class GuestParts implements GuestStack.Factory {
     private static final Logger LOG = LoggerFactory.getLogger(GuestParts.class);
 
     private final Home home;
+    private final SettingsFiles files;
     private final Consumer<Events.What> events;
     private final Meters meters;
 
-    GuestParts(Home home, Consumer<Events.What> events, Meters meters) {
+    GuestParts(Home home, SettingsFiles files, Consumer<Events.What> events, Meters meters) {
         this.home = home;
+        this.files = files;
         this.events = events;
         this.meters = meters;
     }
@@ -43,7 +45,7 @@ final class GuestParts implements GuestStack.Factory {
     }
 
     private static String describe(Settings settings, SubnetChoice choice, Ipv4Subnet route) {
-        String overlap = "network.subnet " + settings.network().subnet() + " overlaps the host's route to " + route;
+        String overlap = "the subnet " + settings.network().subnet() + " overlaps the host's route to " + route;
         return choice.moved()
                 ? overlap + "; the guest's network is " + choice.subnet() + " instead"
                 : overlap + "; what is behind that route can't be reached from containers";
@@ -56,13 +58,13 @@ final class GuestParts implements GuestStack.Factory {
     }
 
     private Settings settings() throws PartException {
-        return switch (SettingsFile.read(home.settingsFile())) {
+        return switch (files.read()) {
             case SettingsResult.Usable u -> {
-                u.warnings().forEach(w -> note(home.settingsFile() + ": " + w));
+                u.warnings().forEach(w -> note(w.toString()));
                 yield u.settings();
             }
             case SettingsResult.Refused r ->
-                throw new PartException(home.settingsFile() + " is not usable:\n"
+                throw new PartException("the settings are not usable:\n"
                         + r.problems().stream().map(Problem::toString).collect(Collectors.joining("\n  ", "  ", "")));
         };
     }

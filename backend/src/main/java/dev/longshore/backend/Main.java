@@ -2,6 +2,7 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
+import dev.longshore.config.SettingsFiles;
 import dev.longshore.config.Version;
 import dev.longshore.control.ControlServer;
 import dev.longshore.control.Events;
@@ -104,7 +105,8 @@ public final class Main {
 
         EventLog events = new EventLog(Clock.systemUTC());
         Meters meters = new Meters();
-        Conductor conductor = new Conductor(home, events, new GuestParts(home, events::add, meters), meters::scrape);
+        Conductor conductor = new Conductor(
+                home, events, new GuestParts(home, SettingsFiles.of(home), events::add, meters), meters::scrape);
         CountDownLatch closed = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> onSignal(conductor, closed), "signal"));
         if (foreground) {

@@ -198,7 +198,9 @@ sealed interface NetOptions {
                             dns,
                             usual.ping(),
                             pcap,
-                            usual.ipv6()),
+                            usual.ipv6(),
+                            usual.mode(),
+                            usual.dnsFilter()),
                     List.copyOf(publish),
                     control,
                     faults);

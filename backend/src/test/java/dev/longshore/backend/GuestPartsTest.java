@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.config.Home;
+import dev.longshore.config.SettingsFiles;
 import dev.longshore.control.Events;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,7 +26,11 @@ class GuestPartsTest {
     void create() throws Exception {
         home = Home.at(directory, directory.resolve("cache"));
         home.create();
-        parts = new GuestParts(home, events::add, new Meters());
+        parts = new GuestParts(
+                home,
+                new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
+                events::add,
+                new Meters());
     }
 
     @Test
@@ -35,8 +40,8 @@ class GuestPartsTest {
         assertThatThrownBy(() -> parts.create(reason -> {}))
                 .isInstanceOf(PartException.class)
                 .hasMessageContaining(home.settingsFile().toString())
-                .hasMessageContaining("line 1: vm.cpus")
-                .hasMessageContaining("line 2: network.mtu");
+                .hasMessageContaining("line 1, column 17: vm.cpus")
+                .hasMessageContaining("line 2, column 21: network.mtu");
     }
 
     @Test
@@ -46,7 +51,8 @@ class GuestPartsTest {
         GuestStack stack = parts.create(reason -> {});
 
         assertThat(events)
-                .contains(new Events.Notice(home.settingsFile() + ": line 1: vm.color: unknown key, ignored"));
+                .contains(
+                        new Events.Notice(home.settingsFile() + ": line 1, column 33: vm.color: unknown key, ignored"));
         assertThat(stack.guest().kind()).isEqualTo("uml");
         assertThat(stack.guest().pid()).isZero();
         assertThat(stack.engine().ready()).isFalse();

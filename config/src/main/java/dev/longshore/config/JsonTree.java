@@ -1,72 +1,74 @@
 package dev.longshore.config;
 
-import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
+import org.jspecify.annotations.Nullable;
 
-/** JSON with the line of each value, which Jackson's own tree does not keep. Immutable once read. */
+/** JSON with the place of each value, which Jackson's own tree does not keep. Immutable. */
 sealed interface JsonTree {
-    /** Where the value starts, 1 and up. */
-    int line();
+    Place at();
 
-    /** A key that occurs twice is in {@code repeated}, and the last value counts. */
-    record Obj(int line, Map<String, JsonTree> fields, List<String> repeated) implements JsonTree {}
+    /**
+     * Where a value stands in its text.
+     *
+     * @param line 1 and up; 0 for a value that is in no text
+     * @param column 1 and up
+     * @param start the index of its first char
+     * @param end the index behind its last char
+     */
+    record Place(int line, int column, int start, int end) {
+        static final Place NONE = new Place(0, 0, 0, 0);
+    }
 
-    record Arr(int line, List<JsonTree> items) implements JsonTree {}
+    /**
+     * An object.
+     *
+     * @param members in their order; of those with the same name the last counts
+     */
+    record Obj(Place at, List<Member> members) implements JsonTree {
+        public Obj {
+            members = List.copyOf(members);
+        }
 
-    record Text(int line, String value) implements JsonTree {}
+        @Nullable
+        Member find(String name) {
+            return byName().get(name);
+        }
 
-    record Bool(int line, boolean value) implements JsonTree {}
+        /** Those that count. */
+        Collection<Member> counting() {
+            return byName().values();
+        }
+
+        private Map<String, Member> byName() {
+            Map<String, Member> last = new LinkedHashMap<>();
+            members.forEach(m -> last.put(m.name, m));
+            return last;
+        }
+    }
+
+    /**
+     * One name and its value.
+     *
+     * @param start the index of the name's quote
+     */
+    record Member(String name, int start, JsonTree value) {}
+
+    record Arr(Place at, List<JsonTree> items) implements JsonTree {
+        public Arr {
+            items = List.copyOf(items);
+        }
+    }
+
+    record Text(Place at, String value) implements JsonTree {}
+
+    record Bool(Place at, boolean value) implements JsonTree {}
 
     /** A number that fits a long and has no fraction. */
-    record Int(int line, long value) implements JsonTree {}
+    record Int(Place at, long value) implements JsonTree {}
 
     /** null, a fraction, or a number too large: nothing any setting takes. */
-    record Other(int line, String value) implements JsonTree {}
-
-    /** Reads the value whose first token the parser has just read. Throws Jackson's exceptions for malformed input. */
-    static JsonTree read(JsonParser parser) {
-        int line = parser.currentTokenLocation().getLineNr();
-        return switch (parser.currentToken()) {
-            case START_OBJECT -> readObject(parser, line);
-            case START_ARRAY -> readArray(parser, line);
-            case VALUE_STRING -> new Text(line, parser.getString());
-            case VALUE_TRUE, VALUE_FALSE -> new Bool(line, parser.getBooleanValue());
-            case VALUE_NUMBER_INT -> readNumber(parser, line);
-            case VALUE_NUMBER_FLOAT, VALUE_NULL -> new Other(line, parser.getString());
-            case NOT_AVAILABLE, END_OBJECT, END_ARRAY, PROPERTY_NAME, VALUE_EMBEDDED_OBJECT ->
-                throw new IllegalStateException("no value at " + parser.currentToken());
-        };
-    }
-
-    private static JsonTree readNumber(JsonParser parser, int line) {
-        return switch (parser.getNumberType()) {
-            case INT, LONG -> new Int(line, parser.getLongValue());
-            case BIG_INTEGER, FLOAT, DOUBLE, BIG_DECIMAL -> new Other(line, parser.getString());
-        };
-    }
-
-    private static Obj readObject(JsonParser parser, int line) {
-        Map<String, JsonTree> fields = new LinkedHashMap<>();
-        List<String> repeated = new ArrayList<>();
-        while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
-            String name = parser.currentName();
-            parser.nextToken();
-            if (fields.put(name, read(parser)) != null) {
-                repeated.add(name);
-            }
-        }
-        return new Obj(line, fields, repeated);
-    }
-
-    private static Arr readArray(JsonParser parser, int line) {
-        List<JsonTree> items = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-            items.add(read(parser));
-        }
-        return new Arr(line, items);
-    }
+    record Other(Place at) implements JsonTree {}
 }

@@ -1,30 +1,114 @@
 package dev.longshore.config;
 
+import static dev.longshore.config.SettingTable.ALLOWED_BIND_ADDRESSES;
+import static dev.longshore.config.SettingTable.CONTAINERD_SNAPSHOTTER;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_EMBEDDED_PAC;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_EXCLUDE;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_HTTP;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_HTTPS;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_MODE;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_PAC;
+import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_TRANSPARENT_PORTS;
+import static dev.longshore.config.SettingTable.CPUS;
+import static dev.longshore.config.SettingTable.DISK_SIZE_MIB;
+import static dev.longshore.config.SettingTable.DNS_FILTER;
+import static dev.longshore.config.SettingTable.DNS_SERVERS;
+import static dev.longshore.config.SettingTable.HOST_NETWORKING;
+import static dev.longshore.config.SettingTable.IPV6;
+import static dev.longshore.config.SettingTable.LOG_MIB;
+import static dev.longshore.config.SettingTable.MEMORY_MIB;
+import static dev.longshore.config.SettingTable.MOVE_SUBNET;
+import static dev.longshore.config.SettingTable.MTU;
+import static dev.longshore.config.SettingTable.NETWORKING_MODE;
+import static dev.longshore.config.SettingTable.PCAP_FILE;
+import static dev.longshore.config.SettingTable.PING;
+import static dev.longshore.config.SettingTable.PORT_BINDING;
+import static dev.longshore.config.SettingTable.PROXY_EMBEDDED_PAC;
+import static dev.longshore.config.SettingTable.PROXY_EXCLUDE;
+import static dev.longshore.config.SettingTable.PROXY_HTTP;
+import static dev.longshore.config.SettingTable.PROXY_HTTPS;
+import static dev.longshore.config.SettingTable.PROXY_KERBEROS;
+import static dev.longshore.config.SettingTable.PROXY_MODE;
+import static dev.longshore.config.SettingTable.PROXY_PAC;
+import static dev.longshore.config.SettingTable.PUBLISHED_PORTS;
+import static dev.longshore.config.SettingTable.SUBNET;
+import static dev.longshore.config.SettingTable.SWAP_MIB;
+import static dev.longshore.config.SettingTable.TCP_FLOWS;
+import static dev.longshore.config.SettingTable.UDP_FLOWS;
+import static dev.longshore.config.SettingTable.UML_SECCOMP;
+import static dev.longshore.config.SettingTable.VM_KIND;
+
 import java.net.InetAddress;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Every setting of an instance, checked. Immutable; the keys of {@code settings.json} are the components' names, joined
- * by dots. Defaults are in {@link #DEFAULTS} only.
+ * Every setting of an instance, checked, as those who obey them read them. Immutable. {@link SettingTable} has the names,
+ * ranges and defaults.
  */
-public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
-    /** What holds without a settings file. */
-    public static final Settings DEFAULTS = new Settings(
-            new Vm(VmKind.AUTO, 0, 1024, 64 * 1024, false),
-            new Network(Ipv4Subnet.parse("192.168.65.0/24"), true, 1500, List.of(), true, "", Ipv6Mode.AUTO),
-            new Ports(PortBinding.DEFAULT_PORT_BINDING),
-            new Limits(16_384, 4_096, 2_048, 100));
+public record Settings(
+        Vm vm,
+        Network network,
+        Ports ports,
+        Limits limits,
+        Proxy proxy,
+        ContainersProxy containersProxy,
+        EngineSettings engine,
+        FileSharing fileSharing) {
+    /** What holds without any file. */
+    public static final Settings DEFAULTS = EffectiveSettings.defaults().settings();
+
+    static Settings of(EffectiveSettings all, List<Path> shared) {
+        return new Settings(
+                new Vm(
+                        all.get(VM_KIND),
+                        all.get(CPUS),
+                        all.get(MEMORY_MIB),
+                        all.get(SWAP_MIB),
+                        all.get(DISK_SIZE_MIB),
+                        all.get(UML_SECCOMP)),
+                new Network(
+                        all.get(SUBNET),
+                        all.get(MOVE_SUBNET),
+                        all.get(MTU),
+                        all.get(DNS_SERVERS),
+                        all.get(PING),
+                        all.get(PCAP_FILE),
+                        all.get(IPV6),
+                        all.get(NETWORKING_MODE),
+                        all.get(DNS_FILTER)),
+                new Ports(all.get(PORT_BINDING), all.get(ALLOWED_BIND_ADDRESSES)),
+                new Limits(all.get(TCP_FLOWS), all.get(UDP_FLOWS), all.get(PUBLISHED_PORTS), all.get(LOG_MIB)),
+                new Proxy(
+                        all.get(PROXY_MODE),
+                        all.get(PROXY_HTTP),
+                        all.get(PROXY_HTTPS),
+                        all.get(PROXY_EXCLUDE),
+                        all.get(PROXY_PAC),
+                        all.get(PROXY_EMBEDDED_PAC),
+                        all.get(PROXY_KERBEROS)),
+                new ContainersProxy(
+                        all.get(CONTAINERS_PROXY_MODE),
+                        all.get(CONTAINERS_PROXY_HTTP),
+                        all.get(CONTAINERS_PROXY_HTTPS),
+                        all.get(CONTAINERS_PROXY_EXCLUDE),
+                        all.get(CONTAINERS_PROXY_PAC),
+                        all.get(CONTAINERS_PROXY_EMBEDDED_PAC),
+                        all.get(CONTAINERS_PROXY_TRANSPARENT_PORTS)),
+                new EngineSettings(all.get(CONTAINERD_SNAPSHOTTER), all.get(HOST_NETWORKING)),
+                new FileSharing(shared));
+    }
 
     /**
      * The guest's machine.
      *
-     * @param kind {@code auto}, {@code uml} or {@code qemu}
      * @param cpus 1..64; 0 lets the guest's kind decide (User-mode Linux has one)
      * @param memoryMiB of the guest, 256..262144; the host pays for what the guest touched
-     * @param diskSizeMiB of the data disk, a sparse file, 1024..16777216; used when it is made
+     * @param swapMiB of the guest, 0..65536
+     * @param diskSizeMiB of the data disk, a sparse file, 1024..16777216
      * @param umlSeccomp faster User-mode Linux whose containers can take over the daemon's user: for trusted containers only
      */
-    public record Vm(VmKind kind, int cpus, int memoryMiB, int diskSizeMiB, boolean umlSeccomp) {}
+    public record Vm(VmKind kind, int cpus, int memoryMiB, int swapMiB, int diskSizeMiB, boolean umlSeccomp) {}
 
     /**
      * The guest's network.
@@ -35,7 +119,9 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
      * @param dnsServers asked instead of the host's resolvers, if not empty
      * @param ping answer the guest's pings to the outside by the host's unprivileged ping sockets
      * @param pcapFile an absolute path: all frames of the link are recorded there; empty for none
-     * @param ipv6 {@code auto}, {@code on} or {@code off}; needs an MTU of 1280
+     * @param ipv6 needs an MTU of 1280
+     * @param mode which families the guest reaches the world by
+     * @param dnsFilter which address records are kept from the guest
      */
     public record Network(
             Ipv4Subnet subnet,
@@ -44,14 +130,16 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
             List<InetAddress> dnsServers,
             boolean ping,
             String pcapFile,
-            Ipv6Mode ipv6) {
+            Ipv6Mode ipv6,
+            NetworkingMode mode,
+            DnsFilter dnsFilter) {
         public Network {
             dnsServers = List.copyOf(dnsServers);
         }
 
         /** The same on another subnet. */
         public Network withSubnet(Ipv4Subnet other) {
-            return new Network(other, moveSubnet, mtu, dnsServers, ping, pcapFile, ipv6);
+            return new Network(other, moveSubnet, mtu, dnsServers, ping, pcapFile, ipv6, mode, dnsFilter);
         }
 
         public AddressPlan plan() {
@@ -62,9 +150,14 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
     /**
      * Published ports.
      *
-     * @param binding {@code default-port-binding}, {@code default-local-port-binding} or {@code local-only-port-binding}
+     * @param binding where they are bound
+     * @param allowedAddresses what they may be bound to; 0.0.0.0 among them allows any
      */
-    public record Ports(PortBinding binding) {}
+    public record Ports(PortBinding binding, List<InetAddress> allowedAddresses) {
+        public Ports {
+            allowedAddresses = List.copyOf(allowedAddresses);
+        }
+    }
 
     /**
      * Bounds on what a guest can make the daemon hold.
@@ -76,8 +169,71 @@ public record Settings(Vm vm, Network network, Ports ports, Limits limits) {
      */
     public record Limits(int tcpFlows, int udpFlows, int publishedPorts, int logMiB) {}
 
+    /**
+     * The daemon's upstream proxy; the containers', too, as long as theirs says {@link ProxyMode#LIKE_HOST}.
+     *
+     * @param http a URL, or {@code host:port}; empty for none; counts with {@link ProxyMode#MANUAL}, as all below
+     * @param exclude names, {@code *.domains} and networks that are reached without it
+     * @param pac a script's URL, which counts before http, https and exclude; empty for none
+     * @param embeddedPac a script, which counts before all of these; empty for none
+     */
+    public record Proxy(
+            ProxyMode mode,
+            Secret http,
+            Secret https,
+            List<String> exclude,
+            Secret pac,
+            Secret embeddedPac,
+            boolean kerberosNtlm) {
+        public Proxy {
+            exclude = List.copyOf(exclude);
+        }
+    }
+
+    /**
+     * The containers' upstream proxy; {@link Proxy} has the others' meaning. Manual without http and https blocks.
+     *
+     * @param transparentPorts {@code 80,443}, {@code *} for all, empty for none
+     */
+    public record ContainersProxy(
+            ProxyMode mode,
+            Secret http,
+            Secret https,
+            List<String> exclude,
+            Secret pac,
+            Secret embeddedPac,
+            String transparentPorts) {
+        public ContainersProxy {
+            exclude = List.copyOf(exclude);
+        }
+    }
+
+    /**
+     * The Docker Engine.
+     *
+     * @param containerdSnapshotter containerd's image store instead of the Engine's own
+     * @param hostNetworking listeners of {@code --net=host} are on the host's loopback, and the other way round
+     */
+    public record EngineSettings(boolean containerdSnapshotter, boolean hostNetworking) {}
+
+    /**
+     * Bind mounts.
+     *
+     * @param directories of the host, absolute and without {@code ..}, that containers may mount, with what is below them
+     */
+    public record FileSharing(List<Path> directories) {
+        public FileSharing {
+            directories = List.copyOf(directories);
+        }
+    }
+
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {
-        return new Settings(vm, other, ports, limits);
+        return new Settings(vm, other, ports, limits, proxy, containersProxy, engine, fileSharing);
+    }
+
+    /** The same with the machine changed. */
+    public Settings withVm(Vm other) {
+        return new Settings(other, network, ports, limits, proxy, containersProxy, engine, fileSharing);
     }
 }

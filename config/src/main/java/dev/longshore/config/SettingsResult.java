@@ -2,16 +2,20 @@ package dev.longshore.config;
 
 import java.util.List;
 
-/** How reading a settings file ended. Immutable. */
+/** How reading the settings ended. Immutable. */
 public sealed interface SettingsResult {
-    /** Usable; {@code warnings} are about keys that nobody reads. */
-    record Usable(Settings settings, List<Problem> warnings) implements SettingsResult {
-        public Usable {
-            warnings = List.copyOf(warnings);
+    /** Usable; its warnings are about what is ignored. */
+    record Usable(EffectiveSettings effective) implements SettingsResult {
+        public Settings settings() {
+            return effective.settings();
+        }
+
+        public List<Problem> warnings() {
+            return effective.warnings();
         }
     }
 
-    /** Not usable: all the problems found, at least one. The file stays as it is. */
+    /** Not usable: all the problems found, at least one. The files stay as they are. */
     record Refused(List<Problem> problems) implements SettingsResult {
         public Refused {
             problems = List.copyOf(problems);

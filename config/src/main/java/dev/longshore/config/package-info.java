@@ -1,4 +1,7 @@
-/** Every setting as an immutable record with its default, range and check; no I/O except reading the settings file. */
+/**
+ * Every setting with its names, range and default; the files they come from and the changes to them; and the places of an
+ * instance on disk. Knows nothing of those who obey the settings.
+ */
 @NullMarked
 package dev.longshore.config;
 

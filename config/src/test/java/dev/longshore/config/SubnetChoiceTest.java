@@ -29,8 +29,16 @@ class SubnetChoiceTest {
 
     @Test
     void overlapAndMovingForbidden_choose_keepsTheSubnetAndTellsTheRoute() {
-        Settings.Network fixed =
-                new Settings.Network(DEFAULT.subnet(), false, 1500, List.of(), true, "", Ipv6Mode.AUTO);
+        Settings.Network fixed = new Settings.Network(
+                DEFAULT.subnet(),
+                false,
+                1500,
+                List.of(),
+                true,
+                "",
+                Ipv6Mode.AUTO,
+                NetworkingMode.DUAL_STACK,
+                DnsFilter.AUTO);
 
         SubnetChoice choice = SubnetChoice.choose(fixed, routes("192.168.0.0/16"));
 

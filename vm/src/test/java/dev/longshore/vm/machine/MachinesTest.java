@@ -61,9 +61,8 @@ class MachinesTest {
 
     @Test
     void uml_seccompWanted_onlyWithAKernelThatKnowsIt() throws Exception {
-        Settings.Vm vm = new Settings.Vm(VmKind.UML, 0, 1024, 65_536, true);
-        Settings settings =
-                new Settings(vm, Settings.DEFAULTS.network(), Settings.DEFAULTS.ports(), Settings.DEFAULTS.limits());
+        Settings.Vm vm = new Settings.Vm(VmKind.UML, 0, 1024, 0, 65_536, true);
+        Settings settings = Settings.DEFAULTS.withVm(vm);
 
         assertThat(uml().launch(spec(settings, false)).command()).doesNotContain("seccomp=on");
 
