@@ -124,8 +124,8 @@ class Ipv6IT {
 
     @Test
     void throughput_bothWays_isPrinted() {
-        try (Running _ = lab.server("host", 5201, "iperf3", "-s", "-B", "::1")) {
-            for (String direction : new String[] {"", "-R"}) {
+        for (String direction : new String[] {"", "-R"}) {
+            try (Running _ = lab.server("host", 5201, "iperf3", "-s", "-1", "-B", "::1")) {
                 String out = lab.guest("sh", "-c", "iperf3 -6 -t 1 " + direction + " -c " + Ipv6Lab.HOST)
                         .expectOk()
                         .out();

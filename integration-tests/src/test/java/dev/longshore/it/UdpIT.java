@@ -57,10 +57,10 @@ class UdpIT {
 
     @Test
     void throughput_bothWays_isPrinted() {
-        try (Running server = lab.in("host", "iperf3", "-s", "--forceflush", "-B", "127.0.0.1")
-                .start()) {
-            server.awaitOut("listening", Duration.ofSeconds(10));
-            for (String direction : new String[] {"", "-R"}) {
+        for (String direction : new String[] {"", "-R"}) {
+            try (Running server = lab.in("host", "iperf3", "-s", "-1", "--forceflush", "-B", "127.0.0.1")
+                    .start()) {
+                server.awaitOut("listening", Duration.ofSeconds(10));
                 Command.Result result = lab.in(
                                 "guest",
                                 "sh",
