@@ -19,15 +19,19 @@
 
 /* In the guest: byte-transparent relay to the Engine's socket. */
 #define PORT_DOCKER_API 2375u
-/* In the guest: control lines, `ping`, `time <unix-nanoseconds>`, `key <32 hexadecimal digits>`, `poweroff`. */
+/* In the guest: control lines, see control.c. */
 #define PORT_GUEST_CONTROL 4100u
 /* On the host: one connection per published port, which lives as long as the connection. */
 #define PORT_PUBLISH 4098u
+/* On the host: a socket of the host for callers in the guest. */
+#define PORT_HOST_SOCKET 4099u
 
 /* Longest line of either protocol, its LF included. */
 #define LINE_BYTES 512
 
 #define ENGINE_SOCKET "/run/docker.sock"
+/* Where Docker Desktop has its own, so that what people have written down works. */
+#define HOST_SERVICES "/run/host-services"
 
 /* Where the server leaves what docker-proxy has to begin its requests with: readable for root of the guest, not for containers. */
 #define KEY_DIRECTORY "/run/longshore"
@@ -47,6 +51,8 @@ int host_keep_key(const char *key);
 int host_read_key(char key[KEY_DIGITS + 1]);
 /* Where the Engine listens. */
 const char *host_engine_socket(void);
+/* The directory of sockets that lead to the host, made if need be. */
+const char *host_services(void);
 
 /* Copies printable ASCII of `from` to `to` (of `size` bytes, always terminated), the rest as '?'. */
 void copy_printable(char *to, unsigned size, const char *from);

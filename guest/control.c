@@ -4,6 +4,8 @@
  *   ping                    ok <agent version>
  *   time <unix-nanoseconds> ok              after setting the wall clock
  *   key <32 hex digits>      ok              after keeping it for docker-proxy
+ *   socket <name> <file>     ok              after listening at HOST_SERVICES/<file> for callers of the host's socket <name>
+ *   nosocket <name>          ok              after listening there no more
  *   poweroff                ok              then the guest shuts down
  *   anything else           err <reason>
  *
@@ -14,6 +16,7 @@
 
 #include "agent.h"
 #include "loop.h"
+#include "sockets.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -97,6 +100,21 @@ static bool keep_key(struct session *s, const char *key) {
     return answer(s, "ok");
 }
 
+static bool open_socket(struct session *s, const char *words) {
+    char name[LINE_BYTES], text[128];
+    const char *blank = strchr(words, ' ');
+    if (!blank) {
+        return answer(s, "err bad name");
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(blank - words), words);
+    const char *problem = sockets_open(name, blank + 1);
+    if (problem) {
+        snprintf(text, sizeof text, "err can't listen: %s", problem);
+        return answer(s, text);
+    }
+    return answer(s, "ok");
+}
+
 /* False if the session is over. */
 static bool on_line(struct session *s, const char *line) {
     if (strcmp(line, "ping") == 0) {
@@ -107,6 +125,12 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "key ", 4) == 0) {
         return keep_key(s, line + 4);
+    }
+    if (strncmp(line, "socket ", 7) == 0) {
+        return open_socket(s, line + 7);
+    }
+    if (strncmp(line, "nosocket ", 9) == 0) {
+        return answer(s, sockets_close(line + 9) ? "ok" : "err no such socket");
     }
     if (strcmp(line, "poweroff") == 0) {
         bool sent = answer(s, "ok");

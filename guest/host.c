@@ -27,6 +27,13 @@ const char *host_engine_socket(void) {
     return ENGINE_SOCKET;
 }
 
+const char *host_services(void) {
+    if (mkdir(HOST_SERVICES, 0755) < 0 && errno != EEXIST) {
+        perror("longshore-agent: " HOST_SERVICES);
+    }
+    return HOST_SERVICES;
+}
+
 static void key_path(char *path, size_t size, const char *name) {
     if (mkdir(KEY_DIRECTORY, 0700) < 0 && errno != EEXIST) {
         perror("longshore-agent: " KEY_DIRECTORY);
@@ -62,6 +69,11 @@ const char *host_engine_socket(void) {
     static char path[256];
     test_path(path, sizeof path, "docker.sock");
     return path;
+}
+
+const char *host_services(void) {
+    const char *dir = getenv("AGENT_TEST_DIR");
+    return dir ? dir : ".";
 }
 
 static void key_path(char *path, size_t size, const char *name) {

@@ -1,7 +1,7 @@
 /*
  * Theory of operation.
  *
- * A pair has two ends (0 the daemon's stream, 1 the Engine's socket) and two directions; direction d reads end d and writes
+ * A pair has two ends (0 the daemon's stream, 1 the Unix socket in the guest: the Engine's, or of a caller of the host) and two directions; direction d reads end d and writes
  * the other. Bytes go through one scratch buffer and normally straight on. Only what the receiver doesn't take is kept, in
  * the direction's stash, and as long as there is a stash its source isn't read: that is the back-pressure, and a pair that
  * isn't blocked holds no memory.
@@ -21,6 +21,7 @@
 
 #include "agent.h"
 #include "loop.h"
+#include "transport.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -264,6 +265,23 @@ void relay_open(int stream) {
         p->next_waiting = waiting;
         waiting = p;
         loop_want_tick();
+    }
+}
+
+void relay_dial(int caller, unsigned port, const char *first, size_t len) {
+    struct pair *p = calloc(1, sizeof *p);
+    int stream = p ? transport_connect(port) : -1;
+    if (stream < 0) {
+        free(p);
+        close(caller);
+        return;
+    }
+    p->end[0].fd = stream;
+    p->end[1].fd = caller;
+    /* A stream that is still being connected becomes writable, or fails: the stash waits for it like for a slow reader. */
+    if (keep(&p->dir[1], first, len) == FAILED || loop_add(&p->end[0], stream, interest(p, 0), on_stream_ready) < 0
+        || loop_add(&p->end[1], caller, interest(p, 1), on_engine_ready) < 0) {
+        close_pair(p);
     }
 }
 

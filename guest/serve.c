@@ -6,6 +6,7 @@
 #include "control.h"
 #include "loop.h"
 #include "relay.h"
+#include "sockets.h"
 #include "transport.h"
 
 #include <errno.h>
@@ -78,7 +79,8 @@ static void on_caller(struct watch *w, uint32_t events) {
 /* Every 20 ms while something waits. */
 static void on_tick(void) {
     bool freed = relay_freed();
-    if (relay_retry()) {
+    bool waiting = relay_retry();
+    if (sockets_tick() || waiting) {
         loop_want_tick();
     }
     if (accept_paused) {
