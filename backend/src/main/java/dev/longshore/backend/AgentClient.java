@@ -1,7 +1,7 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.VsockPorts;
-import dev.longshore.portforward.PublishKey;
+import dev.longshore.portforward.GuestKey;
 import dev.longshore.virtio.vsock.VsockHost;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -34,13 +34,18 @@ final class AgentClient {
         return command("ping");
     }
 
-    /** Hands over what the guest's docker-proxy has to begin its requests with. */
-    CompletableFuture<String> publishKey(PublishKey key) {
+    /** Hands over what requests of the guest have to begin with. */
+    CompletableFuture<String> key(GuestKey key) {
         return command("key " + key.hex());
     }
 
     CompletableFuture<String> setTime(Instant now) {
         return command("time " + (now.getEpochSecond() * 1_000_000_000L + now.getNano()));
+    }
+
+    /** Has a socket in the guest, {@code /run/host-services/FILE}, whose callers reach the host's socket {@code name}. */
+    CompletableFuture<String> socket(String name, String file) {
+        return command("socket " + name + " " + file);
     }
 
     /** Completes when the agent has understood; the guest goes down afterwards. */

@@ -8,11 +8,13 @@ import dev.longshore.config.VsockPorts;
 import dev.longshore.control.Events;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
+import dev.longshore.engine.HostSocketProtocol;
+import dev.longshore.engine.HostSockets;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
-import dev.longshore.portforward.PublishKey;
+import dev.longshore.portforward.GuestKey;
 import dev.longshore.portforward.PublishProtocol;
 import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
@@ -29,6 +31,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -51,14 +54,16 @@ final class GuestRun implements GuestStack {
     private final Loops loops = new Loops();
     private final VsockHost vsock;
     private final AgentClient agent;
-    private final PublishKey publishKey = PublishKey.random();
+    private final GuestKey guestKey = GuestKey.random();
     private final EnginePart engine;
     private final NetDevice card;
     private final VhostUserBackend cardSocket;
     private final VhostUserBackend vsockSocket;
     private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
+    private final HostSockets hostSockets = new HostSockets();
     private volatile boolean agentReady;
     private @Nullable VsockListener publishing;
+    private @Nullable VsockListener lending;
     private @Nullable RunMeters runMeters;
 
     GuestRun(
@@ -75,6 +80,7 @@ final class GuestRun implements GuestStack {
         this.meters = meters;
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
+        hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
         engine = new EnginePart(home.dockerSocket(), vsock, new EngineNews(agent::ping, events));
         card = new NetDevice(
                 loops.link(),
@@ -140,15 +146,17 @@ final class GuestRun implements GuestStack {
 
     private void openVsock() throws Exception {
         PublishProtocol protocol =
-                new PublishProtocol(Objects.requireNonNull(network, "network").ports(), publishKey);
+                new PublishProtocol(Objects.requireNonNull(network, "network").ports(), guestKey);
         publishing = Futures.get(vsock.listen(VsockPorts.PORT_PUBLISH, protocol));
+        lending = Futures.get(vsock.listen(VsockPorts.HOST_SOCKET, new HostSocketProtocol(hostSockets, guestKey)));
         Futures.get(vsockSocket.open());
     }
 
     private void closeVsock() {
-        VsockListener listener = publishing;
-        if (listener != null) {
-            listener.close();
+        for (VsockListener listener : new VsockListener[] {publishing, lending}) {
+            if (listener != null) {
+                listener.close();
+            }
         }
         Futures.settle(vsockSocket.close());
     }
@@ -168,8 +176,19 @@ final class GuestRun implements GuestStack {
     }
 
     private void awaitAgent() throws PartException, InterruptedException {
-        String _ = Polling.until(BOOT_LIMIT, "the guest's agent", () -> agent.publishKey(publishKey));
+        String _ = Polling.until(BOOT_LIMIT, "the guest's agent", () -> agent.key(guestKey));
         agentReady = true;
+        agent.socket(HostSockets.SSH_AUTH, "ssh-auth.sock").whenComplete((ok, error) -> {
+            if (error != null) {
+                events.accept(new Events.Notice("no SSH agent in containers: " + error.getMessage()));
+            }
+        });
+    }
+
+    /** The agent of whoever started this daemon: it is the only one whose keys we may use. */
+    private static Optional<Path> sshAgent() {
+        String path = System.getenv("SSH_AUTH_SOCK");
+        return path == null || path.isEmpty() ? Optional.empty() : Optional.of(Path.of(path));
     }
 
     @Override

@@ -11,11 +11,14 @@ public final class VsockPorts {
     /** In the guest: a relay to the Engine's socket, byte for byte. */
     public static final int DOCKER_API = 2375;
 
-    /** In the guest: one command line, one answer line: ping, time, poweroff. */
+    /** In the guest: one command line, one answer line; {@code guest/control.c} lists them. */
     public static final int GUEST_CONTROL = 4100;
 
     /** On the host: one connection per published port; the port lives as long as the connection. */
     public static final int PORT_PUBLISH = 4098;
+
+    /** On the host: a Unix socket of the host for a caller in the guest; the first line says which. */
+    public static final int HOST_SOCKET = 4099;
 
     private VsockPorts() {}
 }

@@ -46,6 +46,11 @@ final class Product implements AutoCloseable {
         return home.resolve("run/docker.sock");
     }
 
+    /** Where the product is told that the user's SSH agent is. */
+    Path sshAgent() {
+        return home.resolve("ssh-agent.sock");
+    }
+
     /** Before the first {@link #up}. */
     void settings(String json) {
         try {
@@ -59,7 +64,9 @@ final class Product implements AutoCloseable {
     Command longshore(String... arguments) {
         List<String> line = new ArrayList<>(List.of(root.resolve("longshore").toString()));
         line.addAll(List.of(arguments));
-        return Command.of(line).with("LONGSHORE_HOME", home.toString());
+        return Command.of(line)
+                .with("LONGSHORE_HOME", home.toString())
+                .with("SSH_AUTH_SOCK", sshAgent().toString());
     }
 
     /** Returns what it printed. */

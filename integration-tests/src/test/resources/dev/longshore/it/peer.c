@@ -8,6 +8,7 @@
  *   peer send-random HOST PORT SEED N  sends N bytes of RandomData's generator, then prints what comes back
  *   peer udp-ask HOST PORT TEXT        sends TEXT as a datagram until an answer comes, and prints it
  *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
+ *   peer unix PATH TEXT                the same to a Unix socket
  *   peer vsock CID PORT TEXT           the same over AF_VSOCK and with a line end behind TEXT; prints the step that failed, and why
  */
 #define _GNU_SOURCE
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,12 +197,18 @@ static int udp_ask(const struct sockaddr_in *a, const char *text) {
     return 1;
 }
 
-static int half_close(const struct sockaddr_in *a, const char *text) {
-    int fd = open_to(a);
+static int half_close(int fd, const char *text) {
     if (fd < 0) die("connect");
     write_all(fd, text, strlen(text));
     if (shutdown(fd, SHUT_WR) < 0) die("shutdown");
     return print_rest(fd);
+}
+
+static int open_unix(const char *path) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) < 0 ? -1 : fd;
 }
 
 /* A step that the system refuses is what is asked for, so it is printed and no failure. */
@@ -226,6 +234,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
+    if (argc == 4 && !strcmp(argv[1], "unix")) return half_close(open_unix(argv[2]), argv[3]);
     if (argc >= 4) {
         if (argc == 5 && !strcmp(argv[1], "vsock"))
             return vsock(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), argv[4]);
@@ -236,7 +245,7 @@ int main(int argc, char **argv) {
             return send_random(&a, strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
         if (argc == 5 && !strcmp(argv[1], "udp-ask")) return udp_ask(&a, argv[4]);
         if (argc == 4 && !strcmp(argv[1], "connect")) return timed_connect(&a);
-        if (argc == 5 && !strcmp(argv[1], "half-close")) return half_close(&a, argv[4]);
+        if (argc == 5 && !strcmp(argv[1], "half-close")) return half_close(open_to(&a), argv[4]);
     }
     fprintf(stderr, "peer: see peer.c\n");
     return 2;

@@ -39,7 +39,7 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(PublishHandler.class);
 
     private final PortTable ports;
-    private final PublishKey key;
+    private final GuestKey key;
     private final Owner owner;
     private final byte[] line = new byte[PublishRequest.MAX_LINE_BYTES];
     private int lineBytes;
@@ -47,7 +47,7 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
     private long port;
     private @Nullable ScheduledFuture<?> timeout;
 
-    PublishHandler(PortTable ports, PublishKey key, Owner owner) {
+    PublishHandler(PortTable ports, GuestKey key, Owner owner) {
         this.ports = ports;
         this.key = key;
         this.owner = owner;

@@ -15,12 +15,12 @@ public final class PublishProtocol extends ChannelInitializer<Channel> {
     static final int MAX_CONNECTIONS = 65_536;
 
     private final PortTable ports;
-    private final PublishKey key;
+    private final GuestKey key;
     private final AtomicLong sessions = new AtomicLong();
     private final AtomicInteger connections = new AtomicInteger();
 
     /** @param key that every request has to begin with */
-    public PublishProtocol(PortTable ports, PublishKey key) {
+    public PublishProtocol(PortTable ports, GuestKey key) {
         this.ports = ports;
         this.key = key;
     }

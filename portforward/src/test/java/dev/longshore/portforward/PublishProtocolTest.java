@@ -44,7 +44,7 @@ class PublishProtocolTest {
     @TempDir
     Path dir;
 
-    private final PublishKey key = PublishKey.random();
+    private final GuestKey key = GuestKey.random();
     private final EventLoopGroup vsockLoop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
             new FakeGuest(loop.loop), PortBinding.DEFAULT_PORT_BINDING, 1000, UdpLimits.DEFAULT, PortWatcher.NONE);
@@ -249,8 +249,7 @@ class PublishProtocolTest {
     void withoutTheKey_isRefusedAndClosed() throws Exception {
         String right = key.prefix();
         String almost = right.substring(0, right.length() - 2) + (right.endsWith("0 ") ? "1 " : "0 ");
-        for (String beginning :
-                List.of("", "KEY ", PublishKey.random().prefix(), almost, right.trim(), right + right)) {
+        for (String beginning : List.of("", "KEY ", GuestKey.random().prefix(), almost, right.trim(), right + right)) {
             try (Agent stranger = new Agent(beginning)) {
                 stranger.send(expose(0));
                 assertThat(stranger.line()).as(beginning).startsWith("ERR ").doesNotContain(key.hex());

@@ -7,24 +7,24 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What shows that a publishing request comes from the guest's own docker-proxy: 128 random bits, new with every guest, which
- * the daemon tells the guest's agent and the agent keeps in a file for root alone. A container that may open AF_VSOCK sockets
+ * What shows that a request over vsock comes from the guest's own agent or docker-proxy: 128 random bits, new with every guest,
+ * which the daemon tells the agent and the agent keeps in a file for root alone. A container that may open AF_VSOCK sockets
  * has not seen them. Immutable.
  */
-public final class PublishKey {
+public final class GuestKey {
     private static final int BYTES = 16;
     private static final String PREFIX = "KEY ";
 
     private final String hex;
 
-    private PublishKey(String hex) {
+    private GuestKey(String hex) {
         this.hex = hex;
     }
 
-    public static PublishKey random() {
+    public static GuestKey random() {
         byte[] bytes = new byte[BYTES];
         new SecureRandom().nextBytes(bytes);
-        return new PublishKey(HexFormat.of().formatHex(bytes));
+        return new GuestKey(HexFormat.of().formatHex(bytes));
     }
 
     /** The key itself, 32 hexadecimal digits: for the agent only. */
@@ -38,8 +38,7 @@ public final class PublishKey {
     }
 
     /** The request behind the key, or null if {@code line} does not begin with it. Takes as long for any wrong key. */
-    @Nullable
-    String unlock(String line) {
+    public @Nullable String unlock(String line) {
         byte[] expected = prefix().getBytes(StandardCharsets.ISO_8859_1);
         String start = line.substring(0, Math.min(line.length(), expected.length));
         return MessageDigest.isEqual(expected, start.getBytes(StandardCharsets.ISO_8859_1))
@@ -50,6 +49,6 @@ public final class PublishKey {
     /** Without the key: it belongs in no log. */
     @Override
     public String toString() {
-        return "PublishKey";
+        return "GuestKey";
     }
 }

@@ -1,0 +1,39 @@
+package dev.longshore.engine;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.function.Supplier;
+
+/**
+ * Unix sockets of the host that the guest may reach, each by a name that the agent knows. Thread-safe.
+ *
+ * <p>Where a socket is, is asked for each caller anew: an SSH agent moves with every login.
+ */
+public final class HostSockets {
+    /** The user's SSH agent, in the guest {@code /run/host-services/ssh-auth.sock}. */
+    public static final String SSH_AUTH = "ssh-auth";
+
+    private final ConcurrentMap<String, Supplier<Optional<Path>>> sockets = new ConcurrentHashMap<>();
+
+    /**
+     * Lends a socket from now on, in place of what the name meant before.
+     *
+     * @param where the socket's path, or nothing if there is none at the moment; called on the vsock loop, must not block
+     */
+    public void put(String name, Supplier<Optional<Path>> where) {
+        sockets.put(name, where);
+    }
+
+    /** Lends it no more; callers that are joined go on. */
+    public void remove(String name) {
+        sockets.remove(name);
+    }
+
+    /** The path of {@code name}; empty if there is no such socket or not now. */
+    Optional<Path> where(String name) {
+        Supplier<Optional<Path>> found = sockets.get(name);
+        return found == null ? Optional.empty() : found.get();
+    }
+}
