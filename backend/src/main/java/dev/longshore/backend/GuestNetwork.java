@@ -6,6 +6,7 @@ import dev.longshore.config.Settings;
 import dev.longshore.control.Events;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.BindPolicy;
 import dev.longshore.portforward.PortSnapshot;
 import dev.longshore.portforward.PortTable;
 import dev.longshore.portforward.PortWatcher;
@@ -95,7 +96,7 @@ final class GuestNetwork {
         }
         ports = new PortTable(
                 connector(),
-                settings.ports().binding(),
+                BindPolicy.of(settings.ports()),
                 settings.limits().publishedPorts(),
                 UdpLimits.DEFAULT,
                 new Watcher(events));
@@ -251,6 +252,11 @@ final class GuestNetwork {
         @Override
         public void onReleased(PortSnapshot port) {
             events.accept(new Events.PortChanged(false, port.text()));
+        }
+
+        @Override
+        public void onNotMoved(PortSnapshot port) {
+            events.accept(new Events.Notice(port.note()));
         }
     }
 }

@@ -6,6 +6,7 @@ import dev.longshore.config.PortBinding;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Ports;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.BindPolicy;
 import dev.longshore.portforward.Forward;
 import dev.longshore.portforward.HostEndpoint;
 import dev.longshore.portforward.Owner;
@@ -33,7 +34,7 @@ class PublishedPortsTest {
     private final EventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
             new NoGuest(group.next()),
-            PortBinding.DEFAULT_LOCAL_PORT_BINDING,
+            BindPolicy.of(PortBinding.DEFAULT_LOCAL_PORT_BINDING),
             1000,
             UdpLimits.DEFAULT,
             PortWatcher.NONE);

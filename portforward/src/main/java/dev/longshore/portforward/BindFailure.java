@@ -24,6 +24,13 @@ record BindFailure(int errno, String text) {
 
     static final BindFailure IN_USE = of(EADDRINUSE);
 
+    /** A setting forbids the address; vpnkit's EPERM. */
+    static BindFailure notAllowed(BindPolicy policy) {
+        return new BindFailure(
+                EPERM,
+                "bind: operation not permitted (vpnKitAllowedBindAddresses allows " + policy.allowedText() + ")");
+    }
+
     /** From whatever Netty threw; a {@code ChannelException} of a socket that could not even be made has it as cause. */
     static BindFailure of(Throwable thrown) {
         for (Throwable t = thrown; t != null; t = t.getCause()) {

@@ -13,6 +13,8 @@ public sealed interface PortCommand {
 
     record ListPorts(CompletableFuture<List<PortSnapshot>> reply) implements PortCommand {}
 
+    record Place(BindPolicy policy, CompletableFuture<Integer> reply) implements PortCommand {}
+
     record CloseAll(CompletableFuture<Integer> reply) implements PortCommand {}
 
     CompletableFuture<?> reply();

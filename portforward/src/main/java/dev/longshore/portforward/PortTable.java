@@ -1,6 +1,5 @@
 package dev.longshore.portforward;
 
-import dev.longshore.config.PortBinding;
 import dev.longshore.portforward.ExposeResult.Exposed;
 import dev.longshore.portforward.ExposeResult.Reason;
 import dev.longshore.portforward.ExposeResult.Refused;
@@ -26,6 +25,7 @@ import org.slf4j.LoggerFactory;
  *
  * <ul>
  *   <li>no two ports hold the same host endpoint, port 0 while binding excepted;
+ *   <li>every port is where the policy of now puts it, or nowhere;
  *   <li>no port in the table is released, and each port that was exposed is released once, by {@link #close}.
  * </ul>
  */
@@ -33,24 +33,24 @@ public final class PortTable {
     private static final Logger log = LoggerFactory.getLogger(PortTable.class);
 
     private final EventLoop loop;
-    private final BindPolicy policy;
     private final int limit;
     private final ListenerFactory listeners;
     private final PortWatcher watcher;
     private final Map<Long, PublishedPort> ports = new LinkedHashMap<>();
+    private BindPolicy policy;
     private long lastId;
     private boolean closed;
 
     /**
      * @param limit ports at a time, those being opened included; what comes after is refused
      */
-    public PortTable(GuestConnector guest, PortBinding binding, int limit, UdpLimits udpLimits, PortWatcher watcher) {
-        this(guest.loop(), binding, limit, new HostListeners(guest, udpLimits), watcher);
+    public PortTable(GuestConnector guest, BindPolicy policy, int limit, UdpLimits udpLimits, PortWatcher watcher) {
+        this(guest.loop(), policy, limit, new HostListeners(guest, udpLimits), watcher);
     }
 
-    PortTable(EventLoop loop, PortBinding binding, int limit, ListenerFactory listeners, PortWatcher watcher) {
+    PortTable(EventLoop loop, BindPolicy policy, int limit, ListenerFactory listeners, PortWatcher watcher) {
         this.loop = loop;
-        this.policy = new BindPolicy(binding);
+        this.policy = policy;
         this.limit = limit;
         this.listeners = listeners;
         this.watcher = watcher;
@@ -76,6 +76,15 @@ public final class PortTable {
     /** In the order of their exposure; ports that are still being bound are not among them. */
     public CompletableFuture<List<PortSnapshot>> list() {
         return submit(PortCommand.ListPorts::new);
+    }
+
+    /**
+     * From now on ports are bound as this policy says, those that are there included: a port whose place is another one now
+     * is unbound, its connections are reset, and it is bound anew. One that can't be stays in the table, unbound, with a
+     * note. Gives the number of ports that had to move; idempotent.
+     */
+    public CompletableFuture<Integer> place(BindPolicy newPolicy) {
+        return submit(reply -> new PortCommand.Place(newPolicy, reply));
     }
 
     /** Releases everything and refuses what comes after. Gives the number released. */
@@ -123,30 +132,38 @@ public final class PortTable {
             case PortCommand.Release c -> c.reply().complete(doRelease(c.id()));
             case PortCommand.Unexpose c -> c.reply().complete(doUnexpose(c.host()));
             case PortCommand.ListPorts c -> c.reply().complete(snapshots());
+            case PortCommand.Place c -> c.reply().complete(doPlace(c.policy()));
             case PortCommand.CloseAll c -> c.reply().complete(doCloseAll());
         }
     }
 
     private Future<ExposeResult> doExpose(Forward requested, Owner owner) {
         assert loop.inEventLoop();
-        HostEndpoint host = policy.apply(requested.host());
+        BindPolicy.Place place = policy.place(requested.host());
         if (closed) {
             return loop.newSucceededFuture(cancelled());
         }
-        Optional<PublishedPort> holder =
-                ports.values().stream().filter(p -> p.holds(host)).findFirst();
+        Optional<PublishedPort> holder = ports.values().stream()
+                .filter(p -> p.holds(place.host()) || isSameWish(p, requested, owner))
+                .findFirst();
         if (holder.isPresent()) {
-            return again(holder.get(), requested, owner, host);
+            return again(holder.get(), requested, owner, place.host());
+        }
+        if (place instanceof BindPolicy.NotAllowed(HostEndpoint host)) {
+            return loop.newSucceededFuture(BindFailure.notAllowed(policy).refusal(host));
         }
         if (ports.size() >= limit) {
-            return loop.newSucceededFuture(BindFailure.tooMany(limit).refusal(host));
+            return loop.newSucceededFuture(BindFailure.tooMany(limit).refusal(place.host()));
         }
-        Traffic traffic = new Traffic();
-        HostListener listener = listeners.create(requested.withHost(host), traffic);
-        PublishedPort port = new PublishedPort(++lastId, requested, host, owner, listener, traffic, loop.newPromise());
+        PublishedPort port = new PublishedPort(++lastId, requested, place, owner, new Traffic(), loop.newPromise());
         ports.put(port.id, port);
-        listener.open().addListener((Future<HostEndpoint> f) -> onOpened(port, f));
+        open(port);
         return port.result;
+    }
+
+    /** A wish that is in the table though nothing is bound for it. */
+    private static boolean isSameWish(PublishedPort port, Forward requested, Owner owner) {
+        return port.listener == null && port.owner.equals(owner) && port.requested.equals(requested);
     }
 
     /** Somebody has it: the same owner, with the same wish, or it is taken. */
@@ -156,10 +173,25 @@ public final class PortTable {
                 : loop.newSucceededFuture(BindFailure.IN_USE.refusal(host));
     }
 
-    private void onOpened(PublishedPort port, Future<HostEndpoint> opened) {
+    /** Binds at the port's place; nobody else holds it. */
+    private void open(PublishedPort port) {
+        port.host = port.place.host();
+        if (port.place instanceof BindPolicy.Nowhere) {
+            become(port, port.host, "vpnKitAllowedBindAddresses does not allow it, so nothing listens there");
+            return;
+        }
+        HostListener listener = listeners.create(port.requested.withHost(port.host), port.traffic);
+        port.listener = listener;
+        listener.open().addListener((Future<HostEndpoint> f) -> onOpened(port, listener, f));
+    }
+
+    private void onOpened(PublishedPort port, HostListener listener, Future<HostEndpoint> opened) {
         if (port.released) {
             port.result.trySuccess(cancelled());
             return;
+        }
+        if (!listener.equals(port.listener)) {
+            return; // moved meanwhile, and another one opens
         }
         if (opened.isSuccess()) {
             become(port, opened.getNow(), "");
@@ -168,12 +200,73 @@ public final class PortTable {
         BindFailure failure = BindFailure.of(opened.cause());
         if (isAnyIpv6(port.requested.host()) && failure.meansNoAddressOfFamily()) {
             become(port, port.host, "this host has no IPv6, so nothing listens there");
+        } else if (port.open) {
+            notMoved(port, failure);
         } else {
             ports.remove(port.id);
             port.released = true;
-            port.listener.close();
+            listener.close();
             port.result.setSuccess(failure.refusal(port.host));
         }
+    }
+
+    // ---- another policy
+
+    private int doPlace(BindPolicy newPolicy) {
+        policy = newPolicy;
+        List<PublishedPort> moving = ports.values().stream()
+                .filter(p -> p.isStuck() || !p.place.equals(policy.place(p.wish())))
+                .toList();
+        moving.forEach(this::unbind); // all of them first: one may go where another one was
+        moving.forEach(this::bindAnew);
+        return moving.size();
+    }
+
+    private void unbind(PublishedPort port) {
+        PortSnapshot last = port.snapshot();
+        port.place = policy.place(port.wish());
+        HostListener bound = port.listener;
+        port.listener = null;
+        if (bound != null) {
+            bound.close();
+            log.info("moving {} to {}", last.text(), port.place.host().text());
+        }
+        tellReleased(port, last);
+    }
+
+    private void bindAnew(PublishedPort port) {
+        boolean taken = ports.values().stream().anyMatch(p -> p.holds(port.place.host()));
+        if (port.place instanceof BindPolicy.NotAllowed) {
+            refuse(port, BindFailure.notAllowed(policy));
+        } else if (taken) {
+            refuse(port, BindFailure.IN_USE);
+        } else {
+            open(port);
+        }
+    }
+
+    /** Of a port whose wish was answered, or not yet. */
+    private void refuse(PublishedPort port, BindFailure failure) {
+        port.host = port.place.host();
+        if (port.open) {
+            notMoved(port, failure);
+        } else {
+            ports.remove(port.id);
+            port.released = true;
+            port.result.setSuccess(failure.refusal(port.host));
+        }
+    }
+
+    /** Its owner has been told that it is bound: it stays, until it is released or another policy finds a place for it. */
+    private void notMoved(PublishedPort port, BindFailure failure) {
+        HostListener failed = port.listener;
+        port.listener = null;
+        if (failed != null) {
+            failed.close();
+        }
+        port.note = failure.refusal(port.host).message();
+        log.warn("{} is not bound any more: {}", port.requested, port.note);
+        watcher.onNotMoved(port.snapshot());
     }
 
     /** The Engine asks for both families whenever the user names none: a host without IPv6 must not fail that. */
@@ -186,13 +279,15 @@ public final class PortTable {
     private void become(PublishedPort port, HostEndpoint bound, String note) {
         port.open = true;
         port.host = bound;
+        port.place = policy.place(port.wish());
         port.note = note;
         log.info(
                 "exposed {} for {}",
                 port.requested.withHost(bound),
                 port.owner.kind().word());
+        port.told = true;
         watcher.onExposed(port.snapshot());
-        port.result.setSuccess(new Exposed(port.id, bound, note));
+        port.result.trySuccess(new Exposed(port.id, bound, note)); // false for one that has moved
     }
 
     private boolean doRelease(long id) {
@@ -225,12 +320,22 @@ public final class PortTable {
         port.released = true;
         ports.remove(port.id);
         PortSnapshot last = port.snapshot();
-        port.listener.close();
+        HostListener bound = port.listener;
+        if (bound != null) {
+            bound.close();
+        }
         if (port.open) {
             log.info("released {}", last.text());
+        }
+        tellReleased(port, last);
+        port.result.trySuccess(cancelled());
+    }
+
+    private void tellReleased(PublishedPort port, PortSnapshot last) {
+        if (port.told) {
+            port.told = false;
             watcher.onReleased(last);
         }
-        port.result.trySuccess(cancelled());
     }
 
     private int doCloseAll() {
@@ -257,6 +362,7 @@ public final class PortTable {
         for (PublishedPort p : all) {
             assert !p.released;
             assert all.stream().filter(q -> q.holds(p.host)).count() <= 1 : p.host;
+            assert p.place.equals(policy.place(p.wish())) : p.place;
         }
         return true;
     }

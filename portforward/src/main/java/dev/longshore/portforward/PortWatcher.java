@@ -8,9 +8,15 @@ public interface PortWatcher {
 
         @Override
         public void onReleased(PortSnapshot port) {}
+
+        @Override
+        public void onNotMoved(PortSnapshot port) {}
     };
 
     void onExposed(PortSnapshot port);
 
     void onReleased(PortSnapshot port);
+
+    /** A port that a new policy has moved can't be bound where it belongs now: nothing listens, and its note says why. */
+    void onNotMoved(PortSnapshot port);
 }

@@ -1,47 +1,68 @@
 package dev.longshore.portforward;
 
 import io.netty.util.concurrent.Promise;
+import org.jspecify.annotations.Nullable;
 
 /** One entry of the {@link PortTable}, and the only place that closes its listener. Confined to the link's event loop. */
 final class PublishedPort {
     final long id;
     final Forward requested;
     final Owner owner;
-    final HostListener listener;
     final Traffic traffic;
     final Promise<ExposeResult> result;
 
-    /** As far as known: the policy's endpoint, then the bound one. */
+    /** Where the policy puts it. */
+    BindPolicy.Place place;
+
+    /** The place's endpoint, then the bound one; the wish, while nothing is bound. */
     HostEndpoint host;
+
+    /** Null where nothing is, or is to be, bound. */
+    @Nullable
+    HostListener listener;
 
     /** Why there is no listener although the port counts as exposed; empty otherwise. */
     String note = "";
 
-    /** False while binding. */
+    /** The wish has been answered: yes. */
     boolean open;
+
+    /** The watcher has heard of it, and not of its end. */
+    boolean told;
 
     boolean released;
 
     PublishedPort(
             long id,
             Forward requested,
-            HostEndpoint host,
+            BindPolicy.Place place,
             Owner owner,
-            HostListener listener,
             Traffic traffic,
             Promise<ExposeResult> result) {
         this.id = id;
         this.requested = requested;
-        this.host = host;
+        this.place = place;
+        this.host = place.host();
         this.owner = owner;
-        this.listener = listener;
         this.traffic = traffic;
         this.result = result;
     }
 
-    /** Port 0 is any, so it is never the same. */
+    /** What was asked for, with the port that was found when any would do: it stays the same when the address moves. */
+    HostEndpoint wish() {
+        return requested.host() instanceof HostEndpoint.Port w && w.port() == 0 && host instanceof HostEndpoint.Port h
+                ? w.withPort(h.port())
+                : requested.host();
+    }
+
+    /** Port 0 is any, so it is never the same; and what nobody listens on is held by nobody. */
     boolean holds(HostEndpoint endpoint) {
-        return host.equals(endpoint) && !(endpoint instanceof HostEndpoint.Port p && p.port() == 0);
+        return listener != null && host.equals(endpoint) && !(endpoint instanceof HostEndpoint.Port p && p.port() == 0);
+    }
+
+    /** Another policy has moved it, and it could not be bound there. */
+    boolean isStuck() {
+        return open && listener == null && !(place instanceof BindPolicy.Nowhere);
     }
 
     PortSnapshot snapshot() {
@@ -54,6 +75,6 @@ final class PublishedPort {
                 traffic.total,
                 traffic.bytesToGuest,
                 traffic.bytesFromGuest,
-                note.isEmpty() ? listener.trouble() : note);
+                note.isEmpty() && listener != null ? listener.trouble() : note);
     }
 }

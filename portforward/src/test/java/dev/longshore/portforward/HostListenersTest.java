@@ -55,7 +55,7 @@ class HostListenersTest {
     private final PortTable table = table(new UdpLimits(Duration.ofMinutes(2), 3));
 
     private PortTable table(UdpLimits limits) {
-        return new PortTable(guest, PortBinding.DEFAULT_PORT_BINDING, 1000, limits, PortWatcher.NONE);
+        return new PortTable(guest, BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING), 1000, limits, PortWatcher.NONE);
     }
 
     private ExposeResult expose(HostEndpoint host, IpAddress to) throws Exception {
@@ -133,6 +133,35 @@ class HostListenersTest {
         Refused r = (Refused) expose(HostEndpoint.tcp(IpAddress.parse("192.0.2.1"), 8080), CONTAINER);
         assertThat(r.reason()).isEqualTo(Reason.NO_SUCH_ADDRESS);
         assertThat(r.message()).endsWith("listen tcp 192.0.2.1:8080: bind: cannot assign requested address");
+    }
+
+    /** With connections open and a datagram's client remembered: neither keeps the port from being bound anew. */
+    @Test
+    void otherPolicy_movesRealSocketsToTheLoopback_andBack() throws Exception {
+        IpAddress otherLoopback = IpAddress.parse("127.0.0.2"); // on the host, and not what the policy binds
+        Exposed tcp = exposed(HostEndpoint.tcp(ANY, 0), CONTAINER);
+        Exposed udp = exposed(HostEndpoint.udp(ANY, 0), CONTAINER);
+        try (Socket open = call(otherLoopback, port(tcp))) {
+            guest.tcpCalls.take();
+
+            assertThat(await(table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING))))
+                    .isEqualTo(2);
+
+            assertThatThrownBy(() -> open.getInputStream().read()).isInstanceOf(IOException.class);
+        }
+        loop.settle();
+        assertThatThrownBy(() -> call(otherLoopback, port(tcp))).isInstanceOf(ConnectException.class);
+        try (Socket s = call(LOOPBACK, port(tcp))) {
+            assertThat(echo(s, "local")).isEqualTo("local");
+        }
+        assertThat(await(table.list()))
+                .extracting(PortSnapshot::host)
+                .containsExactly(HostEndpoint.tcp(LOOPBACK, port(tcp)), HostEndpoint.udp(LOOPBACK, port(udp)));
+        assertThat(await(table.place(BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING))))
+                .isEqualTo(2);
+        try (Socket s = call(otherLoopback, port(tcp))) {
+            assertThat(echo(s, "all")).isEqualTo("all");
+        }
     }
 
     /** dockerd asks for both families one by one. */

@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -28,6 +29,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PortTableTest {
     private static final IpAddress ANY = IpAddress.parse("0.0.0.0");
     private static final IpAddress ANY6 = IpAddress.parse("::");
+    private static final IpAddress LAN = IpAddress.parse("10.0.0.5");
+    private static final IpAddress LOOPBACK = IpAddress.parse("127.0.0.1");
     private static final IpAddress CONTAINER = IpAddress.parse("172.17.0.2");
     private static final Owner ONE = Owner.container(1);
     private static final Owner TWO = Owner.container(2);
@@ -38,8 +41,8 @@ class PortTableTest {
     private final Deque<FakeListener> opening = new ArrayDeque<>();
     private final List<FakeListener> listeners = new ArrayList<>();
     private final List<String> heard = new ArrayList<>();
-    private final PortTable table =
-            new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, 1000, FakeListener::new, new Watcher());
+    private final PortTable table = new PortTable(
+            loop.loop, BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING), 1000, FakeListener::new, new Watcher());
 
     private final class Watcher implements PortWatcher {
         @Override
@@ -50,6 +53,11 @@ class PortTableTest {
         @Override
         public void onReleased(PortSnapshot port) {
             heard.add("- " + port.text());
+        }
+
+        @Override
+        public void onNotMoved(PortSnapshot port) {
+            heard.add("! " + port.note());
         }
     }
 
@@ -107,8 +115,8 @@ class PortTableTest {
 
     @Test
     void expose_beyondTheLimit_isRefusedUntilOneIsReleased() throws Exception {
-        PortTable small =
-                new PortTable(loop.loop, PortBinding.DEFAULT_PORT_BINDING, 1, FakeListener::new, PortWatcher.NONE);
+        PortTable small = new PortTable(
+                loop.loop, BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING), 1, FakeListener::new, PortWatcher.NONE);
         CompletableFuture<ExposeResult> first = small.expose(tcp(80), ONE);
         bind();
         long id = ((Exposed) await(first)).id();
@@ -227,6 +235,131 @@ class PortTableTest {
         assertThat(expose(tcp(80), ONE)).isCompletedExceptionally();
     }
 
+    @Test
+    void otherPolicy_movesWhatIsBound_andTheConnectionsAreReset() throws Exception {
+        exposed(tcp(80), ONE);
+        exposed(new Forward(HostEndpoint.tcp(LAN, 81), CONTAINER, 80), TWO);
+
+        CompletableFuture<Integer> moved = table.place(BindPolicy.of(PortBinding.DEFAULT_LOCAL_PORT_BINDING));
+        bind();
+
+        assertThat(await(moved)).isEqualTo(1);
+        assertThat(listeners.getFirst().closes).isEqualTo(1);
+        assertThat(await(table.list()))
+                .extracting(PortSnapshot::text)
+                .containsExactly("tcp 127.0.0.1:80 -> 172.17.0.2:80", "tcp 10.0.0.5:81 -> 172.17.0.2:80");
+        assertThat(heard)
+                .containsExactly(
+                        "+ tcp 0.0.0.0:80 -> 172.17.0.2:80",
+                        "+ tcp 10.0.0.5:81 -> 172.17.0.2:80",
+                        "- tcp 0.0.0.0:80 -> 172.17.0.2:80",
+                        "+ tcp 127.0.0.1:80 -> 172.17.0.2:80");
+        assertThat(await(table.place(BindPolicy.of(PortBinding.DEFAULT_LOCAL_PORT_BINDING))))
+                .isZero();
+    }
+
+    @Test
+    void portThatAnyWouldDoFor_keepsItsNumberWhenItMoves() throws Exception {
+        CompletableFuture<ExposeResult> result = expose(tcp(0), ONE);
+        loop.on(() -> opening.remove().opened.setSuccess(HostEndpoint.tcp(ANY, 49_153)));
+        await(result);
+        assertThat(await(table.place(BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING))))
+                .isZero();
+
+        table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING));
+        loop.settle();
+
+        assertThat(loop.on(() -> opening.getFirst().host)).isEqualTo(HostEndpoint.tcp(LOOPBACK, 49_153));
+    }
+
+    @Test
+    void twoPortsWithOnePlace_theSecondIsUnboundUntilThereIsRoom() throws Exception {
+        exposed(tcp(80), ONE);
+        exposed(new Forward(HostEndpoint.tcp(LAN, 80), CONTAINER, 80), TWO);
+
+        table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING));
+        bind();
+
+        assertThat(await(table.list()))
+                .extracting(PortSnapshot::note)
+                .containsExactly(
+                        "",
+                        "ports are not available: exposing port TCP 127.0.0.1:80 -> 127.0.0.1:0: listen tcp 127.0.0.1:80:"
+                                + " bind: address already in use");
+        assertThat(heard).anyMatch(h -> h.startsWith("! ports are not available"));
+
+        table.place(BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING));
+        bind();
+        bind();
+        assertThat(await(table.list())).allMatch(p -> p.note().isEmpty());
+        assertThat(loop.on(() -> listeners.stream().filter(l -> l.closes == 0).count()))
+                .isEqualTo(2);
+    }
+
+    @Test
+    void moveThatFails_isTold_andTheOwnersEndStillReleases() throws Exception {
+        Exposed port = exposed(tcp(80), ONE);
+
+        table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING));
+        fail(98);
+
+        assertThat(heard).last().asString().startsWith("! ").endsWith("bind: address already in use");
+        assertThat(await(table.list())).hasSize(1);
+        assertThat(await(table.release(port.id()))).isTrue();
+        assertThat(await(table.list())).isEmpty();
+        assertThat(listeners).allMatch(l -> l.closes == 1);
+    }
+
+    @Test
+    void otherPolicy_whileAPortIsOpening_bindsItWhereItBelongsNow() throws Exception {
+        CompletableFuture<ExposeResult> result = expose(tcp(80), ONE);
+
+        table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING));
+        bind(); // the first one, closed meanwhile
+        bind();
+
+        assertThat(((Exposed) await(result)).bound()).isEqualTo(HostEndpoint.tcp(LOOPBACK, 80));
+        assertThat(loop.on(() -> listeners.getFirst().closes)).isEqualTo(1);
+    }
+
+    @Test
+    void addressThatIsNotAllowed_isRefusedWithTheSetting() throws Exception {
+        table.place(new BindPolicy(PortBinding.DEFAULT_PORT_BINDING, Set.of(LOOPBACK)));
+
+        assertThat(await(expose(tcp(80), ONE)))
+                .isEqualTo(new Refused(
+                        Reason.FORBIDDEN,
+                        "ports are not available: exposing port TCP 0.0.0.0:80 -> 127.0.0.1:0: listen tcp 0.0.0.0:80:"
+                                + " bind: operation not permitted (vpnKitAllowedBindAddresses allows 127.0.0.1)"));
+        assertThat(listeners).isEmpty();
+        exposed(new Forward(HostEndpoint.tcp(LOOPBACK, 80), CONTAINER, 80), ONE);
+    }
+
+    @Test
+    void twinOfAnAllowedAddress_isExposedWithoutAListener() throws Exception {
+        table.place(new BindPolicy(PortBinding.LOCAL_ONLY_PORT_BINDING, Set.of(LOOPBACK)));
+
+        Exposed twin = (Exposed) await(expose(new Forward(HostEndpoint.tcp(ANY6, 80), CONTAINER, 80), ONE));
+
+        assertThat(twin.note()).contains("vpnKitAllowedBindAddresses");
+        assertThat(listeners).isEmpty();
+        assertThat(await(table.release(twin.id()))).isTrue();
+    }
+
+    @Test
+    void portThatIsNotAllowedAnyMore_isUnbound() throws Exception {
+        exposed(tcp(80), ONE);
+
+        table.place(new BindPolicy(PortBinding.DEFAULT_PORT_BINDING, Set.of(LOOPBACK)));
+
+        assertThat(await(table.list()))
+                .singleElement()
+                .extracting(PortSnapshot::note)
+                .asString()
+                .contains("operation not permitted");
+        assertThat(listeners).allMatch(l -> l.closes == 1);
+    }
+
     /** Wishes, releases, binds and failures in any order: the open listeners are exactly the ports of the list. */
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
@@ -235,10 +368,18 @@ class PortTableTest {
         Map<Long, HostEndpoint> model = new HashMap<>();
         List<CompletableFuture<ExposeResult>> results = new ArrayList<>();
         for (int step = 0; step < 2000; step++) {
-            switch (random.nextInt(4)) {
-                case 0 -> results.add(expose(tcp(1000 + random.nextInt(12)), Owner.container(random.nextInt(3))));
-                case 1 -> table.release(1 + random.nextInt(1 + listeners.size()));
-                case 2 -> {
+            switch (random.nextInt(20)) {
+                case 0 ->
+                    table.place(BindPolicy.of(List.of(PortBinding.values()).get(random.nextInt(3))));
+                case 1, 2, 3, 4, 5, 6 ->
+                    results.add(expose(
+                            new Forward(
+                                    HostEndpoint.tcp(random.nextBoolean() ? ANY : LAN, 1000 + random.nextInt(12)),
+                                    CONTAINER,
+                                    80),
+                            Owner.container(random.nextInt(3))));
+                case 7, 8, 9, 10 -> table.release(1 + random.nextInt(1 + listeners.size()));
+                case 11, 12, 13, 14, 15, 16 -> {
                     if (loop.on(() -> !opening.isEmpty())) {
                         bind();
                     }
@@ -255,7 +396,7 @@ class PortTableTest {
             bind();
         }
         model.clear();
-        await(table.list()).forEach(p -> model.put(p.id(), p.host()));
+        await(table.list()).stream().filter(p -> p.note().isEmpty()).forEach(p -> model.put(p.id(), p.host()));
         List<HostEndpoint> open = loop.on(() -> listeners.stream()
                 .filter(l -> l.opened.isSuccess() && l.closes == 0)
                 .map(l -> l.host)

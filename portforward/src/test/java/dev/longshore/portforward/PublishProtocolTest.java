@@ -47,7 +47,11 @@ class PublishProtocolTest {
     private final GuestKey key = GuestKey.random();
     private final EventLoopGroup vsockLoop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final PortTable table = new PortTable(
-            new FakeGuest(loop.loop), PortBinding.DEFAULT_PORT_BINDING, 1000, UdpLimits.DEFAULT, PortWatcher.NONE);
+            new FakeGuest(loop.loop),
+            BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING),
+            1000,
+            UdpLimits.DEFAULT,
+            PortWatcher.NONE);
 
     @BeforeEach
     void listen() throws Exception {
