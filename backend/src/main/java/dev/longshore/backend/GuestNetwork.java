@@ -18,6 +18,7 @@ import dev.longshore.vpnkit.NetworkConfig;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.gateway.DnsServer;
+import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
@@ -37,6 +38,7 @@ import java.security.SecureRandom;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -107,6 +109,7 @@ final class GuestNetwork {
                     tcp().collect(list);
                 },
                 network::setTap);
+        network.setFamilies(settings.network().mode(), settings.network().dnsFilter());
     }
 
     private static IpPlan plan(Settings.Network wanted) {
@@ -150,14 +153,25 @@ final class GuestNetwork {
                 usual.resolvConf(),
                 new dev.longshore.vpnkit.udp.UdpLimits(
                         capacity.udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()),
+                usual.hostHasIpv4(),
                 wanted.ipv6() == Ipv6Mode.ON ? () -> true : usual.hostHasIpv6());
     }
 
     private TransportInput stack(
             IpOutput output, IcmpErrors errors, EventLoop l, LongSupplier clock, Services services, TcpLimits limits) {
-        TcpStack made = new TcpStack(output, l, dialer, services, errors, limits, TcpStack.ACK_DELAY, clock, random);
+        TcpStack made = new TcpStack(
+                output, l, this::dialForGuest, services, errors, limits, TcpStack.ACK_DELAY, clock, random);
         tcp = made;
         return made;
+    }
+
+    /** A remote of a family that the networking mode lacks is unreachable; to be told at once, not to wait for. */
+    private Future<DialResult> dialForGuest(Destination destination, EventLoop on) {
+        IpAddress remote = destination.address();
+        return remote == null || network.families().mayReach(remote.hi(), remote.lo())
+                ? dialer.dial(destination, on)
+                : on.newSucceededFuture(new DialResult.Unreachable(
+                        true, "the networking mode has no " + (remote.isV4() ? "IPv4" : "IPv6")));
     }
 
     private TcpStack tcp() {
@@ -197,6 +211,21 @@ final class GuestNetwork {
 
     void start() {
         network.start();
+    }
+
+    /** What of the settings counts at once: where ports are bound, families, address records. From any thread. */
+    void apply(Settings settings) {
+        ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
+            if (failure == null && moved > 0) {
+                LOG.info("{} published ports are bound elsewhere now", moved);
+            }
+        });
+        try {
+            loop.execute(() -> network.setFamilies(
+                    settings.network().mode(), settings.network().dnsFilter()));
+        } catch (RejectedExecutionException e) {
+            LOG.debug("the network has ended");
+        }
     }
 
     /** From any thread. */

@@ -1,5 +1,7 @@
 package dev.longshore.vpnkit;
 
+import dev.longshore.config.DnsFilter;
+import dev.longshore.config.NetworkingMode;
 import dev.longshore.packet.link.FrameTap;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.wire.DhcpMessage;
@@ -9,6 +11,7 @@ import dev.longshore.vpnkit.ethernet.EthernetConfig;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
 import dev.longshore.vpnkit.ethernet.PacketSink;
 import dev.longshore.vpnkit.flow.SeenFlow;
+import dev.longshore.vpnkit.gateway.AddressFilter;
 import dev.longshore.vpnkit.gateway.DhcpServer;
 import dev.longshore.vpnkit.gateway.DnsForwarder;
 import dev.longshore.vpnkit.gateway.DnsServer;
@@ -23,6 +26,7 @@ import dev.longshore.vpnkit.icmp.IcmpLayer;
 import dev.longshore.vpnkit.icmp.Icmpv6Layer;
 import dev.longshore.vpnkit.icmp.PingSockets;
 import dev.longshore.vpnkit.ip.DualOutput;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.GuestAddresses;
 import dev.longshore.vpnkit.ip.IcmpErrorSender;
 import dev.longshore.vpnkit.ip.IcmpErrors;
@@ -64,6 +68,8 @@ public final class Network {
     private final Ipv6Output v6;
     private final IpInput input;
     private final GuestAddresses guestAddresses;
+    private final Families families;
+    private final AddressFilter addressFilter;
     private final UdpLayer udp;
     private final EchoFlows echoes;
     private final DhcpServer dhcp;
@@ -120,15 +126,18 @@ public final class Network {
         UdpOutput udpOutput = new UdpOutput(output, loop);
         guestAddresses = new GuestAddresses(
                 plan, ethernet::isGuestHeard, ethernet.discovery()::guestAddress, this::isGuestRoutedByIpv6);
-        udp = new UdpLayer(plan, udpOutput, errors, loop, nanoClock, config.udp(), datagrams, guestAddresses);
+        families = new Families(plan);
+        addressFilter = new AddressFilter(families, config.hostHasIpv4(), config.hostHasIpv6(), nanoClock);
+        udp = new UdpLayer(plan, families, udpOutput, errors, loop, nanoClock, config.udp(), datagrams, guestAddresses);
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
-        echoes = new EchoFlows(pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
+        echoes = new EchoFlows(families, pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
         Resolvers resolvers = config.resolvers().isEmpty()
                 ? Resolvers.ofFile(config.resolvConf(), nanoClock)
                 : Resolvers.fixed(config.resolvers());
         gateway6 = new Ipv6Gateway(
                 plan,
+                families,
                 config.ourMac(),
                 config.guestMac(),
                 config.mtu(),
@@ -156,7 +165,13 @@ public final class Network {
         sink.target = input;
         dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), v4, gatewayCounters);
         forwarder = new DnsForwarder(loop, resolvers, nanoClock, gatewayCounters);
-        dns = new DnsServer(NameTable.standard(plan), forwarder, udpOutput, ByteBufAllocator.DEFAULT, gatewayCounters);
+        dns = new DnsServer(
+                NameTable.standard(plan),
+                addressFilter,
+                forwarder,
+                udpOutput,
+                ByteBufAllocator.DEFAULT,
+                gatewayCounters);
         udp.bind(IpAddress.v4(-1), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.gateway(), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.dns(), DnsServer.PORT, dns);
@@ -219,6 +234,22 @@ public final class Network {
 
     private boolean isGuestRoutedByIpv6() {
         return gateway6.isDefaultRouter();
+    }
+
+    /**
+     * Which families the guest reaches the world by, and which address records it gets, from now on. New flows of the others
+     * are refused, and the guest is told by router advertisement.
+     */
+    public void setFamilies(NetworkingMode mode, DnsFilter filter) {
+        assert loop.inEventLoop();
+        families.set(mode);
+        addressFilter.set(filter);
+        gateway6.onFamiliesChanged();
+    }
+
+    /** Which families the guest may reach the world by now. */
+    public Families families() {
+        return families;
     }
 
     /** Pings beyond our own addresses. */

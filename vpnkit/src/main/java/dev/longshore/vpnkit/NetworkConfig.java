@@ -1,6 +1,6 @@
 package dev.longshore.vpnkit;
 
-import dev.longshore.vpnkit.hostsocket.HostIpv6;
+import dev.longshore.vpnkit.hostsocket.HostReach;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.Ipv6Output;
 import dev.longshore.vpnkit.udp.UdpLimits;
@@ -19,6 +19,7 @@ import java.util.function.BooleanSupplier;
  * @param resolvers asked instead of the host's, if not empty
  * @param resolvConf where the host's resolvers are written
  * @param udp limits of UDP flows
+ * @param hostHasIpv4 whether the host has a way to the IPv4 Internet now; asked on the loop
  * @param hostHasIpv6 whether the host has a way to the IPv6 Internet now, and the guest is to have one; asked on the loop
  */
 public record NetworkConfig(
@@ -29,6 +30,7 @@ public record NetworkConfig(
         List<InetSocketAddress> resolvers,
         Path resolvConf,
         UdpLimits udp,
+        BooleanSupplier hostHasIpv4,
         BooleanSupplier hostHasIpv6) {
     /** 02:4c:53:00:00:01: locally administered, "LS" in the middle. */
     public static final long OUR_MAC = 0x024C_5300_0001L;
@@ -56,6 +58,7 @@ public record NetworkConfig(
                 resolvers,
                 Path.of("/etc/resolv.conf"),
                 UdpLimits.standard(),
-                HostIpv6::hasRoute);
+                HostReach::hasIpv4,
+                HostReach::hasIpv6);
     }
 }

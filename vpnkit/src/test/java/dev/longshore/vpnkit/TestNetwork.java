@@ -24,6 +24,9 @@ final class TestNetwork implements AutoCloseable {
     final NoTcp tcp = new NoTcp();
     final Network network;
 
+    /** Whether the host has a way to the IPv4 Internet. */
+    boolean hostHasIpv4 = true;
+
     /** Whether the host has a way to the IPv6 Internet. */
     boolean hostHasIpv6 = true;
 
@@ -44,6 +47,7 @@ final class TestNetwork implements AutoCloseable {
                 resolvers,
                 Path.of("/nonexistent/resolv.conf"),
                 limits,
+                () -> hostHasIpv4,
                 () -> hostHasIpv6);
         network = new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> tcp);
         network.start();

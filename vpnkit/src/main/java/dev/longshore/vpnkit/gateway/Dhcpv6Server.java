@@ -8,6 +8,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.Ipv6Output;
 import io.netty.buffer.ByteBuf;
@@ -19,7 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The only DHCPv6 server of its link: RFC 8415 §18.3. One address for each station, in the first association it asks one
- * for; no prefixes to delegate, no temporary addresses. Confined to the link's event loop.
+ * for; no prefixes to delegate, no temporary addresses; silent while the networking mode has no IPv6. Confined to the link's event loop.
  */
 final class Dhcpv6Server {
     private static final Logger LOG = LoggerFactory.getLogger(Dhcpv6Server.class);
@@ -34,6 +35,7 @@ final class Dhcpv6Server {
     private static final int HIGHEST_PREFERENCE = 255;
 
     private final IpPlan plan;
+    private final Families families;
     private final long ourMac;
     private final Supplier<List<String>> searchDomains;
     private final Ipv6Output output;
@@ -43,12 +45,14 @@ final class Dhcpv6Server {
 
     Dhcpv6Server(
             IpPlan plan,
+            Families families,
             long ourMac,
             long guestMac,
             Supplier<List<String>> searchDomains,
             Ipv6Output output,
             Counters<GatewayCounter> counters) {
         this.plan = plan;
+        this.families = families;
         this.ourMac = ourMac;
         this.searchDomains = searchDomains;
         this.output = output;
@@ -58,7 +62,8 @@ final class Dhcpv6Server {
 
     /** A message of {@code len} bytes at {@code at} from this address, whose station is {@code mac}. Borrows. */
     void onMessage(ByteBuf b, int at, int len, long guestHi, long guestLo, long mac) {
-        boolean answered = Dhcpv6Message.isValid(b, at, len)
+        boolean answered = families.hasIpv6()
+                && Dhcpv6Message.isValid(b, at, len)
                 && mac > 0
                 && !EthernetHeader.isGroup(mac)
                 && mayAnswer(b, at, len)

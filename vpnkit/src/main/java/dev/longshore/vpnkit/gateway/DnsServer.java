@@ -24,6 +24,7 @@ public final class DnsServer implements UdpService {
     private static final int EDNS_BYTES = 1232;
 
     private final NameTable names;
+    private final AddressFilter filter;
     private final DnsForwarder forwarder;
     private final UdpOutput output;
     private final ByteBufAllocator allocator;
@@ -31,11 +32,13 @@ public final class DnsServer implements UdpService {
 
     public DnsServer(
             NameTable names,
+            AddressFilter filter,
             DnsForwarder forwarder,
             UdpOutput output,
             ByteBufAllocator allocator,
             Counters<GatewayCounter> counters) {
         this.names = names;
+        this.filter = filter;
         this.forwarder = forwarder;
         this.output = output;
         this.allocator = allocator;
@@ -86,6 +89,11 @@ public final class DnsServer implements UdpService {
         boolean internet = DnsMessage.dnsClass(b, afterQuestion - 4) == DnsMessage.CLASS_IN;
         String name = DnsMessage.name(b, at, len, questionAt);
         Entry entry = internet && name != null ? names.find(name) : null;
+        if (entry == null && internet && filter.leavesOut(type)) {
+            counters.increment(GatewayCounter.DNS_FILTERED);
+            to.answer(nothing(b, at, len, afterQuestion));
+            return true;
+        }
         if (entry == null) {
             forwarder.relay(b, at, len, afterQuestion, tcp, to);
             return true;
@@ -120,7 +128,10 @@ public final class DnsServer implements UdpService {
 
     private ByteBuf addresses(ByteBuf b, int at, int len, int afterQuestion, int type, Entry.Address a) {
         boolean any = type == DnsMessage.TYPE_ANY;
-        IpAddress v6 = any || type == DnsMessage.TYPE_AAAA ? a.place().v6() : null;
+        boolean asker = a.zone().equals(NameTable.LOCALHOST); // which has its own loopback
+        boolean hasV6 = asker || !filter.leavesOutOurIpv6();
+        IpAddress v6 =
+                hasV6 && (any || type == DnsMessage.TYPE_AAAA) ? a.place().v6() : null;
         boolean v4 = any || type == DnsMessage.TYPE_A;
         if (!v4 && v6 == null) {
             return negative(b, at, len, afterQuestion, DnsMessage.RCODE_OK, a.zone());
@@ -132,6 +143,15 @@ public final class DnsServer implements UdpService {
         if (v6 != null) {
             DnsMessage.writeAaaa(answer, TTL_SECONDS, v6.hi(), v6.lo());
         }
+        return finish(answer, b, at, len, afterQuestion);
+    }
+
+    /** No error and no record, and nothing that says for how long: another setting is to count at once (RFC 2308 §5). */
+    private ByteBuf nothing(ByteBuf b, int at, int len, int afterQuestion) {
+        ByteBuf answer = allocator.directBuffer(256);
+        boolean opt = hasOpt(b, at, len, afterQuestion);
+        DnsMessage.writeAnswerHeader(answer, b, at, DnsMessage.RCODE_OK, 1, 0, 0, opt ? 1 : 0);
+        answer.writeBytes(b, at + DnsMessage.HEADER_BYTES, afterQuestion - at - DnsMessage.HEADER_BYTES);
         return finish(answer, b, at, len, afterQuestion);
     }
 

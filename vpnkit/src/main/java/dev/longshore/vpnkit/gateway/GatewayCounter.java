@@ -18,6 +18,7 @@ public enum GatewayCounter implements Counted {
     DNS_QUERIES("vpnkit.dns.queries", "", "DNS questions received."),
     DNS_LOCAL("vpnkit.dns.answers", "from=local", "Answered here: our own names."),
     DNS_RELAYED("vpnkit.dns.answers", "from=resolver", "Answers of the host's resolvers, passed on."),
+    DNS_FILTERED("vpnkit.dns.answers", "from=filter", "Answered with nothing: addresses of a family that is left out."),
     DNS_FAILED("vpnkit.dns.answers", "from=none", "SERVFAIL, since no resolver answered."),
     DNS_REFUSED("vpnkit.dns.answers", "from=malformed", "FORMERR and NOTIMP."),
     DNS_RETRIES("vpnkit.dns.retries", "", "Questions asked again, of another resolver."),

@@ -2,6 +2,7 @@ package dev.longshore.vpnkit.gateway;
 
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.Ipv6Output;
 import dev.longshore.vpnkit.ip.LinkScope;
@@ -24,6 +25,7 @@ public final class Ipv6Gateway implements LinkScope {
      */
     public Ipv6Gateway(
             IpPlan plan,
+            Families families,
             long ourMac,
             long guestMac,
             int mtu,
@@ -36,8 +38,8 @@ public final class Ipv6Gateway implements LinkScope {
         this.ethernet = ethernet;
         this.hasIpv6 = plan.hasIpv6();
         this.router = new RouterAdvertiser(
-                plan, ourMac, mtu, hostHasIpv6, searchDomains, output, ethernet::flush, loop, counters);
-        this.dhcp = new Dhcpv6Server(plan, ourMac, guestMac, searchDomains, output, counters);
+                plan, families, ourMac, mtu, hostHasIpv6, searchDomains, output, ethernet::flush, loop, counters);
+        this.dhcp = new Dhcpv6Server(plan, families, ourMac, guestMac, searchDomains, output, counters);
     }
 
     @Override
@@ -60,6 +62,13 @@ public final class Ipv6Gateway implements LinkScope {
     public void onLinkState(boolean up) {
         if (hasIpv6) {
             router.onLinkState(up);
+        }
+    }
+
+    /** The guest is told at once. */
+    public void onFamiliesChanged() {
+        if (hasIpv6) {
+            router.onFamiliesChanged();
         }
     }
 

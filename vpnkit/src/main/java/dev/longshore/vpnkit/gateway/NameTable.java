@@ -37,7 +37,9 @@ public final class NameTable {
 
     private static final String REVERSE6 = ".ip6.arpa";
     private static final String REVERSE = ".in-addr.arpa";
-    private static final List<String> ZONES = List.of("docker.internal", "containers.internal", "localhost");
+    static final String LOCALHOST = "localhost";
+
+    private static final List<String> ZONES = List.of("docker.internal", "containers.internal", LOCALHOST);
     private static final Place LOOPBACK = new Place(0x7F00_0001, new IpAddress(0, 1));
 
     private final IpPlan plan;

@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.NdpMessage;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.Ipv6Output;
 import io.netty.buffer.ByteBuf;
@@ -26,6 +27,9 @@ import org.slf4j.LoggerFactory;
  * the host has a way to the IPv6 Internet: without, the guest has no route, its programs learn that at once
  * ({@code ENETUNREACH}) and take IPv4. A change is told within {@link #LOOK_SECONDS}.
  *
+ * <p>In a networking mode without IPv6 the prefix and the name server are withdrawn: lifetimes of 0 (RFC 4861 §6.2.5), which
+ * make addresses that the guest has deprecated, and new ones impossible (RFC 4862 §5.5.3).
+ *
  * <p>Deviation: a solicitation is answered at once and to its sender, not after up to half a second to all (§6.2.6): there
  * is one router and one guest.
  */
@@ -45,6 +49,7 @@ final class RouterAdvertiser {
     private static final IpAddress ALL_NODES = new IpAddress(0xFF02L << 48, 1);
 
     private final IpPlan plan;
+    private final Families families;
     private final long ourMac;
     private final int mtu;
     private final BooleanSupplier hostHasIpv6;
@@ -61,6 +66,7 @@ final class RouterAdvertiser {
 
     RouterAdvertiser(
             IpPlan plan,
+            Families families,
             long ourMac,
             int mtu,
             BooleanSupplier hostHasIpv6,
@@ -70,6 +76,7 @@ final class RouterAdvertiser {
             EventExecutor loop,
             Counters<GatewayCounter> counters) {
         this.plan = plan;
+        this.families = families;
         this.ourMac = ourMac;
         this.mtu = mtu;
         this.hostHasIpv6 = hostHasIpv6;
@@ -95,6 +102,15 @@ final class RouterAdvertiser {
             arm();
         } else {
             cancel();
+        }
+    }
+
+    /** Another networking mode: told at once, not at the next look. */
+    void onFamiliesChanged() {
+        look();
+        if (up) {
+            advertiseToAll();
+            flush.run();
         }
     }
 
@@ -126,9 +142,9 @@ final class RouterAdvertiser {
     }
 
     private void look() {
-        boolean has = hostHasIpv6.getAsBoolean();
+        boolean has = families.hasIpv6() && hostHasIpv6.getAsBoolean();
         if (has != defaultRouter) {
-            LOG.info("the host has {} way to the IPv6 Internet: the guest is told", has ? "a" : "no");
+            LOG.info("there is {} way to the IPv6 Internet: the guest is told", has ? "a" : "no");
             defaultRouter = has;
         }
     }
@@ -143,19 +159,23 @@ final class RouterAdvertiser {
         OutFrame out = output.begin(from.hi(), from.lo(), toHi, toLo, IpProtocol.ICMPV6, NdpMessage.HOP_LIMIT);
         ByteBuf head = out.head();
         int at = head.writerIndex();
+        boolean on = families.hasIpv6();
         NdpMessage.writeRouterAdvertisement(
-                head, HOP_LIMIT, NdpMessage.FLAG_MANAGED | NdpMessage.FLAG_OTHER, defaultRouter ? LIFETIME_SECONDS : 0);
+                head,
+                HOP_LIMIT,
+                on ? NdpMessage.FLAG_MANAGED | NdpMessage.FLAG_OTHER : 0,
+                defaultRouter ? LIFETIME_SECONDS : 0);
         NdpMessage.writeLinkAddress(head, NdpMessage.OPTION_SOURCE_LINK, ourMac);
         NdpMessage.writeMtu(head, mtu);
         NdpMessage.writePrefix(
                 head,
                 NdpMessage.PREFIX_ON_LINK | NdpMessage.PREFIX_AUTONOMOUS,
-                NdpMessage.INFINITE,
-                NdpMessage.INFINITE,
+                on ? NdpMessage.INFINITE : 0,
+                on ? NdpMessage.INFINITE : 0,
                 plan.ipv6Prefix());
         IpAddress dns = plan.dns6();
-        NdpMessage.writeRdnss(head, LIFETIME_SECONDS, dns.hi(), dns.lo());
-        NdpMessage.writeDnssl(head, LIFETIME_SECONDS, searchDomains.get());
+        NdpMessage.writeRdnss(head, on ? LIFETIME_SECONDS : 0, dns.hi(), dns.lo());
+        NdpMessage.writeDnssl(head, on ? LIFETIME_SECONDS : 0, searchDomains.get());
         Icmpv6Header.complete(head, at, head.writerIndex() - at, from.hi(), from.lo(), toHi, toLo);
         boolean sent = output.end(out);
         out.clear();

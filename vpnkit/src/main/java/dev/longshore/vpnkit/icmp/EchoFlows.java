@@ -8,6 +8,7 @@ import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpOutput;
 import dev.longshore.vpnkit.ip.PacketTraits;
@@ -37,6 +38,7 @@ public final class EchoFlows {
     /** As much of a ping as an error quotes at most, header included. */
     private static final int QUOTED = 1200;
 
+    private final Families families;
     private final PingSockets sockets;
     final HostDatagrams datagrams;
     final IpOutput output;
@@ -54,6 +56,7 @@ public final class EchoFlows {
     private boolean closed;
 
     public EchoFlows(
+            Families families,
             PingSockets sockets,
             HostDatagrams datagrams,
             IpOutput output,
@@ -61,6 +64,7 @@ public final class EchoFlows {
             EventLoop loop,
             LongSupplier nanoClock,
             Counters<IcmpCounter> counters) {
+        this.families = families;
         this.sockets = sockets;
         this.datagrams = datagrams;
         this.output = output;
@@ -78,6 +82,11 @@ public final class EchoFlows {
      * {@link PacketTraits}.
      */
     public void send(ByteBuf b, int at, int len, long guestHi, long guestLo, long remoteHi, long remoteLo, int traits) {
+        if (!families.mayReach(remoteHi, remoteLo)) {
+            counters.increment(IcmpCounter.ECHO_PROHIBITED);
+            unreachable(IcmpHeader.CODE_NET, b, at, guestHi, guestLo, remoteHi, remoteLo);
+            return;
+        }
         int identifier = IcmpHeader.identifier(b, at);
         EchoFlow flow = flows.get(guestHi, guestLo, identifier, remoteHi, remoteLo, 0);
         if (flow == null) {
@@ -105,16 +114,7 @@ public final class EchoFlows {
         if (opened == null) {
             LOG.debug("{}: no socket for it", flow);
             counters.increment(IcmpCounter.ECHO_PROHIBITED);
-            errors.unreachable(
-                    IpProtocol.ICMP,
-                    IcmpHeader.CODE_ADMIN_PROHIBITED,
-                    guestHi,
-                    guestLo,
-                    b.getUnsignedShort(at), // type and code stand where the others have their first port
-                    remoteHi,
-                    remoteLo,
-                    b.getUnsignedShort(at + 2),
-                    b.getInt(at + 4));
+            unreachable(IcmpHeader.CODE_ADMIN_PROHIBITED, b, at, guestHi, guestLo, remoteHi, remoteLo);
             return null;
         }
         int errno = flow.use(opened, nextRawIdentifier++ & 0xFFFF);
@@ -130,6 +130,19 @@ public final class EchoFlows {
         flows.put(guestHi, guestLo, identifier, remoteHi, remoteLo, 0, flow);
         armSweep();
         return flow;
+    }
+
+    private void unreachable(int code, ByteBuf b, int at, long guestHi, long guestLo, long remoteHi, long remoteLo) {
+        errors.unreachable(
+                IpProtocol.ICMP,
+                code,
+                guestHi,
+                guestLo,
+                b.getUnsignedShort(at), // type and code stand where the others have their first port
+                remoteHi,
+                remoteLo,
+                b.getUnsignedShort(at + 2),
+                b.getInt(at + 4));
     }
 
     /** What an error quotes: {@code len} bytes of the echo request as the guest sent it. */

@@ -26,6 +26,8 @@ public enum UdpCounter implements Counted {
     DROPPED_BROADCAST("vpnkit.packets.dropped", "layer=udp,reason=broadcast", "Broadcasts nobody here takes."),
     DROPPED_CLOSED(
             "vpnkit.packets.dropped", "layer=udp,reason=closed", "Datagrams to ports of ours nobody listens on."),
+    DROPPED_FAMILY(
+            "vpnkit.packets.dropped", "layer=udp,reason=family", "Datagrams to a family the networking mode lacks."),
     DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=udp,reason=no_room", "Datagrams the guest had no room for."),
     DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
     DROPPED_HOST_FAILED(

@@ -11,6 +11,7 @@ import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
+import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.GuestAddresses;
 import dev.longshore.vpnkit.ip.IcmpErrors;
 import dev.longshore.vpnkit.ip.IpPlan;
@@ -47,6 +48,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     private static final long LOOPBACK_V6_LO = 1;
 
     private final IpPlan plan;
+    private final Families families;
     private final UdpOutput output;
     private final IcmpErrors errors;
     private final EventLoop loop;
@@ -68,6 +70,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
 
     public UdpLayer(
             IpPlan plan,
+            Families families,
             UdpOutput output,
             IcmpErrors errors,
             EventLoop loop,
@@ -76,6 +79,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             HostDatagrams datagrams,
             GuestAddresses addresses) {
         this.plan = plan;
+        this.families = families;
         this.output = output;
         this.errors = errors;
         this.loop = loop;
@@ -132,8 +136,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             reply.onReply(b, payloadAt, payloadBytes);
         } else if (plan.isOurs(remoteHi, remoteLo) && !isHost(remoteHi, remoteLo)) {
             counters.increment(UdpCounter.DROPPED_CLOSED);
-            errors.unreachable(
-                    IpProtocol.UDP,
+            unreachable(
                     IcmpHeader.CODE_PORT,
                     guestHi,
                     guestLo,
@@ -142,11 +145,28 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
                     remoteLo,
                     remotePort,
                     b.getInt(at + 4));
+        } else if (!families.mayReach(remoteHi, remoteLo)) {
+            counters.increment(UdpCounter.DROPPED_FAMILY);
+            unreachable(
+                    IcmpHeader.CODE_NET, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, b.getInt(at + 4));
         } else if (guestPort == 0) {
             counters.increment(UdpCounter.DROPPED_HEADER); // nobody could answer
         } else {
             toHost(b, payloadAt, payloadBytes, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, traits);
         }
+    }
+
+    private void unreachable(
+            int code,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            int lengthAndChecksum) {
+        errors.unreachable(
+                IpProtocol.UDP, code, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, lengthAndChecksum);
     }
 
     private boolean isBroadcast(int remote) {

@@ -60,6 +60,7 @@ class GuestItselfTest {
                 List.of(),
                 Path.of("/nonexistent/resolv.conf"),
                 UdpLimits.standard(),
+                () -> true,
                 () -> hostHasIpv6);
         network = new Network(
                 config,
