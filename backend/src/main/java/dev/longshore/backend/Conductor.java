@@ -36,6 +36,7 @@ final class Conductor implements Daemon {
     private final EventLog events;
     private final GuestStack.Factory factory;
     private final Supplier<String> metrics;
+    private final Supplier<Status.Configuration> settings;
     private final Instant born = Instant.now();
     private final ExecutorService worker = Executors.newSingleThreadExecutor(new DefaultThreadFactory("lifecycle"));
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -54,11 +55,17 @@ final class Conductor implements Daemon {
     private long startEvent;
     private boolean shuttingDown;
 
-    Conductor(Home home, EventLog events, GuestStack.Factory factory, Supplier<String> metrics) {
+    Conductor(
+            Home home,
+            EventLog events,
+            GuestStack.Factory factory,
+            Supplier<String> metrics,
+            Supplier<Status.Configuration> settings) {
         this.home = home;
         this.events = events;
         this.factory = factory;
         this.metrics = metrics;
+        this.settings = settings;
     }
 
     @Override
@@ -234,7 +241,11 @@ final class Conductor implements Daemon {
     }
 
     @Override
-    public synchronized Status status() {
+    public Status status() {
+        return status(settings.get());
+    }
+
+    private synchronized Status status(Status.Configuration said) {
         GuestStack now = stack;
         return new Status(
                 state,
@@ -249,7 +260,8 @@ final class Conductor implements Daemon {
                 now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
                 now == null ? new Status.Engine(false, "", "") : now.engine(),
                 now == null ? new Status.Network("", false, "", "", "", "", 0, false, 0) : now.network(),
-                startEvent);
+                startEvent,
+                said);
     }
 
     @Override

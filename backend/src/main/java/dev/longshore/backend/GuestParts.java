@@ -1,16 +1,13 @@
 package dev.longshore.backend;
 
+import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Home;
 import dev.longshore.config.HostRoutes;
 import dev.longshore.config.Ipv4Subnet;
-import dev.longshore.config.Problem;
 import dev.longshore.config.Settings;
-import dev.longshore.config.SettingsFiles;
-import dev.longshore.config.SettingsResult;
 import dev.longshore.config.SubnetChoice;
 import dev.longshore.control.Events;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,25 +16,27 @@ final class GuestParts implements GuestStack.Factory {
     private static final Logger LOG = LoggerFactory.getLogger(GuestParts.class);
 
     private final Home home;
-    private final SettingsFiles files;
+    private final LiveSettings live;
     private final Consumer<Events.What> events;
     private final Meters meters;
 
-    GuestParts(Home home, SettingsFiles files, Consumer<Events.What> events, Meters meters) {
+    GuestParts(Home home, LiveSettings live, Consumer<Events.What> events, Meters meters) {
         this.home = home;
-        this.files = files;
+        this.live = live;
         this.events = events;
         this.meters = meters;
     }
 
     @Override
     public GuestStack create(GuestStack.Ended ended) throws PartException {
-        Settings settings = settings();
+        EffectiveSettings effective = live.forStart();
+        Settings settings = effective.settings();
         SubnetChoice choice = SubnetChoice.choose(settings.network(), HostRoutes.read());
         choice.overlap().ifPresent(route -> note(describe(settings, choice, route)));
         Settings moved = settings.withNetwork(settings.network().withSubnet(choice.subnet()));
         try {
-            return new GuestRun(home, moved, choice, GuestMachine.choose(home, moved, ended), events, meters);
+            return new GuestRun(
+                    home, effective, moved, choice, GuestMachine.choose(home, moved, ended), live, events, meters);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new PartException("cancelled", e);
@@ -55,17 +54,5 @@ final class GuestParts implements GuestStack.Factory {
     private void note(String text) {
         LOG.warn("{}", text);
         events.accept(new Events.Notice(text));
-    }
-
-    private Settings settings() throws PartException {
-        return switch (files.read()) {
-            case SettingsResult.Usable u -> {
-                u.warnings().forEach(w -> note(w.toString()));
-                yield u.settings();
-            }
-            case SettingsResult.Refused r ->
-                throw new PartException("the settings are not usable:\n"
-                        + r.problems().stream().map(Problem::toString).collect(Collectors.joining("\n  ", "  ", "")));
-        };
     }
 }

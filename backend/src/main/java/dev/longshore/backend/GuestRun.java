@@ -1,6 +1,7 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.AddressPlan;
+import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Home;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SubnetChoice;
@@ -46,7 +47,9 @@ final class GuestRun implements GuestStack {
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration AGENT_LIMIT = Duration.ofSeconds(5);
 
+    private final EffectiveSettings effective;
     private final Settings settings;
+    private final LiveSettings live;
     private final SubnetChoice choice;
     private final GuestMachine machine;
     private final Consumer<Events.What> events;
@@ -62,18 +65,23 @@ final class GuestRun implements GuestStack {
     private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
     private final HostSockets hostSockets = new HostSockets();
     private volatile boolean agentReady;
+    private Events.@Nullable Subscription obeying;
     private @Nullable VsockListener publishing;
     private @Nullable VsockListener lending;
     private @Nullable RunMeters runMeters;
 
     GuestRun(
             Home home,
+            EffectiveSettings effective,
             Settings settings,
             SubnetChoice choice,
             GuestMachine machine,
+            LiveSettings live,
             Consumer<Events.What> events,
             Meters meters) {
+        this.effective = effective;
         this.settings = settings;
+        this.live = live;
         this.choice = choice;
         this.machine = machine;
         this.events = events;
@@ -112,6 +120,8 @@ final class GuestRun implements GuestStack {
             made.start();
             return made;
         }));
+        live.guestHas(effective);
+        obeying = live.obey(Objects.requireNonNull(network, "network")::apply);
         Futures.get(cardSocket.open());
     }
 
@@ -136,10 +146,16 @@ final class GuestRun implements GuestStack {
     }
 
     private void closeNetwork() {
-        GuestNetwork open = network;
-        network = null;
+        Events.Subscription open = obeying;
+        obeying = null;
         if (open != null) {
             open.close();
+        }
+        live.guestEnded();
+        GuestNetwork had = network;
+        network = null;
+        if (had != null) {
+            had.close();
         }
         Futures.settle(cardSocket.close());
     }

@@ -3,6 +3,7 @@ package dev.longshore.backend;
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
 import dev.longshore.config.SettingsFiles;
+import dev.longshore.config.SettingsStore;
 import dev.longshore.config.Version;
 import dev.longshore.control.ControlServer;
 import dev.longshore.control.Events;
@@ -105,8 +106,10 @@ public final class Main {
 
         EventLog events = new EventLog(Clock.systemUTC());
         Meters meters = new Meters();
+        LiveSettings settings = new LiveSettings(new SettingsStore(SettingsFiles.of(home)), events::add);
+        settings.follow();
         Conductor conductor = new Conductor(
-                home, events, new GuestParts(home, SettingsFiles.of(home), events::add, meters), meters::scrape);
+                home, events, new GuestParts(home, settings, events::add, meters), meters::scrape, settings::status);
         CountDownLatch closed = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> onSignal(conductor, closed), "signal"));
         if (foreground) {
@@ -114,7 +117,13 @@ public final class Main {
         }
         int exit;
         try (ControlServer control = ControlServer.start(
-                home.controlSocket(), conductor, conductor.ports(), events, conductor.flows(), conductor.captures())) {
+                home.controlSocket(),
+                conductor,
+                conductor.ports(),
+                events,
+                conductor.flows(),
+                conductor.captures(),
+                settings)) {
             control.serving(false);
             Events.Subscription health =
                     events.onNew(() -> control.serving(conductor.status().state() == Status.State.RUNNING));
@@ -122,6 +131,7 @@ public final class Main {
             health.close();
             events.end();
         } finally {
+            settings.close();
             Leftovers.remove(home);
             log.info("ended");
             closed.countDown();

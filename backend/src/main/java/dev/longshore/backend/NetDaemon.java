@@ -58,7 +58,8 @@ final class NetDaemon implements Daemon {
                         network.mtu(),
                         true,
                         dropped.getAsLong()),
-                0);
+                0,
+                Status.Configuration.NONE);
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.longshore.config.SubnetChoice;
 import dev.longshore.control.ControlServer;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Ports;
+import dev.longshore.control.SettingsControl;
 import dev.longshore.link.SocketPath;
 import dev.longshore.packet.link.FaultyLink;
 import dev.longshore.packet.link.Link;
@@ -117,7 +118,14 @@ final class NetRun {
         made.meters().accept(new RunMeters(meters, started));
         NetDaemon daemon =
                 new NetDaemon(options.link().toString(), settings.network(), meters::scrape, started::dropped, onEnd);
-        ControlServer server = ControlServer.start(socket, daemon, ports, events, started.view(), started.view());
+        ControlServer server = ControlServer.start(
+                socket,
+                daemon,
+                ports,
+                events,
+                started.view(),
+                started.view(),
+                SettingsControl.none("longshore net has no settings but its arguments"));
         server.serving(true);
         return server;
     }

@@ -25,8 +25,8 @@ class ConductorTest {
     private final AtomicReference<Part> middle = new AtomicReference<>(part("b"));
     private final AtomicReference<GuestStack.Ended> ended = new AtomicReference<>();
     private final EventLog events = new EventLog(Clock.systemUTC());
-    private final Conductor conductor =
-            new Conductor(Home.at(Path.of("/h"), Path.of("/c")), events, this::stack, () -> "");
+    private final Conductor conductor = new Conductor(
+            Home.at(Path.of("/h"), Path.of("/c")), events, this::stack, () -> "", () -> Status.Configuration.NONE);
 
     @Test
     void start_thenStop_goesThroughTheStates() throws Exception {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.SettingsFiles;
+import dev.longshore.config.SettingsStore;
 import dev.longshore.control.Events;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +29,10 @@ class GuestPartsTest {
         home.create();
         parts = new GuestParts(
                 home,
-                new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
+                new LiveSettings(
+                        new SettingsStore(
+                                new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json"))),
+                        events::add),
                 events::add,
                 new Meters());
     }

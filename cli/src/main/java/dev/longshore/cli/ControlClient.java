@@ -12,6 +12,7 @@ import dev.longshore.proto.control.v1.GetMetricsRequest;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GetStatusRequest;
 import dev.longshore.proto.control.v1.PortServiceGrpc;
+import dev.longshore.proto.control.v1.SettingsServiceGrpc;
 import dev.longshore.proto.control.v1.ShutdownRequest;
 import dev.longshore.proto.control.v1.StartGuestReply;
 import dev.longshore.proto.control.v1.StartGuestRequest;
@@ -128,6 +129,10 @@ final class ControlClient implements AutoCloseable {
     /** Begins a capture, whose replies go to {@code stream}. */
     void capture(CaptureRequest request, CaptureStream stream) {
         CaptureServiceGrpc.newStub(channel).capture(stream).onNext(request);
+    }
+
+    SettingsServiceGrpc.SettingsServiceBlockingStub settings() {
+        return SettingsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
     }
 
     PortServiceGrpc.PortServiceBlockingStub ports() {

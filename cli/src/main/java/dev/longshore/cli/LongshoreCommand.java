@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
             "  docker run -p 8080:80 ...          as ever; the port answers on the host",
             "  longshore status --format json     what runs, for programs",
             "  longshore ports expose 2222:22     a port of the guest itself",
+            "  longshore settings list            every setting, and where its value comes from",
             "  longshore flows --watch            what the guest talks to, with rates",
             "  longshore capture tcp port 443     its packets; -w FILE for Wireshark",
             "  longshore logs -f --console        what the guest prints",
@@ -37,6 +38,7 @@ final class LongshoreCommand {
                 .addSubcommand(new StatusCommand(context))
                 .addSubcommand(new LogsCommand(context))
                 .addSubcommand(PortsCommand.commandLine(context))
+                .addSubcommand(SettingsCommand.commandLine(context))
                 .addSubcommand(new FlowsCommand(context))
                 .addSubcommand(new CaptureCommand(context))
                 .addSubcommand(new MetricsCommand(context))

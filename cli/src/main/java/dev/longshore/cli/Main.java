@@ -1,6 +1,7 @@
 package dev.longshore.cli;
 
 import dev.longshore.config.Home;
+import dev.longshore.config.SettingsFiles;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -21,7 +22,7 @@ public final class Main {
                 new PrintWriter(System.err, true, StandardCharsets.UTF_8),
                 "true".equals(System.getProperty("longshore.live")));
         DaemonLauncher launcher = new DaemonLauncher(home, System.getProperty("longshore.launcher", ""));
-        int status = LongshoreCommand.commandLine(new Context(home, terminal, launcher))
+        int status = LongshoreCommand.commandLine(new Context(home, SettingsFiles.of(home), terminal, launcher))
                 .execute(arguments);
         terminal.out().flush();
         System.exit(status);

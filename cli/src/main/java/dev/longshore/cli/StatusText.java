@@ -7,10 +7,12 @@ import dev.longshore.proto.control.v1.EngineStatus;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GuestStatus;
 import dev.longshore.proto.control.v1.NetworkStatus;
+import dev.longshore.proto.control.v1.SettingsStatus;
 import dev.longshore.proto.control.v1.State;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import tools.jackson.databind.SerializationFeature;
@@ -68,6 +70,7 @@ final class StatusText {
         if (status.hasNetwork() && !status.getNetwork().getSubnet().isEmpty()) {
             network(text, status.getNetwork());
         }
+        settings(text, status.getSettings());
         return text.toString();
     }
 
@@ -106,6 +109,14 @@ final class StatusText {
                         + n.getHost());
     }
 
+    private static void settings(StringBuilder text, SettingsStatus s) {
+        s.getProblemsList().forEach(p -> line(text, "settings", "unusable, the values from before hold: " + p));
+        if (s.getPendingCount() > 0) {
+            line(text, "settings", "wait for longshore restart: " + String.join(", ", s.getPendingList()));
+        }
+        s.getWarningsList().forEach(w -> line(text, "settings", w));
+    }
+
     private static void line(StringBuilder text, String name, String value) {
         if (!value.isEmpty()) {
             text.append(String.format(Locale.ROOT, "%-13s%s%n", name, value));
@@ -129,6 +140,7 @@ final class StatusText {
         top.put("guest", guestJson(s.getGuest()));
         top.put("engine", engineJson(s.getEngine()));
         top.put("network", networkJson(s.getNetwork()));
+        top.put("settings", settingsJson(s.getSettings()));
         return JsonMapper.builder()
                 .enable(SerializationFeature.INDENT_OUTPUT)
                 .build()
@@ -177,6 +189,14 @@ final class StatusText {
         json.put("mtu", n.getMtu());
         json.put("linkUp", n.getLinkUp());
         json.put("dropped", n.getDropped());
+        return json;
+    }
+
+    private static Map<String, Object> settingsJson(SettingsStatus s) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("problems", List.copyOf(s.getProblemsList()));
+        json.put("warnings", List.copyOf(s.getWarningsList()));
+        json.put("pending", List.copyOf(s.getPendingList()));
         return json;
     }
 

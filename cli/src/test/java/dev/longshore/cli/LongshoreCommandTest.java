@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
+import dev.longshore.config.SettingsFiles;
 import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.Protocol;
@@ -185,7 +186,11 @@ class LongshoreCommandTest {
 
     private int run(Home home, String... arguments) {
         Terminal terminal = new Terminal(new PrintWriter(out), new PrintWriter(err), false);
-        int status = LongshoreCommand.commandLine(new Context(home, terminal, new DaemonLauncher(home, "")))
+        int status = LongshoreCommand.commandLine(new Context(
+                        home,
+                        new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
+                        terminal,
+                        new DaemonLauncher(home, "")))
                 .execute(arguments);
         terminal.out().flush();
         terminal.err().flush();

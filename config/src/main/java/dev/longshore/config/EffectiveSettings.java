@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * What holds, put together from the files: an administrator's lock before everything, then what the user has set, then an
@@ -20,6 +21,8 @@ public final class EffectiveSettings {
         USER,
         ADMIN
     }
+
+    private static final JsonMapper MAPPER = new JsonMapper();
 
     private final Values values = new Values();
     private final Map<Setting<?>, Source> sources = new LinkedHashMap<>();
@@ -35,9 +38,14 @@ public final class EffectiveSettings {
             return setting.type().shown(value);
         }
 
-        /** The default, in the same form. */
-        public Object shownDefault() {
-            return setting.type().shown(setting.fallback());
+        /** {@link #shown} as JSON text. */
+        public String shownJson() {
+            return MAPPER.writeValueAsString(shown());
+        }
+
+        /** The default, as JSON text. */
+        public String defaultJson() {
+            return MAPPER.writeValueAsString(setting.type().shown(setting.fallback()));
         }
     }
 

@@ -81,7 +81,7 @@ public final class SettingsStore {
      * Sets one setting.
      *
      * @param key any of its names
-     * @param text as typed: {@code true}, {@code 1500}, {@code dual-stack}, {@code a,b} or {@code ["a", "b"]}
+     * @param text as typed: {@code true}, {@code 1500}, {@code dual-stack}, {@code a,b} or {@code ["a", "b"]}; or as JSON
      */
     public Edit set(String key, String text) {
         Optional<Setting<?>> setting = SettingTable.find(key);
@@ -91,7 +91,7 @@ public final class SettingsStore {
     private <T> Edit set(Setting<T> setting, String text) {
         T value;
         try {
-            value = setting.type().read(setting.type().typed(text));
+            value = setting.type().read(setting.type().typed(unquoted(text)));
         } catch (IllegalArgumentException e) {
             return new Edit.Refused(Why.BAD_VALUE, setting.key() + " " + e.getMessage());
         }
@@ -106,6 +106,23 @@ public final class SettingsStore {
             }
             return edit.set(names(setting), setting.key(), json);
         });
+    }
+
+    /** A JSON string's content; anything else as it is. */
+    private static String unquoted(String text) {
+        String stripped = text.strip();
+        if (stripped.length() >= 2 && stripped.startsWith("\"") && stripped.endsWith("\"")) {
+            try {
+                JsonTree.Member only =
+                        JsonReader.read("{\"\":" + stripped + "}").find("");
+                if (only != null && only.value() instanceof JsonTree.Text t) {
+                    return t.value();
+                }
+            } catch (JsonReader.MalformedException e) {
+                // something else that begins and ends with a quote
+            }
+        }
+        return text;
     }
 
     /** Docker Desktop's rule: another networking mode sets the DNS filter back to auto. */

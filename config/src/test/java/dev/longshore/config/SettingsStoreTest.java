@@ -89,10 +89,15 @@ class SettingsStoreTest {
     void lists_areTypedWithCommasOrAsJson() throws IOException {
         done(store.set("network.dnsServers", "[\"10.0.0.1\", \"fd00::1\"]"));
         done(store.set("proxy.exclude", "localhost, *.corp"));
+        done(store.set("dnsInhibition", "\"none\""));
         done(store.set("vpnKitAllowedBindAddresses", "127.0.0.1, 0:0::1"));
 
         assertThat(Files.readString(user))
-                .contains("[\"10.0.0.1\",\"fd00::1\"]", "[\"localhost\",\"*.corp\"]", "\"127.0.0.1,::1\"");
+                .contains(
+                        "\"dnsInhibition\": \"none\"",
+                        "[\"10.0.0.1\",\"fd00::1\"]",
+                        "[\"localhost\",\"*.corp\"]",
+                        "\"127.0.0.1,::1\"");
     }
 
     @Test

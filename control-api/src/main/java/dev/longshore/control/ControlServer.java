@@ -43,7 +43,14 @@ public final class ControlServer implements AutoCloseable {
 
     /** Binds the socket; a file that is in the way is removed, since the caller holds the home's lock. */
     public static ControlServer start(
-            Path socket, Daemon daemon, Ports ports, Events events, Flows flows, Captures captures) throws IOException {
+            Path socket,
+            Daemon daemon,
+            Ports ports,
+            Events events,
+            Flows flows,
+            Captures captures,
+            SettingsControl settings)
+            throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
         EventLoopGroup loops = new MultiThreadIoEventLoopGroup(
@@ -60,6 +67,7 @@ public final class ControlServer implements AutoCloseable {
                 .addService(new EventEndpoint(events))
                 .addService(new FlowEndpoint(flows, calls, loops))
                 .addService(new CaptureEndpoint(captures, calls))
+                .addService(new SettingsEndpoint(settings, calls))
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance())
                 .build();

@@ -37,6 +37,8 @@ public interface Events {
 
     record PortChanged(boolean exposed, String text) implements What {}
 
+    record SettingsChanged(List<String> keys, String text) implements What {}
+
     record Notice(String text) implements What {}
 
     enum Phase {

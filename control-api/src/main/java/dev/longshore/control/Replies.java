@@ -2,6 +2,8 @@ package dev.longshore.control;
 
 import com.google.protobuf.Duration;
 import com.google.protobuf.Timestamp;
+import dev.longshore.config.EffectiveSettings;
+import dev.longshore.config.SettingTable;
 import dev.longshore.proto.control.v1.DaemonStatus;
 import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.EngineStatus;
@@ -16,6 +18,11 @@ import dev.longshore.proto.control.v1.NoticeEvent;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.PortEvent;
 import dev.longshore.proto.control.v1.Protocol;
+import dev.longshore.proto.control.v1.Setting;
+import dev.longshore.proto.control.v1.SettingEffect;
+import dev.longshore.proto.control.v1.SettingSource;
+import dev.longshore.proto.control.v1.SettingsEvent;
+import dev.longshore.proto.control.v1.SettingsStatus;
 import dev.longshore.proto.control.v1.State;
 import dev.longshore.proto.control.v1.StateEvent;
 import dev.longshore.proto.control.v1.StepEvent;
@@ -38,6 +45,10 @@ final class Replies {
                         .setApiVersion(s.engine().apiVersion()))
                 .setNetwork(network(s.network()))
                 .setStartEvent(s.startEvent())
+                .setSettings(SettingsStatus.newBuilder()
+                        .addAllProblems(s.settings().problems())
+                        .addAllWarnings(s.settings().warnings())
+                        .addAllPending(s.settings().pending()))
                 .build();
     }
 
@@ -115,6 +126,9 @@ final class Replies {
                         StateEvent.newBuilder().setState(state(s.state())).setText(s.text()));
             case Events.PortChanged p ->
                 reply.setPort(PortEvent.newBuilder().setExposed(p.exposed()).setText(p.text()));
+            case Events.SettingsChanged c ->
+                reply.setSettings(
+                        SettingsEvent.newBuilder().addAllKeys(c.keys()).setText(c.text()));
             case Events.Notice n -> reply.setNotice(NoticeEvent.newBuilder().setText(n.text()));
         }
         return reply.build();
@@ -171,6 +185,38 @@ final class Replies {
         String owner = f.owner();
         if (owner != null) {
             reply.setOwner(owner);
+        }
+        return reply.build();
+    }
+
+    /** One of the settings of a view. */
+    static Setting setting(SettingsControl.View view, String key) {
+        EffectiveSettings.Entry<?> entry = view.settings()
+                .entry(SettingTable.find(key).orElseThrow(() -> new IllegalStateException("no setting " + key)));
+        Setting.Builder reply = Setting.newBuilder()
+                .setKey(key)
+                .addAllOtherNames(entry.setting().spellings())
+                .setValueJson(entry.shownJson())
+                .setDefaultJson(entry.defaultJson())
+                .setSource(
+                        switch (entry.source()) {
+                            case DEFAULT -> SettingSource.SETTING_SOURCE_DEFAULT;
+                            case USER -> SettingSource.SETTING_SOURCE_USER;
+                            case ADMIN -> SettingSource.SETTING_SOURCE_ADMIN;
+                        })
+                .setLocked(entry.locked())
+                .setEffect(
+                        switch (entry.setting().effect()) {
+                            case LIVE -> SettingEffect.SETTING_EFFECT_LIVE;
+                            case GUEST_RESTART -> SettingEffect.SETTING_EFFECT_GUEST_RESTART;
+                            case NONE_YET -> SettingEffect.SETTING_EFFECT_NONE_YET;
+                            case UNSUPPORTED -> SettingEffect.SETTING_EFFECT_UNSUPPORTED;
+                        })
+                .setEffectText(entry.setting().whenItCounts())
+                .setDescription(entry.setting().description())
+                .setPending(view.pending().contains(key));
+        if (entry.locked()) {
+            reply.setLockedBy(view.settings().adminFile().toString());
         }
         return reply.build();
     }

@@ -1,6 +1,7 @@
 package dev.longshore.control;
 
 import java.time.Instant;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A snapshot of everything {@code status} shows. Immutable. The fields are explained in {@code daemon.proto}. */
@@ -12,7 +13,8 @@ public record Status(
         Guest guest,
         Engine engine,
         Network network,
-        long startEvent) {
+        long startEvent,
+        Configuration settings) {
     /** As in {@code daemon.proto}. */
     public enum State {
         STARTING,
@@ -31,6 +33,11 @@ public record Status(
      */
     public record Guest(
             String kind, long pid, @Nullable Instant started, int cpus, int memoryMiB, boolean agentReady) {}
+
+    /** What is to be said of the settings. */
+    public record Configuration(List<String> problems, List<String> warnings, List<String> pending) {
+        public static final Configuration NONE = new Configuration(List.of(), List.of(), List.of());
+    }
 
     public record Engine(boolean ready, String version, String apiVersion) {}
 

@@ -13,7 +13,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
 /** Everything the control socket serves, answering what a test puts in. Thread-safe: test threads and the server's. */
-final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures {
+final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, SettingsControl {
     static final Status RUNNING = new Status(
             Status.State.RUNNING,
             "ready",
@@ -31,7 +31,8 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures {
                     1500,
                     true,
                     17),
-            9);
+            9,
+            new Status.Configuration(List.of("a problem"), List.of("a warning"), List.of("cpus")));
 
     final CompletableFuture<Outcome<String>> started = new CompletableFuture<>();
     final CompletableFuture<Outcome<Port>> exposed = new CompletableFuture<>();
@@ -111,6 +112,45 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures {
     @Override
     public synchronized boolean ended() {
         return ended;
+    }
+
+    /** What the settings say; null for none. */
+    volatile @Nullable View settings;
+
+    final List<Runnable> settingsWakes = new CopyOnWriteArrayList<>();
+
+    @Override
+    public Outcome<View> view() {
+        View now = settings;
+        return now == null
+                ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "no settings hold")
+                : new Outcome.Done<>(now);
+    }
+
+    void settingsAre(View view) {
+        settings = view;
+        settingsWakes.forEach(Runnable::run);
+    }
+
+    @Override
+    public CompletionStage<Outcome<Changed>> set(String key, String value) {
+        calls.add("set " + key + " " + value);
+        View now = settings;
+        return CompletableFuture.completedStage(
+                key.equals("locked") || now == null
+                        ? new Outcome.Failed<>(Outcome.Reason.FORBIDDEN, "locked by /admin.json")
+                        : new Outcome.Done<>(new Changed(now, "cpus", List.of("dnsInhibition"), List.of("a note"))));
+    }
+
+    @Override
+    public CompletionStage<Outcome<Changed>> unset(String key) {
+        return set(key, "");
+    }
+
+    @Override
+    public Subscription onChange(Runnable wake) {
+        settingsWakes.add(wake);
+        return () -> settingsWakes.remove(wake);
     }
 
     /** What the next looks find; a null ends the guest. */
