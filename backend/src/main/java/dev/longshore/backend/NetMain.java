@@ -1,7 +1,10 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.AddressPlan;
+import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Settings;
+import dev.longshore.config.SettingsFiles;
+import dev.longshore.config.SettingsResult;
 import io.netty.util.internal.logging.InternalLoggerFactory;
 import io.netty.util.internal.logging.Slf4JLoggerFactory;
 import java.util.List;
@@ -25,7 +28,20 @@ public final class NetMain {
     public static void main(String[] arguments) throws InterruptedException {
         InternalLoggerFactory.setDefaultFactory(Slf4JLoggerFactory.INSTANCE);
         Logs.configureConsole();
-        switch (NetOptions.parse(List.of(arguments))) {
+        switch (SettingsFiles.readAdmin(SettingsFiles.ADMIN_FILE)) {
+            case SettingsResult.Usable u -> {
+                u.warnings().forEach(w -> System.err.println("longshore net: " + w));
+                main(List.of(arguments), u.effective());
+            }
+            case SettingsResult.Refused r -> {
+                r.problems().forEach(p -> System.err.println("longshore net: " + p));
+                System.exit(EXIT_FAILED);
+            }
+        }
+    }
+
+    private static void main(List<String> arguments, EffectiveSettings admin) throws InterruptedException {
+        switch (NetOptions.parse(arguments, admin)) {
             case NetOptions.Help help -> System.out.print(help.text());
             case NetOptions.Wrong wrong -> {
                 System.err.println("longshore net: " + wrong.text());

@@ -1,6 +1,9 @@
 package dev.longshore.backend;
 
+import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Ipv4Subnet;
+import dev.longshore.config.Setting;
+import dev.longshore.config.SettingTable;
 import dev.longshore.config.Settings;
 import dev.longshore.control.Ports;
 import dev.longshore.linux.Linux;
@@ -27,17 +30,22 @@ sealed interface NetOptions {
      * What to run.
      *
      * @param link what carries the guest's frames
-     * @param network as wanted; the subnet may still move if the user has not named it
+     * @param settings what an administrator says, with the network as wanted; the subnet may still move if the user has not
+     *     named it
      * @param publish ports of the host that lead to the guest
      * @param control where the control socket is to be, or null for none
      * @param faults the share of frames to lose, damage or double on purpose, 0 to 1
      */
     record Usable(
             LinkChoice link,
-            Settings.Network network,
+            Settings settings,
             List<Publish> publish,
             @Nullable Path control,
-            double faults) implements NetOptions {}
+            double faults) implements NetOptions {
+        Settings.Network network() {
+            return settings.network();
+        }
+    }
 
     /**
      * One port of the host.
@@ -121,9 +129,10 @@ sealed interface NetOptions {
               -h, --help           this text
             """;
 
-    static NetOptions parse(List<String> words) {
+    /** The arguments; {@code admin} is what holds without a user's file: an administrator's locks bind them, too. */
+    static NetOptions parse(List<String> words, EffectiveSettings admin) {
         try {
-            return new Parser(words).parse();
+            return new Parser(words, admin).parse();
         } catch (IllegalArgumentException e) {
             return new Wrong(String.valueOf(e.getMessage()));
         }
@@ -137,16 +146,18 @@ sealed interface NetOptions {
         private final Iterator<String> words;
         private @Nullable LinkChoice link;
         private @Nullable Ipv4Subnet subnet;
-        private int mtu = Settings.DEFAULTS.network().mtu();
+        private final EffectiveSettings admin;
+        private @Nullable Integer mtu;
         private final List<InetAddress> dns = new ArrayList<>();
         private final List<Publish> publish = new ArrayList<>();
-        private String pcap = "";
+        private @Nullable String pcap;
         private @Nullable Path control;
         private double faults;
         private boolean configure;
 
-        private Parser(List<String> words) {
+        private Parser(List<String> words, EffectiveSettings admin) {
             this.words = words.iterator();
+            this.admin = admin;
         }
 
         private NetOptions parse() {
@@ -188,22 +199,33 @@ sealed interface NetOptions {
                 }
                 chosen = new LinkChoice.TapDevice(tap.name(), tap.namespace(), true);
             }
-            Settings.Network usual = Settings.DEFAULTS.network();
+            Settings.Network usual = admin.settings().network();
             return new Usable(
                     chosen,
-                    new Settings.Network(
-                            subnet == null ? usual.subnet() : subnet,
-                            subnet == null,
-                            mtu,
-                            dns,
-                            usual.ping(),
-                            pcap,
-                            usual.ipv6(),
-                            usual.mode(),
-                            usual.dnsFilter()),
+                    admin.settings()
+                            .withNetwork(new Settings.Network(
+                                    chosen("--subnet", SettingTable.SUBNET, subnet),
+                                    subnet == null && usual.moveSubnet(),
+                                    chosen("--mtu", SettingTable.MTU, mtu),
+                                    chosen("--dns", SettingTable.DNS_SERVERS, dns.isEmpty() ? null : dns),
+                                    usual.ping(),
+                                    chosen("--pcap", SettingTable.PCAP_FILE, pcap),
+                                    usual.ipv6(),
+                                    usual.mode(),
+                                    usual.dnsFilter())),
                     List.copyOf(publish),
                     control,
                     faults);
+        }
+
+        /** The option's value; without one, what the settings say. A lock allows no other. */
+        private <T> T chosen(String option, Setting<T> setting, @Nullable T value) {
+            T said = admin.get(setting);
+            if (value != null && admin.isLocked(setting) && !value.equals(said)) {
+                throw new IllegalArgumentException(
+                        option + ": " + setting.key() + " is locked by your administrator in " + admin.adminFile());
+            }
+            return value == null ? said : value;
         }
 
         private Path socket(String option) {

@@ -57,7 +57,7 @@ final class NetRun {
                         options.network().subnet(),
                         route,
                         choice.subnet()));
-        this.settings = Settings.DEFAULTS.withNetwork(options.network().withSubnet(choice.subnet()));
+        this.settings = options.settings().withNetwork(options.network().withSubnet(choice.subnet()));
     }
 
     /** With the subnet that is really used. */

@@ -2,10 +2,17 @@ package dev.longshore.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Ipv4Subnet;
+import dev.longshore.config.PortBinding;
+import dev.longshore.config.SettingsFiles;
+import dev.longshore.config.SettingsResult;
 import dev.longshore.control.Ports;
+import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -13,8 +20,45 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The arguments of {@code longshore net}. */
 class NetOptionsTest {
+    private static EffectiveSettings admin(String json) {
+        try {
+            Path file = Files.writeString(Files.createTempFile("admin", ".json"), json);
+            try {
+                return ((SettingsResult.Usable) SettingsFiles.readAdmin(file)).effective();
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void administratorsSettings_holdHereToo_andLocksRefuseOtherOptions() {
+        EffectiveSettings admin = admin("""
+                {"vpnKitMTU": {"locked": true, "value": 9000}, "network": {"ping": {"locked": false, "value": false}},
+                 "linuxVM": {"vpnkitCIDR": {"locked": true, "value": "10.9.0.0/16"}},
+                 "portBindingBehavior": {"locked": true, "value": "local-only-port-binding"}}
+                """);
+
+        NetOptions.Usable plain = (NetOptions.Usable) NetOptions.parse(List.of("--tap", "t"), admin);
+        assertThat(plain.network().mtu()).isEqualTo(9000);
+        assertThat(plain.network().subnet()).isEqualTo(Ipv4Subnet.parse("10.9.0.0/16"));
+        assertThat(plain.network().ping()).isFalse();
+        assertThat(plain.settings().ports().binding()).isEqualTo(PortBinding.LOCAL_ONLY_PORT_BINDING);
+        assertThat(NetOptions.parse(List.of("--tap", "t", "--mtu", "9000"), admin))
+                .isInstanceOf(NetOptions.Usable.class);
+        for (List<String> option : List.of(List.of("--mtu", "1500"), List.of("--subnet", "10.8.0.0/16"))) {
+            List<String> words = new ArrayList<>(List.of("--tap", "t"));
+            words.addAll(option);
+            assertThat(NetOptions.parse(words, admin))
+                    .isInstanceOfSatisfying(NetOptions.Wrong.class, w -> assertThat(w.text())
+                            .contains("is locked by your administrator in " + admin.adminFile()));
+        }
+    }
+
     private static NetOptions parse(String line) {
-        return NetOptions.parse(List.of(line.split(" ", -1)));
+        return NetOptions.parse(List.of(line.split(" ", -1)), admin("{}"));
     }
 
     private static NetOptions.Usable usable(String line) {

@@ -48,6 +48,11 @@ public record SettingsFiles(Path user, Path admin) {
         return resolve(users, admins);
     }
 
+    /** What holds where there is no user's file. */
+    public static SettingsResult readAdmin(Path admin) {
+        return new SettingsFiles(admin.resolveSibling("settings.json"), admin).readWith("{}");
+    }
+
     /** As {@link #read}, with this content of the user's file. */
     SettingsResult readWith(String content) {
         Parsed admins = parse(admin);
