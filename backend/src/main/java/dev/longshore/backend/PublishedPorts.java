@@ -101,7 +101,7 @@ final class PublishedPorts implements Ports {
     private static Outcome<Port> outcome(ExposeResult result, Forward forward) {
         return switch (result) {
             case ExposeResult.Exposed e ->
-                port(e.bound(), forward, Owner.CONTROL_API, 0)
+                port(e.bound(), forward, Owner.CONTROL_API, 0, e.note())
                         .<Outcome<Port>>map(Outcome.Done::new)
                         .orElseThrow();
             case ExposeResult.Refused r -> new Outcome.Failed<>(reason(r.reason()), r.message());
@@ -119,10 +119,10 @@ final class PublishedPorts implements Ports {
     }
 
     private static Optional<Port> port(PortSnapshot p) {
-        return port(p.host(), p.requested(), p.owner(), p.active());
+        return port(p.host(), p.requested(), p.owner(), p.active(), p.note());
     }
 
-    private static Optional<Port> port(HostEndpoint host, Forward forward, Owner owner, long active) {
+    private static Optional<Port> port(HostEndpoint host, Forward forward, Owner owner, long active, String note) {
         return switch (host) {
             case HostEndpoint.UnixPath _ -> Optional.empty();
             case HostEndpoint.Port at ->
@@ -133,7 +133,8 @@ final class PublishedPorts implements Ports {
                         forward.guest().toString(),
                         forward.guestPort(),
                         owner.kind().word(),
-                        active));
+                        active,
+                        note));
         };
     }
 }

@@ -63,14 +63,15 @@ final class PortsCommand implements Callable<Integer> {
         }
 
         private static List<String> table(List<Port> ports) {
-            List<String> rows = new ArrayList<>(List.of(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN")));
+            List<String> rows = new ArrayList<>(List.of(row("PROTO", "HOST", "GUEST", "OWNER", "OPEN", "")));
             for (Port p : ports) {
                 rows.add(row(
                         PortSpec.word(p.getProtocol()),
                         PortSpec.text(p.getHost()),
                         PortSpec.text(p.getGuest()),
                         p.getOwner(),
-                        Long.toString(p.getActive())));
+                        Long.toString(p.getActive()),
+                        p.getNote()));
             }
             return rows;
         }
@@ -84,8 +85,9 @@ final class PortsCommand implements Callable<Integer> {
                     .toList();
         }
 
-        private static String row(String protocol, String host, String guest, String owner, String open) {
-            return String.format(Locale.ROOT, "%-6s %-28s %-28s %-10s %s", protocol, host, guest, owner, open)
+        private static String row(String protocol, String host, String guest, String owner, String open, String note) {
+            return String.format(
+                            Locale.ROOT, "%-6s %-28s %-28s %-10s %-5s %s", protocol, host, guest, owner, open, note)
                     .stripTrailing();
         }
     }

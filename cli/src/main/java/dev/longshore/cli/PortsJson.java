@@ -26,6 +26,7 @@ final class PortsJson {
         json.put("guest", endpoint(p.getGuest()));
         json.put("owner", p.getOwner());
         json.put("active", p.getActive());
+        json.put("note", p.getNote());
         return json;
     }
 

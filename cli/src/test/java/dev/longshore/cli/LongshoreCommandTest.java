@@ -159,7 +159,7 @@ class LongshoreCommandTest {
         assertThat(PortsJson.text(List.of(port)).replaceAll("\\s", ""))
                 .isEqualTo("[{\"protocol\":\"udp\",\"host\":{\"address\":\"::\",\"port\":53},"
                         + "\"guest\":{\"address\":\"172.17.0.2\",\"port\":5353},"
-                        + "\"owner\":\"container\",\"active\":2}]");
+                        + "\"owner\":\"container\",\"active\":2,\"note\":\"\"}]");
         assertThat(PortsJson.text(List.of()).replaceAll("\\s", "")).isEqualTo("[]");
     }
 

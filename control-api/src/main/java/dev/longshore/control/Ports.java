@@ -32,5 +32,6 @@ public interface Ports {
             String guestAddress,
             int guestPort,
             String owner,
-            long active) {}
+            long active,
+            String note) {}
 }

@@ -107,6 +107,7 @@ final class Replies {
                 .setGuest(Endpoint.newBuilder().setAddress(p.guestAddress()).setPort(p.guestPort()))
                 .setOwner(p.owner())
                 .setActive(p.active())
+                .setNote(p.note())
                 .build();
     }
 

@@ -68,7 +68,7 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
 
     @Override
     public List<Port> list() {
-        return List.of(new Port(Ports.Protocol.UDP, "::1", 53, "172.17.0.2", 5353, "container", 7));
+        return List.of(new Port(Ports.Protocol.UDP, "::1", 53, "172.17.0.2", 5353, "container", 7, "nothing listens"));
     }
 
     @Override
