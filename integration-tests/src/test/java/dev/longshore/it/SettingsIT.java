@@ -1,0 +1,171 @@
+package dev.longshore.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Settings changed while the product runs, and an administrator's lock on them. */
+@Order(25)
+@ExtendWith(SharedProduct.class)
+class SettingsIT {
+    private static final Duration SOON = Duration.ofSeconds(20);
+    private static final String HELLO = "hello from the container\n";
+    private static final String ADMIN_FILE = "/usr/share/longshore/admin-settings.json";
+
+    private final Product product;
+    private final DockerCli docker;
+    private final TestHost testHost;
+    private String settings = "";
+
+    SettingsIT(Product product, DockerCli docker, TestHost testHost) {
+        this.product = product;
+        this.docker = docker;
+        this.testHost = testHost;
+    }
+
+    @BeforeEach
+    void keepSettings() throws IOException {
+        settings = Files.readString(file());
+    }
+
+    @AfterEach
+    void restore() {
+        docker.remove("old", "new");
+        product.settings(settings);
+    }
+
+    private Path file() {
+        return product.home().resolve("settings.json");
+    }
+
+    private static void runWeb(DockerCli docker, String name, String publish) {
+        docker.ok("run", "-d", "--name", name, "-p", publish, TestImage.NAME, "httpd", "-f", "-p", "80", "-h", "/www");
+        Await.until("httpd in " + name, SOON, () -> docker.ok("exec", name, "netstat", "-ltn")
+                .contains(":80 "));
+    }
+
+    private String fromAnotherHost(int port) {
+        return testHost.peer("connect", testHost.hostAddress(), String.valueOf(port))
+                .run()
+                .out();
+    }
+
+    @Test
+    void portBinding_setLive_movesPublishedPortsToTheLoopback_andBack() throws Exception {
+        runWeb(docker, "old", "18190:80");
+        assertThat(fromAnotherHost(18190)).startsWith("connected");
+
+        Command.Result set = product.longshore("settings", "set", "portBindingBehavior", "local-only-port-binding")
+                .run()
+                .expectOk();
+
+        assertThat(set.out()).isEqualTo("portBindingBehavior = local-only-port-binding\n");
+        assertThat(set.err()).contains("takes effect at once");
+        Await.until("the old port to leave the other host", SOON, () -> fromAnotherHost(18190)
+                .startsWith("Connection refused"));
+        assertThat(HostServer.get(18190)).isEqualTo(HELLO);
+        runWeb(docker, "new", "0.0.0.0:18191:80");
+        assertThat(HostServer.get(18191)).isEqualTo(HELLO);
+        assertThat(fromAnotherHost(18191)).startsWith("Connection refused");
+        assertThat(product.longshore("ports").run().expectOk().out())
+                .contains("127.0.0.1:18190", "127.0.0.1:18191")
+                .doesNotContain("0.0.0.0:1819");
+
+        // As an editor does: another file, renamed.
+        Path other = Files.writeString(product.home().resolve(".settings.json.swp"), settings);
+        Files.move(other, file(), StandardCopyOption.ATOMIC_MOVE);
+
+        Await.until("the ports to be back", SOON, () -> fromAnotherHost(18191).startsWith("connected"));
+        assertThat(HostServer.get(18190)).isEqualTo(HELLO);
+    }
+
+    @Test
+    void badEdit_changesNothing_andIsInTheStatus() throws Exception {
+        runWeb(docker, "old", "18190:80");
+
+        product.settings("{\n  \"portBindingBehavior\": \"nowhere\"\n}");
+
+        Await.until("the status to say so", SOON, () -> product.longshore("status")
+                .run()
+                .out()
+                .contains("settings.json: line 2, column 26: portBindingBehavior: must be one of"));
+        assertThat(HostServer.get(18190)).isEqualTo(HELLO);
+        assertThat(product.longshore("settings", "set", "cpus", "x")
+                        .run()
+                        .expectExit(2)
+                        .err())
+                .contains("cpus must be a whole number");
+    }
+
+    /** A product of its own, for which a mount namespace has an administrator's file. */
+    @Test
+    @Timeout(300)
+    void lockedSetting_isChangedByNoWayIn(@TempDir Path directory) throws Exception {
+        Path admin = Files.writeString(
+                directory.resolve("admin.json"),
+                "{\"portBindingBehavior\": {\"locked\": true, \"value\": \"local-only-port-binding\"}}");
+        Files.createDirectories(Path.of(ADMIN_FILE).resolveSibling("."));
+        try (Product locked = new Product()) {
+            locked.settings("{\"PortBindingBehavior\": \"default-port-binding\"}");
+            Command refused = inNamespace(
+                    admin, locked.longshore("settings", "set", "portBindingBehavior", "default-port-binding"));
+            assertThat(refused.run().expectExit(1).err()).contains("locked by your administrator in " + ADMIN_FILE);
+
+            inNamespace(admin, locked.longshore("up"))
+                    .within(Duration.ofMinutes(2))
+                    .run()
+                    .expectOk();
+            TestImage.build(locked.docker(), TestImage.makeContext(directory.resolve("image")));
+            runWeb(locked.docker(), "web", "18192:80");
+
+            assertThat(locked.longshore("ports").run().expectOk().out())
+                    .contains("127.0.0.1:18192")
+                    .doesNotContain("0.0.0.0");
+            for (String[] line : new String[][] {
+                {"settings", "set", "portBindingBehavior", "default-port-binding"},
+                {"settings", "set", "ports.binding", "default-port-binding"},
+                {"settings", "unset", "portBindingBehavior"}
+            }) {
+                assertThat(locked.longshore(line).run().expectExit(1).err()).contains(ADMIN_FILE);
+            }
+            locked.settings("{\"portBindingBehavior\": \"default-port-binding\", \"vpnKitMTU\": 1400}");
+            Await.until("the file to be read", SOON, () -> locked.longshore("settings", "get", "vpnKitMTU")
+                    .run()
+                    .text()
+                    .equals("1400"));
+            assertThat(locked.longshore("settings", "get", "portBindingBehavior")
+                            .run()
+                            .expectOk()
+                            .text())
+                    .isEqualTo("local-only-port-binding");
+            assertThat(fromAnotherHost(18192)).startsWith("Connection refused");
+        }
+    }
+
+    private static Command inNamespace(Path admin, Command command) {
+        List<String> line = new ArrayList<>(List.of(
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                "mount -t tmpfs none /usr/share/longshore && cp \"$0\" " + ADMIN_FILE + " && exec \"$@\"",
+                admin.toString()));
+        line.addAll(command.line());
+        return Command.of(line).with(command.environment());
+    }
+}
