@@ -63,6 +63,9 @@ record JsonEdit(String text) {
     private static void collect(String prefix, JsonTree.Obj object, Predicate<String> names, List<Found> found) {
         for (int i = 0; i < object.members().size(); i++) {
             JsonTree.Member m = object.members().get(i);
+            if (m.name().indexOf('.') >= 0) {
+                continue; // a member "a.b" is not the member b of an object a
+            }
             String path = prefix + m.name();
             if (names.test(path)) {
                 found.add(new Found(object, i, path));

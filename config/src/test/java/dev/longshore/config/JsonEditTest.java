@@ -65,6 +65,13 @@ class JsonEditTest {
         assertThat(set).isEqualTo("{\"x\": 0, \"vm\": {}, \"cpus\": 7}");
     }
 
+    @Test
+    void nameWithADot_isNoPath() throws Exception {
+        assertThat(set("{\"network.mtu\": 1}", "network.mtu", 2))
+                .isEqualTo("{\"network.mtu\": 1, \"network\": { \"mtu\": 2 }}");
+        assertThat(unset("{\"network.mtu\": 1}", "network.mtu")).isEqualTo("{\"network.mtu\": 1}");
+    }
+
     /** Any sequence of edits against a map, with the text as it comes out read anew each time. */
     @Test
     void randomEdits_doWhatAMapDoes() throws Exception {
