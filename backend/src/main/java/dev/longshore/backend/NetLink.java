@@ -20,6 +20,8 @@ import io.netty.channel.IoEventLoop;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The link of {@code longshore net}, made but not opened. Immutable.
@@ -35,6 +37,7 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
         void serve() throws Exception;
     }
 
+    private static final Logger LOG = LoggerFactory.getLogger(NetLink.class);
     private static final Serve AT_ONCE = () -> {};
 
     /**
@@ -55,7 +58,7 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
     private static NetLink tap(
             NetOptions.LinkChoice.TapDevice wanted, Settings.Network network, IoEventLoop loop, Runnable onGone)
             throws PartException, InterruptedException {
-        int fd = inNamespace(wanted, () -> new Tap(new Linux()).open(wanted.name(), TapLink.HEADER_BYTES));
+        int fd = inNamespace(wanted, () -> open(wanted));
         if (fd < 0) {
             throw failed(wanted, fd);
         }
@@ -68,6 +71,19 @@ record NetLink(Link link, Consumer<RunMeters> meters, Serve serve, Runnable end)
             }
         }
         return new NetLink(link, m -> m.link(link.counters()), AT_ONCE, () -> {});
+    }
+
+    /** The descriptor, or a negated errno. */
+    private static int open(NetOptions.LinkChoice.TapDevice wanted) {
+        Linux linux = new Linux();
+        int fd = new Tap(linux).open(wanted.name(), TapLink.HEADER_BYTES);
+        if (fd >= 0) {
+            int r = new InterfaceSetup(linux).queueAtLeast(wanted.name(), TapLink.QUEUE_PACKETS);
+            if (r < 0) {
+                LOG.info("{}: its queue stays short: {}", wanted, Errno.text(-r));
+            }
+        }
+        return fd;
     }
 
     private static int inNamespace(NetOptions.LinkChoice.TapDevice wanted, Callable<Integer> work)

@@ -15,8 +15,8 @@ import java.net.Inet4Address;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Gives an interface its MAC and IP address, MTU and default route, and puts it up: the calls of netdevice(7). Confined to the thread of
- * its {@link Linux}, and to that thread's network namespace.
+ * Gives an interface its MAC and IP address, MTU, queue and default route, and puts it up: the calls of netdevice(7). Confined
+ * to the thread of its {@link Linux}, and to that thread's network namespace.
  */
 public final class InterfaceSetup {
     private static final int AF_INET = 2;
@@ -28,6 +28,8 @@ public final class InterfaceSetup {
     private static final long SIOCSIFNETMASK = 0x891C;
     private static final long SIOCSIFMTU = 0x8922;
     private static final long SIOCSIFHWADDR = 0x8924;
+    private static final long SIOCGIFTXQLEN = 0x8942;
+    private static final long SIOCSIFTXQLEN = 0x8943;
     private static final int ARPHRD_ETHER = 1;
     private static final int IFF_UP = 1;
     private static final int IFREQ_BYTES = 40;
@@ -72,6 +74,30 @@ public final class InterfaceSetup {
             r = r < 0 ? r : setAddress(call, socket, name, SIOCSIFNETMASK, mask(prefix));
             r = r < 0 ? r : up(call, socket, name);
             return r < 0 ? r : addDefaultRoute(call, socket, gateway);
+        } finally {
+            linux.close(socket);
+        }
+    }
+
+    /**
+     * Makes the queue of an interface as long as this, if it is shorter.
+     *
+     * @param packets what it is to hold; for a TAP device: how many the kernel keeps for its reader
+     * @return 0, or the negated errno: -EPERM without CAP_NET_ADMIN
+     */
+    public int queueAtLeast(String name, int packets) {
+        int socket = socket();
+        if (socket < 0) {
+            return socket;
+        }
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment request = request(call, name);
+            int r = ioctl(socket, SIOCGIFTXQLEN, request);
+            if (r < 0 || request.get(JAVA_INT, IFREQ_VALUE_AT) >= packets) {
+                return r;
+            }
+            request.set(JAVA_INT, IFREQ_VALUE_AT, packets);
+            return ioctl(socket, SIOCSIFTXQLEN, request);
         } finally {
             linux.close(socket);
         }

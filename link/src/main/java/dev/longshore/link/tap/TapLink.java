@@ -43,6 +43,12 @@ public final class TapLink implements Link {
     /** Of the header in front of each frame; for {@link dev.longshore.linux.Tap#open}. */
     public static final int HEADER_BYTES = VirtioNetHeader.BYTES;
 
+    /**
+     * What the kernel keeps for us. Beyond it, it drops: a TAP device does not hold its senders back. A flow may have a window of
+     * 4 MiB under way, which a program that writes little at a time makes 2900 packets of, and the usual length is 1000.
+     */
+    public static final int QUEUE_PACKETS = 8192;
+
     private static final Logger LOG = LoggerFactory.getLogger(TapLink.class);
 
     /** Frames and bytes in one wake-up; then the loop's other descriptors have their turn. */
