@@ -97,10 +97,26 @@ final class DialAttempt {
             return;
         }
         connecting.remove(channel);
+        if (isToItself(channel)) {
+            ResetClose.close(channel); // an ordinary close would keep the port from its owner for a minute
+            if (!result.isDone()) {
+                failed(new DialResult.Refused());
+            }
+            return;
+        }
         LimitedHops.lift(channel, v4, hops);
         if (!result.trySuccess(new DialResult.Connected(channel))) {
             channel.close(); // cancelled, or another address was faster
         }
+    }
+
+    /**
+     * On the loopback, the port that the kernel chose for our end may be the very one we call, where nobody listens: by RFC 9293's
+     * simultaneous open (§3.5, Figure 8) the socket is then connected to itself, and would answer with what it is told.
+     */
+    private static boolean isToItself(SocketChannel channel) {
+        InetSocketAddress here = channel.localAddress();
+        return here != null && here.equals(channel.remoteAddress());
     }
 
     private void onFailure(SocketChannel channel, boolean v4, Throwable cause) {
