@@ -28,6 +28,16 @@ public final class Services {
         handlers.remove(new Endpoint(address.hi(), address.lo(), port));
     }
 
+    /** True if a service is at this address: then its other ports are known to be closed. */
+    public boolean isAt(long hi, long lo) {
+        for (Endpoint endpoint : handlers.keySet()) {
+            if (endpoint.hi == hi && endpoint.lo == lo) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     public @Nullable ChannelHandler find(long hi, long lo, int port) {
         return handlers.get(new Endpoint(hi, lo, port));
     }

@@ -203,7 +203,11 @@ public final class TcpStack implements TransportInput {
         return (TcpHeader.flags(b, at) & (TcpHeader.SYN | TcpHeader.ACK | TcpHeader.RST)) == TcpHeader.SYN;
     }
 
-    /** §3.10.7.1: for no connection. */
+    /**
+     * §3.10.7.1: for no connection. Without an acknowledgment it may have come to a port in LISTEN, which says nothing (§3.10.7.2);
+     * whether somebody listens is known of our own addresses alone. No connection of the guest sends such a segment, port scanners do,
+     * and are never told that a port is closed which is open.
+     */
     private void resetStray(
             ByteBuf b,
             int at,
@@ -219,10 +223,17 @@ public final class TcpStack implements TransportInput {
             return;
         }
         boolean acked = (flags & TcpHeader.ACK) != 0;
+        if (!acked && mayListen(remoteHi, remoteLo, remotePort)) {
+            return;
+        }
         int seq = acked ? TcpHeader.ack(b, at) : 0;
         int ack = acked ? 0 : TcpHeader.seq(b, at) + TcpHeader.segLen(b, at, len);
         out.reset(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, seq, ack, acked ? 0 : TcpHeader.ACK);
         counters.increment(TcpCounter.RESETS_TO_GUEST);
+    }
+
+    private boolean mayListen(long remoteHi, long remoteLo, int remotePort) {
+        return !services.isAt(remoteHi, remoteLo) || services.find(remoteHi, remoteLo, remotePort) != null;
     }
 
     @Override

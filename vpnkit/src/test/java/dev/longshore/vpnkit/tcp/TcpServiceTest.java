@@ -97,6 +97,17 @@ class TcpServiceTest {
         return Unpooled.copiedBuffer(s, java.nio.charset.StandardCharsets.US_ASCII);
     }
 
+    /** RFC 9293 §3.10.7.1 and §3.10.7.2: closed, and LISTEN. */
+    @Test
+    void strayWithoutAck_isResetAtAClosedPort_andIgnoredAtTheServices() {
+        TcpGuest atTheService = new TcpGuest(bench.guestEnd, 5001, GuestEnd.DNS, 53);
+        atTheService.sends(FIN, 10, 0);
+        atTheService.receivesNothing();
+        TcpGuest atAClosedPort = new TcpGuest(bench.guestEnd, 5001, GuestEnd.DNS, 54);
+        atAClosedPort.sends(0, 10, 0, "abc");
+        atAClosedPort.receives(RST | ACK, 0, 13);
+    }
+
     @Test
     void questionAndAnswer() {
         guest.sends(ACK, 100, iss + 1, "question");
