@@ -22,6 +22,10 @@ public enum TcpCounter implements Counted {
     SYNS_OVER_FLOW_LIMIT("vpnkit.packets.dropped", "layer=tcp,reason=flows", "SYNs not answered: too many flows."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=tcp,reason=header", "Segments with impossible lengths."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=tcp,reason=checksum", "Segments with a wrong checksum."),
+    DROPPED_NO_CONNECTION(
+            "vpnkit.packets.dropped",
+            "layer=tcp,reason=no_connection",
+            "Segments of no connection, without acknowledgment, where somebody may listen: port scans."),
     DROPPED_MEMORY(
             "vpnkit.packets.dropped",
             "layer=tcp,reason=memory",

@@ -224,6 +224,7 @@ public final class TcpStack implements TransportInput {
         }
         boolean acked = (flags & TcpHeader.ACK) != 0;
         if (!acked && mayListen(remoteHi, remoteLo, remotePort)) {
+            counters.increment(TcpCounter.DROPPED_NO_CONNECTION);
             return;
         }
         int seq = acked ? TcpHeader.ack(b, at) : 0;
