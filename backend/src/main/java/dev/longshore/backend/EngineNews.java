@@ -17,6 +17,8 @@ import org.slf4j.LoggerFactory;
 final class EngineNews implements Consumer<EngineState> {
     private static final Logger LOG = LoggerFactory.getLogger(EngineNews.class);
 
+    private static final String BACK = "the Docker Engine answers again";
+
     private final Supplier<CompletableFuture<String>> agent;
     private final Consumer<Events.What> events;
     private boolean answered;
@@ -35,13 +37,14 @@ final class EngineNews implements Consumer<EngineState> {
                 answered = true;
                 if (lost) {
                     lost = false;
-                    tell("the Docker Engine answers again");
+                    LOG.info(BACK);
+                    events.accept(new Events.Notice(BACK));
                 }
             }
             case EngineState.Starting _ -> {
                 if (answered && !lost) {
                     lost = true;
-                    agent.get().whenComplete((version, error) -> tell(text(error)));
+                    agent.get().whenComplete((version, error) -> tellLoss(text(error)));
                 }
             }
             case EngineState.Down _ -> {
@@ -59,7 +62,7 @@ final class EngineNews implements Consumer<EngineState> {
                         + "): longshore logs --console shows its last words, longshore down and longshore up start it anew";
     }
 
-    private void tell(String text) {
+    private void tellLoss(String text) {
         LOG.warn("{}", text);
         events.accept(new Events.Notice(text));
     }

@@ -217,7 +217,7 @@ final class GuestNetwork {
     void apply(Settings settings) {
         ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
             if (failure == null && moved > 0) {
-                LOG.info("{} published ports are bound elsewhere now", moved);
+                LOG.info("{} published ports move to where the settings want them", moved);
             }
         });
         try {

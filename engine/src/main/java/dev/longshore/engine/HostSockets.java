@@ -9,7 +9,7 @@ import java.util.function.Supplier;
 /**
  * Unix sockets of the host that the guest may reach, each by a name that the agent knows. Thread-safe.
  *
- * <p>Where a socket is, is asked for each caller anew: an SSH agent moves with every login.
+ * <p>Where a socket is, and whether, is asked for each caller anew: it may come and go while the guest runs.
  */
 public final class HostSockets {
     /** The user's SSH agent, in the guest {@code /run/host-services/ssh-auth.sock}. */
