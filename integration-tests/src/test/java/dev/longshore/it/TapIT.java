@@ -179,6 +179,36 @@ class TapIT {
         }
     }
 
+    /** An address given by hand, a MAC address of the kernel's choice, and not a single packet until it is called. */
+    @Test
+    void silentGuest_isFoundByArp_andOneThatIsNotThereIsSaid() throws Exception {
+        Files.writeString(dir.resolve("index.html"), "hello");
+        try (NetProgram net = net("--publish", "127.0.0.1:18379:80")) {
+            guest("sysctl", "-qw", "net.ipv6.conf.tap0.disable_ipv6=1").run().expectOk();
+            guest("ip", "link", "set", "tap0", "up").run().expectOk();
+            Command call = Command.of("curl", "-sS", "-m", "20", "http://127.0.0.1:18379/");
+            assertThat(call.run().err()).contains("reset by peer");
+            Await.until(
+                    "the reason, by both addresses",
+                    Duration.ofSeconds(10),
+                    () -> net.said()
+                            .contains(
+                                    "nobody on the guest's network answers for fdc4:f303:9324::3, nor for 192.168.77.3"),
+                    net::said);
+
+            guest("ip", "addr", "add", "192.168.77.3/24", "dev", "tap0").run().expectOk();
+            try (Running _ = guest("busybox", "httpd", "-f", "-p", "80", "-h", dir.toString())
+                    .start()) {
+                Await.until(
+                        "the guest listens",
+                        Duration.ofSeconds(10),
+                        () -> guest("ss", "-ltn").run().out().contains(":80 "));
+                assertThat(call.run().expectOk().text()).isEqualTo("hello");
+            }
+            assertThat(net.stop()).isZero();
+        }
+    }
+
     @Test
     void deviceThatIsRemoved_endsTheProgramWithAnError() {
         try (NetProgram net = net()) {

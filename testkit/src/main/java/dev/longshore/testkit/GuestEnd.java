@@ -109,6 +109,14 @@ public final class GuestEnd {
         sendFrame(b, 0);
     }
 
+    /** Says to {@code remote} who has this guest's address. */
+    public void sendArpReply(IpAddress remote) {
+        ByteBuf b = ethernet(OUR_MAC, EthernetHeader.TYPE_ARP);
+        ArpPacket.write(b, ArpPacket.REPLY, mac, address.v4Bits(), OUR_MAC, remote.v4Bits());
+        b.writeZero(60 - b.writerIndex());
+        sendFrame(b, 0);
+    }
+
     /** One packet, not fragmented. Takes ownership of {@code transport}: header and payload, checksum and all. */
     public void sendIp(int protocol, IpAddress remote, ByteBuf transport, int offload) {
         sendFrame(ip(protocol, addressFor(remote), remote, 64, transport), offload);

@@ -9,6 +9,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ethernet.EthernetConfig;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
+import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.ethernet.PacketSink;
 import dev.longshore.vpnkit.flow.SeenFlow;
 import dev.longshore.vpnkit.gateway.AddressFilter;
@@ -214,6 +215,11 @@ public final class Network {
         @Override
         public void onLinkState(boolean up) {
             target.onLinkState(up);
+        }
+
+        @Override
+        public void onNobody(LostHop hop) {
+            target.onNobody(hop);
         }
     }
 

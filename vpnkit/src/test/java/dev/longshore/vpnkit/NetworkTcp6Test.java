@@ -241,6 +241,17 @@ class NetworkTcp6Test {
     }
 
     @Test
+    void addressBehindAGuestThatWasNotHeard_asksForTheGuest() {
+        IpAddress container = IpAddress.parse("fd00:1::2");
+        var _ = calls().connectTcp(container, 80);
+        loop.runNow();
+        receivesSolicitation(GUEST6);
+        guest.sendNeighborAdvertisement(GUEST6, ROUTER);
+        assertThat(guest.receive().destination()).isEqualTo(container);
+        guest.receivesNothing();
+    }
+
+    @Test
     void guestThatIsNotThere_isAskedForThreeTimes() {
         var _ = calls().connectTcp(GUEST6, 80);
         loop.advance(Duration.ofMillis(2500));
@@ -266,7 +277,10 @@ class NetworkTcp6Test {
     @Test
     void addressBehindTheGuest_isRoutedThere() {
         IpAddress container = IpAddress.parse("fd00:1::2");
-        var _ = calls().connectTcp(container, 80);
+        GuestCalls calls = calls();
+        guest.sendPing(GATEWAY6, 1, 1, new byte[8]);
+        guest.clearReceived();
+        var _ = calls.connectTcp(container, 80);
         loop.runNow();
         Received syn = guest.receive();
         assertThat(syn.destination()).isEqualTo(container);

@@ -449,6 +449,37 @@ class NetworkUdpTest {
         assertThat(replies.unreachable).isEqualTo(1);
     }
 
+    @Test
+    void publishedPort_ofASilentGuest_bringsAWholeDatagramWhenItIsFound() {
+        net.link.setUp(false);
+        net.link.setUp(true);
+        guest.clearReceived();
+        IpAddress container = IpAddress.parse("172.17.0.2");
+        UdpFlow flow = net.network.udp().openInbound(container, 9000, IpAddress.parse("10.9.8.7"), 5555, new Replies());
+        String text = "x".repeat(65_507);
+        send(flow, text);
+        net.loop.runUntil(guest::hasReceived, "a question");
+        assertThat(guest.receive().isArp()).isTrue();
+        guest.receivesNothing();
+        guest.sendArpReply(GuestEnd.GATEWAY);
+        assertThat(receiveUdp().text()).isEqualTo(text);
+    }
+
+    @Test
+    void publishedPort_ofNobody_ownerHearsIt() {
+        net.link.setUp(false);
+        net.link.setUp(true);
+        guest.clearReceived();
+        Replies replies = new Replies();
+        UdpFlow flow = net.network
+                .udp()
+                .openInbound(IpAddress.parse("172.17.0.2"), 9000, IpAddress.parse("10.9.8.7"), 5555, replies);
+        send(flow, "x");
+        net.loop.advance(Duration.ofMillis(3001));
+        assertThat(replies.unreachable).isEqualTo(1);
+        guest.clearReceived();
+    }
+
     private UdpFlow openToGuestItself(Replies replies) {
         guest.sendPing(GuestEnd.GATEWAY, 1, 1, new byte[8]);
         guest.sendPing(GuestEnd.GATEWAY6, 1, 1, new byte[8]);

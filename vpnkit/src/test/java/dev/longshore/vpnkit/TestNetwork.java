@@ -52,6 +52,7 @@ final class TestNetwork implements AutoCloseable {
         network = new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> tcp);
         network.start();
         link.setUp(true);
+        guest.sendArpRequest(GuestEnd.GATEWAY); // from now on the network knows where the guest is
         guest.clearReceived(); // the gratuitous ARP
     }
 

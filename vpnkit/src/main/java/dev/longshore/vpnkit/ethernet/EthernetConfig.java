@@ -7,10 +7,10 @@ import org.jspecify.annotations.Nullable;
  * What the link layer must know of the address plan. Immutable.
  *
  * @param ourMac the MAC address of all our own addresses
- * @param guestMac where the guest is until it is heard
+ * @param guestMac what the guest's card was told
  * @param guest the guest's own IPv4 address
  * @param guest6 the guest's own IPv6 address, if it takes the one it is given; only with IPv6
- * @param ourAddresses IPv4, each answered by ARP
+ * @param ourAddresses IPv4, each answered by ARP; the first one asks
  * @param network the subnet's first address
  * @param mask the subnet's mask
  * @param ourIpv6 each answered by neighbor discovery; none: no IPv6 on this link

@@ -9,13 +9,14 @@ public enum EthernetCounter implements Counted {
     FRAMES_TO_GUEST("vpnkit.frames", "direction=toGuest", "Frames sent to the guest; a large segment is one."),
     BYTES_TO_GUEST("vpnkit.bytes", "direction=toGuest", "Bytes of frames sent to the guest."),
     ARP_ANSWERED("vpnkit.arp.answered", "", "ARP questions for our addresses, answered."),
+    ARP_ASKED("vpnkit.arp.asked", "", "ARP questions sent for addresses of the guest."),
     NDP_ANSWERED("vpnkit.ndp.answered", "", "Neighbor solicitations for our addresses, answered."),
     NDP_ASKED("vpnkit.ndp.asked", "", "Neighbor solicitations sent for addresses of the guest."),
     DROPPED_SHORT("vpnkit.packets.dropped", "layer=ethernet,reason=short", "Frames too short for an Ethernet header."),
     DROPPED_SOURCE(
             "vpnkit.packets.dropped",
             "layer=ethernet,reason=source",
-            "Frames with a group address, or ours, as source."),
+            "Frames with a group address, none or ours as source."),
     DROPPED_DESTINATION(
             "vpnkit.packets.dropped",
             "layer=ethernet,reason=destination",
@@ -26,7 +27,8 @@ public enum EthernetCounter implements Counted {
     DROPPED_NO_ROOM(
             "vpnkit.packets.dropped",
             "layer=ethernet,reason=no_room",
-            "Answers of ARP and neighbor discovery, and packets that waited for one, the guest had no room for."),
+            "Questions and answers of ARP and neighbor discovery, and packets that waited for one, the guest had no room"
+                    + " for."),
     DROPPED_BAD_NDP(
             "vpnkit.packets.dropped", "layer=ethernet,reason=bad_ndp", "Neighbor discovery that claims our addresses."),
     DROPPED_UNRESOLVED(

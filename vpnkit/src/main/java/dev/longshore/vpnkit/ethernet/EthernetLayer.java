@@ -4,15 +4,16 @@ import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.FrameTap;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.OutFrame;
-import dev.longshore.packet.wire.ArpPacket;
 import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.packet.wire.Ipv6Header;
 import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.EventExecutor;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Between a link and the network layer: dispatches the guest's frames, answers ARP, addresses frames to the guest.
@@ -22,14 +23,15 @@ import org.jspecify.annotations.Nullable;
  * §7.2.6). A guest whose card has no buffers yet hears it when there is room.
  */
 public final class EthernetLayer implements FrameSink {
-    /** A destination written by {@link #writeHeader6} in place of one that is not known: all bits set, which no station has. */
-    private static final long UNRESOLVED = Neighbours6.UNKNOWN & 0xFFFF_FFFF_FFFFL;
+    /** A destination that is written in place of one that is not known. */
+    private static final long UNRESOLVED = Neighbours.UNKNOWN;
+
+    private static final Logger LOG = LoggerFactory.getLogger(EthernetLayer.class);
 
     private final Link link;
     private final EthernetConfig config;
     private final PacketSink sink;
-    private final Neighbours neighbours;
-    private final OutFrame arpFrame = new OutFrame(Unpooled.directBuffer(64));
+    private final Arp arp;
     private final Counters<EthernetCounter> counters = new Counters<>(EthernetCounter.class);
     private final NeighborDiscovery discovery;
     private final boolean hasIpv6;
@@ -45,7 +47,7 @@ public final class EthernetLayer implements FrameSink {
         this.link = link;
         this.config = config;
         this.sink = sink;
-        this.neighbours = new Neighbours(config.network(), config.mask(), config.guest(), config.guestMac());
+        this.arp = new Arp(this, config, loop, counters);
         this.hasIpv6 = config.ourIpv6().length > 0;
         this.discovery = new NeighborDiscovery(this, config, loop, counters);
     }
@@ -65,7 +67,7 @@ public final class EthernetLayer implements FrameSink {
             return;
         }
         long source = EthernetHeader.source(frame, at);
-        if (EthernetHeader.isGroup(source) || source == config.ourMac()) {
+        if (EthernetHeader.isGroup(source) || source == config.ourMac() || source == UNRESOLVED) {
             counters.increment(EthernetCounter.DROPPED_SOURCE);
             return;
         }
@@ -80,11 +82,11 @@ public final class EthernetLayer implements FrameSink {
         switch (type) {
             case EthernetHeader.TYPE_IPV4 -> {
                 if (Ipv4Header.isValid(frame, payloadAt, payloadLen)) {
-                    learn(Ipv4Header.source(frame, payloadAt), source);
+                    arp.learn(Ipv4Header.source(frame, payloadAt), source);
                 }
                 sink.onIpv4(frame, payloadAt, payloadLen, offload);
             }
-            case EthernetHeader.TYPE_ARP -> onArp(frame, payloadAt, payloadLen, source);
+            case EthernetHeader.TYPE_ARP -> arp.onPacket(frame, payloadAt, payloadLen, source);
             case EthernetHeader.TYPE_IPV6 -> onIpv6(frame, payloadAt, payloadLen, source, offload);
             default -> counters.increment(EthernetCounter.DROPPED_TYPE);
         }
@@ -105,44 +107,6 @@ public final class EthernetLayer implements FrameSink {
             discovery.learn(Ipv6Header.sourceHi(b, at), Ipv6Header.sourceLo(b, at), source);
         }
         sink.onIpv6(b, at, len, offload);
-    }
-
-    private void learn(int address, long mac) {
-        if (address != 0 && !isOurs(address)) {
-            neighbours.learn(address, mac);
-        }
-    }
-
-    private void onArp(ByteBuf b, int at, int len, long source) {
-        boolean good = ArpPacket.isValid(b, at, len)
-                && ArpPacket.senderMac(b, at) == source
-                && !isOurs(ArpPacket.senderIp(b, at));
-        if (!good) {
-            counters.increment(EthernetCounter.DROPPED_BAD_ARP);
-            return;
-        }
-        learn(ArpPacket.senderIp(b, at), source);
-        int asked = ArpPacket.targetIp(b, at);
-        if (ArpPacket.operation(b, at) == ArpPacket.REQUEST && isOurs(asked)) {
-            boolean sent = sendArp(ArpPacket.REPLY, source, asked, source, ArpPacket.senderIp(b, at));
-            counters.increment(sent ? EthernetCounter.ARP_ANSWERED : EthernetCounter.DROPPED_NO_ROOM);
-        }
-    }
-
-    private boolean isOurs(int address) {
-        for (int ours : config.ourAddresses()) {
-            if (ours == address) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    private boolean sendArp(int operation, long toMac, int sender, long targetMac, int target) {
-        ByteBuf b = arpFrame.clear().head();
-        EthernetHeader.write(b, toMac, config.ourMac(), EthernetHeader.TYPE_ARP);
-        ArpPacket.write(b, operation, config.ourMac(), sender, targetMac, target);
-        return send(arpFrame);
     }
 
     @Override
@@ -167,7 +131,7 @@ public final class EthernetLayer implements FrameSink {
             announce();
         } else {
             announcing = false;
-            neighbours.clear();
+            arp.clear();
             discovery.clear();
         }
         sink.onLinkState(up);
@@ -175,10 +139,7 @@ public final class EthernetLayer implements FrameSink {
     }
 
     private void announce() {
-        boolean sent = true;
-        for (int ours : config.ourAddresses()) {
-            sent &= sendArp(ArpPacket.REQUEST, EthernetHeader.BROADCAST, ours, 0, ours);
-        }
+        boolean sent = arp.announce();
         if (hasIpv6) {
             sent &= discovery.announce();
         }
@@ -187,7 +148,7 @@ public final class EthernetLayer implements FrameSink {
 
     /** Appends the header of a frame for the station that has, or routes to, this IPv4 address. */
     public void writeHeader(ByteBuf b, int destination) {
-        EthernetHeader.write(b, neighbours.macOf(destination), config.ourMac(), EthernetHeader.TYPE_IPV4);
+        EthernetHeader.write(b, arp.macOf(destination), config.ourMac(), EthernetHeader.TYPE_IPV4);
     }
 
     /** Appends the header of an IPv4 frame to {@code mac}: for answers to a station that has no address yet. */
@@ -206,9 +167,18 @@ public final class EthernetLayer implements FrameSink {
     }
 
     /**
-     * Like {@link #send}, for a frame that begins with {@link #writeHeader6}: if it is not known yet which station has its
+     * Like {@link #send}, for a frame that begins with {@link #writeHeader}: if it is not known yet which station has its
      * destination, the frame waits for that, and counts as sent.
      */
+    public boolean send4(OutFrame frame, int destination) {
+        if (EthernetHeader.destination(frame.head(), 0) == UNRESOLVED) {
+            arp.hold(frame, destination);
+            return true;
+        }
+        return send(frame);
+    }
+
+    /** Like {@link #send4}, for a frame that begins with {@link #writeHeader6}. */
     public boolean send6(OutFrame frame, long destinationHi, long destinationLo) {
         if (!hasIpv6) {
             counters.increment(EthernetCounter.DROPPED_IPV6);
@@ -249,6 +219,21 @@ public final class EthernetLayer implements FrameSink {
         }
     }
 
+    /** Packets to this address are not answered: its station, or the one before it, is asked whether it is still there. */
+    public void doubt(long hi, long lo) {
+        if (IpAddress.isV4(hi, lo)) {
+            arp.doubt((int) lo);
+        } else {
+            discovery.doubt(hi, lo);
+        }
+    }
+
+    void onNobody(LostHop hop) {
+        LOG.debug("nobody on the link answers for {}", hop.address());
+        sink.onNobody(hop);
+        flush();
+    }
+
     /** Who is where on the link, for IPv6. */
     public NeighborDiscovery discovery() {
         return discovery;
@@ -256,12 +241,12 @@ public final class EthernetLayer implements FrameSink {
 
     /** True if a station of the link has shown that it has the guest's own IPv4 address. */
     public boolean isGuestHeard() {
-        return neighbours.guestStation() != Neighbours.UNKNOWN;
+        return arp.guestStation() != Neighbours.UNKNOWN;
     }
 
     /** True for the station that is the guest, and not another one behind it, as far as can be told. */
     boolean isGuest(long mac) {
-        long station = neighbours.guestStation();
+        long station = arp.guestStation();
         return mac == config.guestMac() || station == Neighbours.UNKNOWN || mac == station;
     }
 
@@ -281,7 +266,7 @@ public final class EthernetLayer implements FrameSink {
 
     /** Releases what this layer holds; the link is closed by its owner. */
     public void close() {
-        arpFrame.release();
+        arp.close();
         discovery.close();
     }
 }

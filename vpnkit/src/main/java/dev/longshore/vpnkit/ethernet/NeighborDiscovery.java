@@ -11,12 +11,6 @@ import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.ScheduledFuture;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,17 +21,10 @@ import org.jspecify.annotations.Nullable;
  * if it tests one of ours, it hears that it is taken. An address is believed to be where packets from it come from: the
  * link has one guest, whose kernel is not asked again and again whether it is still there.
  *
- * <p>Bounded: {@link #MAX_ASKED} addresses asked for at a time, {@link #MAX_HELD} frames each, which wait for the answer.
+ * <p>Beyond the link is what the guest has behind it: the way there is the station that has the address the guest was given, else
+ * the one heard last. A packet to a station that is not known waits for the answer of all: see {@link Resolution}.
  */
 public final class NeighborDiscovery {
-    static final int MAX_ASKED = 8;
-    static final int MAX_HELD = 4;
-
-    /** RFC 4861 §10: MAX_MULTICAST_SOLICIT, RETRANS_TIMER. */
-    private static final int SOLICITATIONS = 3;
-
-    private static final long RETRANSMIT_MILLIS = 1000;
-
     /** ff02::1, to which all nodes listen. */
     private static final long ALL_NODES_HI = 0xFF02L << 48;
 
@@ -48,12 +35,11 @@ public final class NeighborDiscovery {
 
     private final EthernetLayer ethernet;
     private final EthernetConfig config;
-    private final EventExecutor loop;
     private final Counters<EthernetCounter> counters;
     private final OutFrame frame = new OutFrame(Unpooled.directBuffer(128));
     private final Neighbours6 neighbours = new Neighbours6();
-    private final List<Asked> asked = new ArrayList<>();
-    private long lastHeard;
+    private final Resolution resolution;
+    private long lastHeard = Neighbours6.UNKNOWN;
 
     /** The sender of the frame that is looked at. */
     private long frameFrom;
@@ -64,29 +50,12 @@ public final class NeighborDiscovery {
     /** Of the address by our prefix that the guest has tested last (RFC 4862 §5.4), to use it; 0: none. */
     private long testedLo;
 
-    /** An address whose station is asked for, and what is to go there. */
-    private static final class Asked {
-        final long hi;
-        final long lo;
-        final Deque<OutFrame> held = new ArrayDeque<>();
-        int solicitations;
-
-        @Nullable
-        ScheduledFuture<?> timer;
-
-        Asked(long hi, long lo) {
-            this.hi = hi;
-            this.lo = lo;
-        }
-    }
-
     NeighborDiscovery(
             EthernetLayer ethernet, EthernetConfig config, EventExecutor loop, Counters<EthernetCounter> counters) {
         this.ethernet = ethernet;
         this.config = config;
-        this.loop = loop;
         this.counters = counters;
-        this.lastHeard = config.guestMac();
+        this.resolution = new Resolution(ethernet, loop, counters, new Questions());
     }
 
     // ---- who is where
@@ -103,9 +72,7 @@ public final class NeighborDiscovery {
             if (hi == config.ipv6Prefix() && ethernet.isGuest(mac)) {
                 heardLo = lo;
             }
-            if (!asked.isEmpty()) {
-                onFound(hi, lo, mac);
-            }
+            resolution.onFound(hi, lo, mac);
         }
     }
 
@@ -123,102 +90,90 @@ public final class NeighborDiscovery {
     }
 
     /**
-     * The station that has, or routes to, this address; {@link Neighbours6#UNKNOWN} for one of the link that has not been
-     * heard yet: then {@link #hold} takes the frame.
+     * The station that has, or routes to, this address; {@link Neighbours6#UNKNOWN} if none is known: then {@link #hold} takes
+     * the frame.
      */
     public long macOf(long hi, long lo) {
         if (IpAddress.isMulticast(hi)) {
             return EthernetHeader.multicastOf(lo);
         }
-        return isOnLink(hi) ? neighbours.find(hi, lo) : lastHeard;
+        return isOnLink(hi) ? neighbours.find(hi, lo) : router();
     }
 
-    /**
-     * Takes a copy of a frame to an address of the link whose station is not known, and asks for it. A frame for which
-     * there is no place is counted, and lost as any packet may be.
-     */
+    /** The station behind which everything is that is not on the link. */
+    private long router() {
+        IpAddress given = config.guest6();
+        long guest = given == null ? Neighbours6.UNKNOWN : neighbours.find(given.hi(), given.lo());
+        return guest != Neighbours6.UNKNOWN ? guest : lastHeard;
+    }
+
+    /** Takes a copy of a frame to an address whose station is not known, and asks for that. */
     void hold(OutFrame out, long hi, long lo) {
-        Asked entry = find(hi, lo);
-        if (entry == null && asked.size() < MAX_ASKED && out.gsoType() == OutFrame.GSO_NONE) {
-            entry = new Asked(hi, lo);
-            asked.add(entry);
-            solicit(entry);
+        IpAddress given = config.guest6();
+        if (isOnLink(hi) || given == null) {
+            resolution.hold(out, hi, lo);
+        } else {
+            resolution.hold(out, given.hi(), given.lo());
         }
-        if (entry == null || out.gsoType() != OutFrame.GSO_NONE) {
-            counters.increment(EthernetCounter.DROPPED_UNRESOLVED);
-            return;
-        }
-        if (entry.held.size() == MAX_HELD) {
-            entry.held.removeFirst().release(); // RFC 4861 §7.2.2: the newest stay
-            counters.increment(EthernetCounter.DROPPED_UNRESOLVED);
-        }
-        OutFrame copy = new OutFrame(Unpooled.directBuffer(out.bytes()));
-        out.copyTo(copy.head());
-        if (out.checksumStart() >= 0) {
-            copy.needsChecksum(out.checksumStart(), out.checksumOffset());
-        }
-        entry.held.addLast(copy);
     }
 
-    private @Nullable Asked find(long hi, long lo) {
-        for (int i = 0; i < asked.size(); i++) {
-            Asked entry = asked.get(i);
-            if (entry.lo == lo && entry.hi == hi) {
-                return entry;
+    /** Packets to this address are not answered: see {@link Resolution#verify}. */
+    void doubt(long hi, long lo) {
+        IpAddress given = config.guest6();
+        if (isOnLink(hi)) {
+            resolution.verify(hi, lo);
+        } else if (given != null && neighbours.find(given.hi(), given.lo()) != Neighbours6.UNKNOWN) {
+            resolution.verify(given.hi(), given.lo());
+        }
+    }
+
+    private final class Questions implements Resolution.Asker {
+        @Override
+        public void ask(long hi, long lo) {
+            long groupLo = SOLICITED_NODE_LO | (lo & 0xFF_FFFF);
+            IpAddress from = config.linkLocal();
+            begin(from.hi(), from.lo(), ALL_NODES_HI, groupLo, EthernetHeader.multicastOf(groupLo));
+            NdpMessage.writeSolicitation(frame.head(), hi, lo);
+            NdpMessage.writeLinkAddress(frame.head(), NdpMessage.OPTION_SOURCE_LINK, config.ourMac());
+            boolean sent = send(from.hi(), from.lo(), ALL_NODES_HI, groupLo);
+            counters.increment(sent ? EthernetCounter.NDP_ASKED : EthernetCounter.DROPPED_NO_ROOM);
+        }
+
+        @Override
+        public void onNobody(long hi, long lo) {
+            lastHeard = lastHeard == neighbours.find(hi, lo) ? Neighbours6.UNKNOWN : lastHeard;
+            neighbours.forget(hi, lo);
+            if (heardLo == lo) {
+                heardLo = 0;
             }
-        }
-        return null;
-    }
-
-    private void solicit(Asked entry) {
-        entry.timer = loop.schedule(() -> onNoAnswer(entry), RETRANSMIT_MILLIS, TimeUnit.MILLISECONDS);
-        entry.solicitations++;
-        long groupLo = SOLICITED_NODE_LO | (entry.lo & 0xFF_FFFF);
-        IpAddress from = config.linkLocal();
-        begin(from.hi(), from.lo(), ALL_NODES_HI, groupLo, EthernetHeader.multicastOf(groupLo));
-        NdpMessage.writeSolicitation(frame.head(), entry.hi, entry.lo);
-        NdpMessage.writeLinkAddress(frame.head(), NdpMessage.OPTION_SOURCE_LINK, config.ourMac());
-        if (send(from.hi(), from.lo(), ALL_NODES_HI, groupLo)) {
-            counters.increment(EthernetCounter.NDP_ASKED);
-        }
-        ethernet.flush();
-    }
-
-    private void onNoAnswer(Asked entry) {
-        if (entry.solicitations < SOLICITATIONS) {
-            solicit(entry);
-            return;
-        }
-        asked.remove(entry);
-        drop(entry);
-    }
-
-    private void drop(Asked entry) {
-        ScheduledFuture<?> timer = entry.timer;
-        if (timer != null) {
-            timer.cancel(false);
-        }
-        counters.add(EthernetCounter.DROPPED_UNRESOLVED, entry.held.size());
-        entry.held.forEach(OutFrame::release);
-        entry.held.clear();
-    }
-
-    private void onFound(long hi, long lo, long mac) {
-        Asked entry = find(hi, lo);
-        if (entry == null) {
-            return;
-        }
-        asked.remove(entry);
-        while (!entry.held.isEmpty()) {
-            OutFrame next = entry.held.removeFirst();
-            EthernetHeader.setDestination(next.head(), 0, mac);
-            if (!ethernet.send(next)) {
-                counters.increment(EthernetCounter.DROPPED_NO_ROOM);
+            if (testedLo == lo) {
+                testedLo = 0;
             }
-            next.release();
+            ethernet.onNobody(new Lost(new IpAddress(hi, lo)));
         }
-        drop(entry);
-        ethernet.flush();
+    }
+
+    private final class Lost implements LostHop {
+        private final IpAddress address;
+
+        Lost(IpAddress address) {
+            this.address = address;
+        }
+
+        @Override
+        public IpAddress address() {
+            return address;
+        }
+
+        @Override
+        public boolean isOnTheWayTo(long guestHi, long guestLo) {
+            if (IpAddress.isV4(guestHi, guestLo)) {
+                return false;
+            }
+            return isOnLink(guestHi)
+                    ? guestHi == address.hi() && guestLo == address.lo()
+                    : address.equals(config.guest6());
+        }
     }
 
     // ---- messages of the guest
@@ -297,8 +252,8 @@ public final class NeighborDiscovery {
         neighbours.clear();
         heardLo = 0;
         testedLo = 0;
-        asked.forEach(this::drop);
-        asked.clear();
+        lastHeard = Neighbours6.UNKNOWN;
+        resolution.clear();
     }
 
     /**

@@ -3,39 +3,42 @@ package dev.longshore.vpnkit.ethernet;
 import io.netty.util.collection.IntObjectHashMap;
 
 /**
- * Which MAC address has which IPv4 address of our subnet, learned from what the guest sends. Everything beyond the subnet
- * (containers' own addresses) is behind the station heard last. Confined to the link's event loop.
+ * Which MAC address has which IPv4 address of our subnet, learned from what the guest sends. Confined to the link's event
+ * loop.
  */
 final class Neighbours {
     /** A guest with macvlan containers has a few; an attacker who invents addresses gets no more. */
     private static final int MAX_ENTRIES = 256;
 
-    /** No station is known. */
-    static final long UNKNOWN = -1;
+    /** No station is known: a MAC address that none has. */
+    static final long UNKNOWN = 0;
 
     private final int network;
     private final int mask;
     private final int guest;
     private final IntObjectHashMap<Station> stations = new IntObjectHashMap<>();
-    private long lastHeard;
     private long guestStation = UNKNOWN;
+    private long lastHeard = UNKNOWN;
 
     private static final class Station {
         long mac;
     }
 
-    /** Until something is heard, the guest is at {@code guestMac}. */
-    Neighbours(int network, int mask, int guest, long guestMac) {
+    /** {@code guest}: the guest's own address. */
+    Neighbours(int network, int mask, int guest) {
         this.network = network;
         this.mask = mask;
         this.guest = guest;
-        this.lastHeard = guestMac;
     }
 
     /** A packet with this source came from {@code mac}, a unicast address. */
     void learn(int address, long mac) {
         lastHeard = mac;
         if ((address & mask) != network) {
+            return;
+        }
+        if (address == guest) {
+            guestStation = mac;
             return;
         }
         Station known = stations.get(address);
@@ -47,14 +50,18 @@ final class Neighbours {
             stations.put(address, known);
         }
         known.mac = mac;
-        if (address == guest) {
-            guestStation = mac;
-        }
     }
 
+    /** The station that has this address, or behind which it is; {@link #UNKNOWN}. */
     long macOf(int address) {
+        if ((address & mask) != network) {
+            return guestStation != UNKNOWN ? guestStation : lastHeard;
+        }
+        if (address == guest) {
+            return guestStation;
+        }
         Station known = stations.get(address);
-        return known != null ? known.mac : lastHeard;
+        return known != null ? known.mac : UNKNOWN;
     }
 
     /** The station that has shown that it has the guest's own address, or {@link #UNKNOWN}. */
@@ -62,13 +69,24 @@ final class Neighbours {
         return guestStation;
     }
 
+    /** Nobody has this address any more. */
+    void forget(int address) {
+        if (address == guest) {
+            lastHeard = lastHeard == guestStation ? UNKNOWN : lastHeard;
+            guestStation = UNKNOWN;
+        } else {
+            stations.remove(address);
+        }
+    }
+
     /** The guest went away. */
     void clear() {
         stations.clear();
         guestStation = UNKNOWN;
+        lastHeard = UNKNOWN;
     }
 
     int size() {
-        return stations.size();
+        return stations.size() + (guestStation == UNKNOWN ? 0 : 1);
     }
 }

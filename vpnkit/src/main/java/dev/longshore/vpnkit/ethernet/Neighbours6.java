@@ -11,10 +11,8 @@ final class Neighbours6 {
     static final int WAYS = 4;
     static final int SETS = 64;
 
-    /** No station is known. */
-    static final long UNKNOWN = -1;
-
-    private static final long NOBODY = 0;
+    /** No station is known: a MAC address that none has. */
+    static final long UNKNOWN = Neighbours.UNKNOWN;
 
     private final long[] hi = new long[SETS * WAYS];
     private final long[] lo = new long[SETS * WAYS];
@@ -26,7 +24,7 @@ final class Neighbours6 {
     long find(long addressHi, long addressLo) {
         int first = set(addressHi, addressLo) * WAYS;
         for (int i = first; i < first + WAYS; i++) {
-            if (lo[i] == addressLo && hi[i] == addressHi && mac[i] != NOBODY) {
+            if (lo[i] == addressLo && hi[i] == addressHi && mac[i] != UNKNOWN) {
                 return mac[i];
             }
         }
@@ -39,11 +37,11 @@ final class Neighbours6 {
         int first = set * WAYS;
         int place = -1;
         for (int i = first; i < first + WAYS; i++) {
-            if (lo[i] == addressLo && hi[i] == addressHi && mac[i] != NOBODY) {
+            if (lo[i] == addressLo && hi[i] == addressHi && mac[i] != UNKNOWN) {
                 mac[i] = station;
                 return;
             }
-            if (mac[i] == NOBODY && place < 0) {
+            if (mac[i] == UNKNOWN && place < 0) {
                 place = i;
             }
         }
@@ -58,9 +56,20 @@ final class Neighbours6 {
         mac[place] = station;
     }
 
+    /** Nothing is known of this address any more. */
+    void forget(long addressHi, long addressLo) {
+        int first = set(addressHi, addressLo) * WAYS;
+        for (int i = first; i < first + WAYS; i++) {
+            if (lo[i] == addressLo && hi[i] == addressHi && mac[i] != UNKNOWN) {
+                mac[i] = UNKNOWN;
+                size--;
+            }
+        }
+    }
+
     /** Forgets all. */
     void clear() {
-        java.util.Arrays.fill(mac, NOBODY);
+        java.util.Arrays.fill(mac, UNKNOWN);
         size = 0;
     }
 

@@ -22,4 +22,7 @@ public interface PacketSink {
 
     /** See {@link dev.longshore.packet.link.FrameSink}. */
     void onLinkState(boolean up);
+
+    /** Packets for the guest that had to go through this station are lost, and more would be. */
+    void onNobody(LostHop hop);
 }

@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit.flow;
 
+import dev.longshore.packet.wire.IpAddress;
 import org.jspecify.annotations.Nullable;
 
 /** Why a flow is over. Immutable. */
@@ -18,6 +19,9 @@ public sealed interface FlowEnd {
 
     /** The guest's kernel said by ICMP that it does not get there. */
     record GuestUnreachable() implements FlowEnd {}
+
+    /** Nobody on the guest's link answers for {@code address}, the guest's or that of the station before it. */
+    record GuestAbsent(IpAddress address) implements FlowEnd {}
 
     /** No connection to the remote; {@code reason} is a dial result in words. */
     record NotConnected(String reason) implements FlowEnd {}

@@ -64,4 +64,9 @@ public final class DualOutput implements IpOutput {
     public boolean checksumOffload() {
         return ethernet.link().checksumOffloadToGuest();
     }
+
+    @Override
+    public void doubt(long guestHi, long guestLo) {
+        ethernet.doubt(guestHi, guestLo);
+    }
 }

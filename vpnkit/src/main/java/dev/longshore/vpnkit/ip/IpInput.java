@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.ip;
 
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.ethernet.NeighborDiscovery;
 import dev.longshore.vpnkit.ethernet.PacketSink;
 import io.netty.buffer.ByteBuf;
@@ -75,6 +76,12 @@ public final class IpInput implements PacketSink {
         tcp.onLinkState(up);
         udp.onLinkState(up);
         icmp.onLinkState(up);
+    }
+
+    @Override
+    public void onNobody(LostHop hop) {
+        tcp.onNobody(hop);
+        udp.onNobody(hop);
     }
 
     /** Forgets unfinished packets. Idempotent. */

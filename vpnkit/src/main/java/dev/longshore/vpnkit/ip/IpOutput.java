@@ -41,4 +41,7 @@ public interface IpOutput {
     int maxGsoPayload(boolean v4);
 
     boolean checksumOffload();
+
+    /** Packets to this address of the guest are not answered: is its station still there? If not, {@link TransportInput#onNobody}. */
+    default void doubt(long guestHi, long guestLo) {}
 }

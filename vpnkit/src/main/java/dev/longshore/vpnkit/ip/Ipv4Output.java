@@ -73,7 +73,7 @@ public final class Ipv4Output {
                 out.head().setShort(IP_AT + 4, nextId++);
             }
             Ipv4Header.complete(out.head(), IP_AT, packetBytes);
-            sent = ethernet.send(out);
+            sent = send(out);
         } else {
             sent = sendFragments(out);
         }
@@ -81,6 +81,10 @@ public final class Ipv4Output {
             counters.increment(IpCounter.PACKETS_TO_GUEST);
         }
         return sent;
+    }
+
+    private boolean send(OutFrame out) {
+        return ethernet.send4(out, Ipv4Header.destination(out.head(), IP_AT));
     }
 
     /** True if at least the first one went: the rest is then lost like any packet may be, and counted. */
@@ -93,7 +97,7 @@ public final class Ipv4Output {
             fillFragment(out, offset, bytes);
             Ipv4Header.completeFragment(
                     fragment.head(), IP_AT, Ipv4Header.MIN_BYTES + bytes, id, offset, offset + bytes < payloadBytes);
-            if (!ethernet.send(fragment)) {
+            if (!send(fragment)) {
                 fragment.clear();
                 if (offset > 0) {
                     counters.increment(IpCounter.DROPPED_NO_ROOM);

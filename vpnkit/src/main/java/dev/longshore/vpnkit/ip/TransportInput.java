@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit.ip;
 
+import dev.longshore.vpnkit.ethernet.LostHop;
 import io.netty.buffer.ByteBuf;
 
 /**
@@ -56,4 +57,7 @@ public interface TransportInput {
 
     /** The guest's device became ready or went away. After false nothing of the old guest is left: flows end at once. */
     void onLinkState(boolean up);
+
+    /** Nobody on the link answers for the station behind which some of the guest's addresses are: calls to them have failed. */
+    default void onNobody(LostHop hop) {}
 }

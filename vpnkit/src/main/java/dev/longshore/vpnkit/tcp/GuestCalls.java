@@ -12,6 +12,8 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * TCP flows into the guest: the TCP half of {@link dev.longshore.vpnkit.flow.GuestConnector}. The guest sees the caller's
@@ -20,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Confined to the link's event loop.
  */
 public final class GuestCalls {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestCalls.class);
+
     /** Linux ip_local_port_range. */
     private static final int FIRST_PORT = 32_768;
 
@@ -31,6 +35,7 @@ public final class GuestCalls {
     private final TcpStack stack;
     private final GuestAddresses addresses;
     private final RandomGenerator random;
+    private boolean absenceTold;
 
     public GuestCalls(TcpStack stack, GuestAddresses addresses, RandomGenerator random) {
         this.stack = stack;
@@ -44,20 +49,43 @@ public final class GuestCalls {
         IpAddress first = addresses.first(guest, source);
         IpAddress second = addresses.second(guest, source);
         if (second == null) {
-            forward(host, first, guestPort, source, sourcePort);
+            forward(host, first, guestPort, source, sourcePort, null);
         } else {
             new Choice(host, guestPort, source, sourcePort, second).begin(first);
         }
     }
 
-    private void forward(DuplexChannel host, IpAddress guest, int guestPort, IpAddress source, int sourcePort) {
+    /** {@code tried}: where nobody was found before. */
+    private void forward(
+            DuplexChannel host,
+            IpAddress guest,
+            int guestPort,
+            IpAddress source,
+            int sourcePort,
+            @Nullable IpAddress tried) {
         TcpFlow flow = newFlow(guest, guestPort, source, sourcePort);
         if (flow == null) {
             ResetClose.close(host);
             return;
         }
-        flow.openIntoGuest(null);
+        flow.openIntoGuest(() -> tell(flow, tried));
         flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
+    }
+
+    /** That the guest is not where it should be is for the user to know, once. */
+    private void tell(TcpFlow flow, @Nullable IpAddress tried) {
+        if (flow.ended() instanceof FlowEnd.GuestAbsent e) {
+            if (!absenceTold) {
+                absenceTold = true;
+                LOG.warn("{}: reset, as {}{}", flow, text(e), tried == null ? "" : ", nor for " + tried);
+            }
+        } else if (flow.ended() == null) {
+            absenceTold = false;
+        }
+    }
+
+    private static String text(FlowEnd.GuestAbsent end) {
+        return "nobody on the guest's network answers for " + end.address();
     }
 
     /**
@@ -96,9 +124,13 @@ public final class GuestCalls {
 
         private void onAnswer(TcpFlow flow) {
             switch (flow.ended()) {
-                case null -> flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
+                case null -> {
+                    tell(flow, null);
+                    flow.attach(HostChannel.attach(host, flow, flow::bufferForHost));
+                }
+                case FlowEnd.GuestAbsent e -> forward(host, second, guestPort, source, sourcePort, e.address());
                 case FlowEnd.GuestRefused _, FlowEnd.GuestUnreachable _ ->
-                    forward(host, second, guestPort, source, sourcePort);
+                    forward(host, second, guestPort, source, sourcePort, null);
                 default -> ResetClose.close(host);
             }
         }
@@ -121,7 +153,7 @@ public final class GuestCalls {
         flow.openIntoGuest(() -> {
             switch (flow.ended()) {
                 case null -> connected(flow, promise);
-                case FlowEnd.GuestRefused _, FlowEnd.GuestUnreachable _
+                case FlowEnd.GuestRefused _, FlowEnd.GuestUnreachable _, FlowEnd.GuestAbsent _
                 when second != null && !promise.isDone() -> connect(second, null, guestPort, promise);
                 case FlowEnd end -> promise.trySuccess(failure(end));
             }
@@ -146,6 +178,7 @@ public final class GuestCalls {
             case FlowEnd.GuestRefused ignored -> new DialResult.Refused();
             case FlowEnd.GuestSilent ignored -> new DialResult.TimedOut();
             case FlowEnd.GuestUnreachable ignored -> new DialResult.Unreachable(false, "no route in the guest");
+            case FlowEnd.GuestAbsent e -> new DialResult.Unreachable(false, text(e));
             case FlowEnd.Closed e -> new DialResult.Failed(e.toString());
             case FlowEnd.GuestReset e -> new DialResult.Failed(e.toString());
             case FlowEnd.NotConnected e -> new DialResult.Failed(e.toString());

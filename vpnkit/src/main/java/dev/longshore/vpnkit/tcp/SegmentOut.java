@@ -137,6 +137,11 @@ final class SegmentOut {
         return IpAddress.isV4(hi, lo);
     }
 
+    /** As {@link IpOutput#doubt}. */
+    void doubt(long guestHi, long guestLo) {
+        out.doubt(guestHi, guestLo);
+    }
+
     void flush() {
         out.flush();
     }

@@ -528,6 +528,9 @@ final class Sender {
                 onLossTimeout();
             } else {
                 sndNxt = sndUna;
+                if (retries == 2) {
+                    flow.doubtGuest();
+                }
             }
             timing = false;
         }

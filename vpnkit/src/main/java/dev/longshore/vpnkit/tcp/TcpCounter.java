@@ -78,6 +78,7 @@ public enum TcpCounter implements Counted {
             case FlowEnd.GuestRefused ignored -> ENDED_GUEST_FAILED;
             case FlowEnd.GuestSilent ignored -> ENDED_GUEST_FAILED;
             case FlowEnd.GuestUnreachable ignored -> ENDED_GUEST_FAILED;
+            case FlowEnd.GuestAbsent ignored -> ENDED_GUEST_FAILED;
             case FlowEnd.NotConnected ignored -> ENDED_NOT_CONNECTED;
             case FlowEnd.HostFailed ignored -> ENDED_HOST_FAILED;
             case FlowEnd.HostGone ignored -> ENDED_HOST_FAILED;

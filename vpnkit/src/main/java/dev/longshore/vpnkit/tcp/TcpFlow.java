@@ -600,6 +600,13 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         options.onAckSent(receiver.rcvNxt());
     }
 
+    /** The guest does not answer our SYN: it may not be where we send it any more. */
+    void doubtGuest() {
+        if (intoGuest) {
+            out.doubt(guestHi, guestLo);
+        }
+    }
+
     FlowOptions options() {
         return options;
     }

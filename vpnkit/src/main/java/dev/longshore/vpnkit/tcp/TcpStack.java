@@ -7,6 +7,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.Seq;
 import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.flow.FlowChannel;
 import dev.longshore.vpnkit.flow.FlowEnd;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
@@ -253,6 +254,17 @@ public final class TcpStack implements TransportInput {
         if (flow != null) {
             flow.onPacketTooBig(seq, mtu);
         }
+    }
+
+    @Override
+    public void onNobody(LostHop hop) {
+        List<TcpFlow> lost = new ArrayList<>();
+        flows.forEach(f -> {
+            if (f.state() == TcpState.SYN_SENT && hop.isOnTheWayTo(f.guestHi, f.guestLo)) {
+                lost.add(f);
+            }
+        });
+        lost.forEach(f -> f.end(new FlowEnd.GuestAbsent(hop.address())));
     }
 
     // ---- opening flows from the guest

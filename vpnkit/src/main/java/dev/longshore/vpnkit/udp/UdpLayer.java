@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
@@ -264,6 +265,17 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
         if (flow != null && code != IcmpHeader.CODE_TOO_BIG) {
             flow.replies.onUnreachable();
         }
+    }
+
+    @Override
+    public void onNobody(LostHop hop) {
+        List<InboundUdp> lost = new ArrayList<>();
+        inbound.table().forEach(f -> {
+            if (hop.isOnTheWayTo(f.guest.hi(), f.guest.lo())) {
+                lost.add(f);
+            }
+        });
+        lost.forEach(f -> f.replies.onUnreachable());
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.longshore.vpnkit.tcp;
 
 import static dev.longshore.packet.wire.TcpHeader.ACK;
 import static dev.longshore.packet.wire.TcpHeader.FIN;
-import static dev.longshore.packet.wire.TcpHeader.RST;
 import static dev.longshore.testkit.GuestEnd.GATEWAY;
 import static dev.longshore.testkit.GuestEnd.GATEWAY6;
 import static dev.longshore.testkit.GuestEnd.GUEST;
@@ -12,28 +11,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.wire.IcmpHeader;
 import dev.longshore.packet.wire.IpAddress;
-import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.NdpMessage;
-import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.Received;
 import dev.longshore.testkit.TcpGuest;
-import dev.longshore.testkit.VirtualLink;
-import dev.longshore.testkit.VirtualLoop;
-import dev.longshore.vpnkit.Network;
-import dev.longshore.vpnkit.NetworkConfig;
-import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.hostsocket.DialResult;
-import dev.longshore.vpnkit.icmp.PingSockets;
-import dev.longshore.vpnkit.ip.IpPlan;
-import dev.longshore.vpnkit.udp.UdpLimits;
 import io.netty.util.concurrent.Future;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
-import java.util.Objects;
-import java.util.Random;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -43,54 +27,17 @@ class GuestItselfTest {
     private static final IpAddress V6_CALLER = IpAddress.parse("2001:db8::20");
     private static final IpAddress BY_PREFIX = IpAddress.parse("fdc4:f303:9324::4c:53ff:fe00:3");
 
-    private final VirtualLoop loop = new VirtualLoop();
-    private final VirtualLink link = new VirtualLink();
-    private final GuestEnd guest = new GuestEnd(link);
-    private boolean hostHasIpv6 = true;
-    private final Network network;
-    private @Nullable TcpStack stack;
-    private final GuestCalls calls;
+    private final CallBench bench = new CallBench();
+    private final GuestEnd guest = bench.guest;
 
     GuestItselfTest() {
-        NetworkConfig config = new NetworkConfig(
-                IpPlan.standard(),
-                1500,
-                NetworkConfig.OUR_MAC,
-                NetworkConfig.GUEST_MAC,
-                List.of(),
-                Path.of("/nonexistent/resolv.conf"),
-                UdpLimits.standard(),
-                () -> true,
-                () -> hostHasIpv6);
-        network = new Network(
-                config,
-                link,
-                loop,
-                loop.clock()::nanos,
-                PingSockets.none(),
-                (output, errors, l, clock) -> stack = new TcpStack(
-                        output,
-                        l,
-                        (destination, on) -> on.newSucceededFuture(new DialResult.Refused()),
-                        new Services(),
-                        errors,
-                        TcpLimits.defaults(),
-                        0,
-                        clock,
-                        new Random(1)));
-        network.start();
-        link.setUp(true);
-        calls = new GuestCalls(Objects.requireNonNull(stack), network.guestAddresses(), new Random(2));
         guest.sendPing(GATEWAY, 1, 1, new byte[8]); // now its IPv4 address is known
         guest.clearReceived();
     }
 
     @AfterEach
     void close() {
-        Objects.requireNonNull(stack).endAll();
-        network.close();
-        loop.runDue();
-        loop.close();
+        bench.close();
     }
 
     /** The guest speaks from {@code address}. */
@@ -100,41 +47,11 @@ class GuestItselfTest {
     }
 
     private FakeHost call(IpAddress to, IpAddress caller) {
-        FakeHost host = new FakeHost(loop);
-        calls.forwardTcp(host.channel, to, 80, caller, 5000);
-        loop.runNow();
-        return host;
+        return bench.call(to, caller);
     }
 
     private Received receiveSyn(IpAddress to, IpAddress from) {
-        Received syn = guest.receive();
-        assertThat(syn.isIp(IpProtocol.TCP)).isTrue();
-        assertThat(syn.destination()).isEqualTo(to);
-        assertThat(syn.source()).isEqualTo(from);
-        guest.receivesNothing();
-        return syn;
-    }
-
-    /** The guest's end of the connection {@code syn} asks for. */
-    private TcpGuest end(Received syn) {
-        return new TcpGuest(guest, 80, syn.source(), TcpHeader.sourcePort(syn.frame(), syn.transportAt()));
-    }
-
-    private void refuse(Received syn) {
-        end(syn).sends(RST | ACK, 0, seq(syn) + 1);
-        loop.runNow();
-    }
-
-    private static int seq(Received syn) {
-        return TcpHeader.seq(syn.frame(), syn.transportAt());
-    }
-
-    private TcpGuest accept(Received syn) {
-        TcpGuest end = end(syn);
-        end.sendsSynAck(700, seq(syn) + 1, 1440, 7);
-        end.receives(ACK, seq(syn) + 1, 701);
-        loop.runNow();
-        return end;
+        return bench.receiveSyn(to, from);
     }
 
     @Test
@@ -143,9 +60,9 @@ class GuestItselfTest {
         FakeHost host = call(GUEST, V6_CALLER);
         host.sends("GET /");
         Received syn = receiveSyn(GUEST6, V6_CALLER);
-        TcpGuest server = accept(syn);
-        server.receives(ACK, seq(syn) + 1, 701, "GET /");
-        server.sends(ACK, 701, seq(syn) + 6, "200 OK");
+        TcpGuest server = bench.accept(syn);
+        server.receives(ACK, bench.seq(syn) + 1, 701, "GET /");
+        server.sends(ACK, 701, bench.seq(syn) + 6, "200 OK");
         assertThat(host.takeText()).isEqualTo("200 OK");
     }
 
@@ -153,8 +70,8 @@ class GuestItselfTest {
     void ipv6OnlyListener_isReachedByAnIpv4Caller_whoThenIsTheGateway() {
         heardFrom(GUEST6);
         FakeHost host = call(GUEST, V4_CALLER);
-        refuse(receiveSyn(GUEST, V4_CALLER));
-        accept(receiveSyn(GUEST6, GATEWAY6));
+        bench.refuse(receiveSyn(GUEST, V4_CALLER));
+        bench.accept(receiveSyn(GUEST6, GATEWAY6));
         assertThat(host.isClosed()).isFalse();
     }
 
@@ -162,8 +79,8 @@ class GuestItselfTest {
     void ipv4OnlyListener_isReachedByAnIpv6Caller_whoThenIsTheGateway() {
         heardFrom(GUEST6);
         FakeHost host = call(GUEST, V6_CALLER);
-        refuse(receiveSyn(GUEST6, V6_CALLER));
-        accept(receiveSyn(GUEST, GATEWAY));
+        bench.refuse(receiveSyn(GUEST6, V6_CALLER));
+        bench.accept(receiveSyn(GUEST, GATEWAY));
         assertThat(host.isClosed()).isFalse();
     }
 
@@ -171,10 +88,10 @@ class GuestItselfTest {
     void bothRefuse_resetsTheCaller() {
         heardFrom(GUEST6);
         FakeHost host = call(GUEST, V4_CALLER);
-        refuse(receiveSyn(GUEST, V4_CALLER));
-        refuse(receiveSyn(GUEST6, GATEWAY6));
+        bench.refuse(receiveSyn(GUEST, V4_CALLER));
+        bench.refuse(receiveSyn(GUEST6, GATEWAY6));
         assertThat(host.isReset()).isTrue();
-        assertThat(Objects.requireNonNull(stack).flowCount()).isZero();
+        assertThat(bench.stack.flowCount()).isZero();
     }
 
     @Test
@@ -182,7 +99,7 @@ class GuestItselfTest {
         heardFrom(GUEST6);
         call(GUEST, V4_CALLER);
         guest.sendUnreachable(receiveSyn(GUEST, V4_CALLER), IcmpHeader.CODE_PORT);
-        loop.runNow();
+        bench.loop.runNow();
         receiveSyn(GUEST6, GATEWAY6);
     }
 
@@ -190,17 +107,17 @@ class GuestItselfTest {
     @Test
     void callerThatSaysAllAtOnce_isHeardByTheSecondAddress() {
         heardFrom(GUEST6);
-        FakeHost host = new FakeHost(loop);
-        calls.forwardTcp(host.channel, GUEST, 80, V4_CALLER, 5000);
+        FakeHost host = new FakeHost(bench.loop);
+        bench.calls.forwardTcp(host.channel, GUEST, 80, V4_CALLER, 5000);
         host.channel.read();
         host.sends("all of it");
         host.finishes();
-        loop.runNow();
-        refuse(receiveSyn(GUEST, V4_CALLER));
+        bench.loop.runNow();
+        bench.refuse(receiveSyn(GUEST, V4_CALLER));
         Received syn = receiveSyn(GUEST6, GATEWAY6);
-        TcpGuest server = end(syn);
-        server.sendsSynAck(700, seq(syn) + 1, 1440, 7);
-        loop.runNow();
+        TcpGuest server = bench.end(syn);
+        server.sendsSynAck(700, bench.seq(syn) + 1, 1440, 7);
+        bench.loop.runNow();
         StringBuilder got = new StringBuilder();
         boolean fin = false;
         while (guest.hasReceived()) {
@@ -218,8 +135,8 @@ class GuestItselfTest {
         FakeHost host = call(GUEST, V4_CALLER);
         receiveSyn(GUEST, V4_CALLER);
         host.resets();
-        loop.runNow();
-        assertThat(Objects.requireNonNull(stack).flowCount()).isZero();
+        bench.loop.runNow();
+        assertThat(bench.stack.flowCount()).isZero();
         guest.receivesNothing();
     }
 
@@ -231,10 +148,10 @@ class GuestItselfTest {
         call(GUEST, IpAddress.parse("::1"));
         guest.receiveIcmp6(NdpMessage.NEIGHBOR_SOLICITATION, 0);
         guest.address(BY_PREFIX).sendNeighborAdvertisement(BY_PREFIX, GuestEnd.ROUTER);
-        accept(receiveSyn(BY_PREFIX, GATEWAY6));
+        bench.accept(receiveSyn(BY_PREFIX, GATEWAY6));
 
         heardFrom(GUEST6);
-        assertThat(network.guestAddresses().first(GUEST, V6_CALLER))
+        assertThat(bench.network.guestAddresses().first(GUEST, V6_CALLER))
                 .as("the address it is given, once it has it")
                 .isEqualTo(GUEST6);
     }
@@ -242,17 +159,17 @@ class GuestItselfTest {
     @Test
     void guestThatWasNeverHeardOverIpv6_isCalledByIpv4First() {
         FakeHost host = call(GUEST, V6_CALLER);
-        accept(receiveSyn(GUEST, GATEWAY));
+        bench.accept(receiveSyn(GUEST, GATEWAY));
         assertThat(host.isClosed()).isFalse();
     }
 
     @Test
     void guestWithoutAnIpv6Route_seesTheGateway() {
-        hostHasIpv6 = false;
-        loop.advance(Duration.ofSeconds(11)); // the advertisement
+        bench.hostHasIpv6 = false;
+        bench.loop.advance(Duration.ofSeconds(11)); // the advertisement
         heardFrom(GUEST6);
         call(GUEST, V6_CALLER);
-        accept(receiveSyn(GUEST6, GATEWAY6));
+        bench.accept(receiveSyn(GUEST6, GATEWAY6));
     }
 
     /** Docker's own networks with IPv6: docker-proxy names the container's address. */
@@ -264,7 +181,7 @@ class GuestItselfTest {
         Received syn = receiveSyn(container, V6_CALLER);
         assertThat(syn.destinationMac()).isEqualTo(GuestEnd.GUEST_MAC);
         guest.address(container);
-        refuse(syn);
+        bench.refuse(syn);
         assertThat(host.isReset()).isTrue();
         guest.receivesNothing();
     }
@@ -272,11 +189,11 @@ class GuestItselfTest {
     @Test
     void connectTcp_triesBothAddresses() {
         heardFrom(GUEST6);
-        Future<DialResult> call = calls.connectTcp(GUEST, 80);
-        loop.runNow();
-        refuse(receiveSyn(GUEST, GATEWAY));
+        Future<DialResult> call = bench.calls.connectTcp(GUEST, 80);
+        bench.loop.runNow();
+        bench.refuse(receiveSyn(GUEST, GATEWAY));
         assertThat(call.isDone()).isFalse();
-        refuse(receiveSyn(GUEST6, GATEWAY6));
+        bench.refuse(receiveSyn(GUEST6, GATEWAY6));
         assertThat(call.getNow()).isEqualTo(new DialResult.Refused());
     }
 }
