@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.IpAddress;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -70,7 +71,23 @@ class Ipv6IT {
                 .contains("Prefix                   : fdc4:f303:9324::/64")
                 .containsPattern("Router lifetime +: +1800 ")
                 .containsPattern("MTU +: +1500 ")
-                .containsPattern("Recursive DNS server +: " + Ipv6Lab.DNS);
+                .containsPattern("Recursive DNS server +: " + Ipv6Lab.DNS)
+                .contains(Ipv6Lab.SEARCH);
+    }
+
+    /** RFC 3397, as a client of DHCP reads it. */
+    @Test
+    void hostsSearchDomains_comeByDhcp() throws Exception {
+        Path script = Files.writeString(dir.resolve("udhcpc"), """
+                #!/bin/sh
+                [ "$1" = bound ] && echo "$ip of $domain, searching $search, router $router, until $lease"
+                exit 0
+                """);
+        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
+        String[] line = {"busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-O", "search", "-s", script.toString()};
+        assertThat(lab.guest(line).expectOk().out())
+                .contains("of corp.example, searching corp.example lab.corp.example, router 192.168.")
+                .contains("until 604800");
     }
 
     @Test

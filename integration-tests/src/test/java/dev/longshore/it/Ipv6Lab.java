@@ -1,5 +1,8 @@
 package dev.longshore.it;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,6 +42,9 @@ final class Ipv6Lab implements AutoCloseable {
     /** The host's address towards {@link #NEAR}. */
     static final String NEAR_HOST = "fd77:1::1";
 
+    /** The host's search domains. */
+    static final List<String> SEARCH = List.of("corp.example", "lab.corp.example");
+
     private static final List<String> PLACES = List.of("guest", "host", "near", "server");
     private static final Duration READY = Duration.ofMinutes(2);
 
@@ -54,6 +60,7 @@ final class Ipv6Lab implements AutoCloseable {
                 Command.of("ip", "netns", "add", namespace(place)).run().expectOk();
                 ip(place, "link", "set", "lo", "up");
             }
+            writeResolvConf();
             connect("host", "near", 1, 1500);
             connect("near", "server", 2, NARROW_MTU);
             in("near", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1", "net.ipv6.icmp.ratelimit=0")
@@ -66,6 +73,31 @@ final class Ipv6Lab implements AutoCloseable {
             deleteNamespaces();
             throw e;
         }
+    }
+
+    /** What {@code ip netns exec} shows as /etc/resolv.conf: ip-netns(8). */
+    private void writeResolvConf() {
+        try {
+            Files.createDirectories(hostFiles());
+            Files.writeString(
+                    hostFiles().resolve("resolv.conf"),
+                    "nameserver 127.0.0.1\nsearch " + String.join(" ", SEARCH) + "\n");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void deleteResolvConf() {
+        try {
+            Files.deleteIfExists(hostFiles().resolve("resolv.conf"));
+            Files.deleteIfExists(hostFiles());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path hostFiles() {
+        return Path.of("/etc/netns", namespace("host"));
     }
 
     private Running start() {
@@ -208,6 +240,7 @@ final class Ipv6Lab implements AutoCloseable {
     private void deleteNamespaces() {
         PLACES.forEach(
                 place -> Command.of("ip", "netns", "del", namespace(place)).run());
+        deleteResolvConf();
     }
 
     @Override

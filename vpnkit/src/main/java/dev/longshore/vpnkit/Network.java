@@ -164,7 +164,7 @@ public final class Network {
                 gateway6,
                 icmp6);
         sink.target = input;
-        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), v4, gatewayCounters);
+        dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), resolvers::searchDomains, v4, gatewayCounters);
         forwarder = new DnsForwarder(loop, resolvers, nanoClock, gatewayCounters);
         dns = new DnsServer(
                 NameTable.standard(plan),

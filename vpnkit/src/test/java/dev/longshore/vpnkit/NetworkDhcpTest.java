@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.wire.Checksum;
@@ -12,9 +13,19 @@ import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.Received;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.StringJoiner;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** RFC 2131 §4.3. */
 class NetworkDhcpTest {
@@ -22,7 +33,10 @@ class NetworkDhcpTest {
     private static final int GUEST_IP = GuestEnd.GUEST.v4Bits();
     private static final int GATEWAY_IP = GuestEnd.GATEWAY.v4Bits();
 
-    private final TestNetwork net = new TestNetwork();
+    @TempDir
+    Path dir;
+
+    private TestNetwork net = new TestNetwork();
 
     @AfterEach
     void close() {
@@ -30,17 +44,37 @@ class NetworkDhcpTest {
     }
 
     /** What a station asks; 0 leaves an option out. */
-    private record Ask(long mac, int type, int requested, int serverId, int clientIp, boolean broadcast) {
+    private record Ask(
+            long mac,
+            int type,
+            int requested,
+            int serverId,
+            int clientIp,
+            boolean broadcast,
+            String clientId,
+            int most) {
+        Ask(long mac, int type, int requested, int serverId, int clientIp, boolean broadcast) {
+            this(mac, type, requested, serverId, clientIp, broadcast, "", 0);
+        }
+
         static Ask of(long mac, int type) {
             return new Ask(mac, type, 0, 0, 0, false);
         }
 
         Ask requesting(int address) {
-            return new Ask(mac, type, address, serverId, clientIp, broadcast);
+            return new Ask(mac, type, address, serverId, clientIp, broadcast, clientId, most);
         }
 
         Ask of(int server) {
-            return new Ask(mac, type, requested, server, clientIp, broadcast);
+            return new Ask(mac, type, requested, server, clientIp, broadcast, clientId, most);
+        }
+
+        Ask by(String id) {
+            return new Ask(mac, type, requested, serverId, clientIp, broadcast, id, most);
+        }
+
+        Ask taking(int bytes) {
+            return new Ask(mac, type, requested, serverId, clientIp, broadcast, clientId, bytes);
         }
     }
 
@@ -53,6 +87,12 @@ class NetworkDhcpTest {
         }
         if (ask.serverId != 0) {
             DhcpMessage.writeIntOption(m, DhcpMessage.OPTION_SERVER_ID, ask.serverId);
+        }
+        if (!ask.clientId.isEmpty()) {
+            DhcpMessage.writeBytesOption(m, DhcpMessage.OPTION_CLIENT_ID, ask.clientId.getBytes(US_ASCII));
+        }
+        if (ask.most != 0) {
+            DhcpMessage.writeShortOption(m, DhcpMessage.OPTION_MAX_MESSAGE, ask.most);
         }
         DhcpMessage.writeEnd(m, 0);
         ByteBuf udp = Unpooled.buffer();
@@ -185,5 +225,112 @@ class NetworkDhcpTest {
         net.guest.clearReceived();
         send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
         assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(GUEST_IP);
+    }
+
+    // ---- options
+
+    private void hostSearches(String domains) throws IOException {
+        net.close();
+        net = new TestNetwork(Files.writeString(dir.resolve("resolv.conf"), "search " + domains + "\n"));
+    }
+
+    /** The option's bytes; empty without it. */
+    private static byte[] bytes(Received r, int code) {
+        int at = r.transportAt() + UdpHeader.BYTES;
+        int value = DhcpMessage.option(r.frame(), at, r.transportLen() - UdpHeader.BYTES, code);
+        return value < 0
+                ? new byte[0]
+                : ByteBufUtil.getBytes(r.frame(), value, r.frame().getUnsignedByte(value - 1));
+    }
+
+    private static List<String> search(Received r) {
+        ByteBuf b = Unpooled.wrappedBuffer(bytes(r, DhcpMessage.OPTION_DOMAIN_SEARCH));
+        List<String> found = new ArrayList<>();
+        while (b.isReadable()) {
+            StringJoiner name = new StringJoiner(".");
+            for (int label = b.readUnsignedByte(); label != 0; label = b.readUnsignedByte()) {
+                name.add(b.readCharSequence(label, US_ASCII));
+            }
+            found.add(name.toString());
+        }
+        return found;
+    }
+
+    /** RFC 2132 §9, RFC 2131 §4.4.5: half of the lease, and seven eighths of it. */
+    @Test
+    void times_areThoseClientsExpect_inOfferAndAck() {
+        for (int type : new int[] {DhcpMessage.DISCOVER, DhcpMessage.REQUEST}) {
+            send(Ask.of(GuestEnd.GUEST_MAC, type).requesting(GUEST_IP));
+            Received r = answer(type == DhcpMessage.DISCOVER ? DhcpMessage.OFFER : DhcpMessage.ACK);
+            int lease = option(r, DhcpMessage.OPTION_LEASE_SECONDS);
+            assertThat(lease).isEqualTo(7 * 86_400);
+            assertThat(option(r, DhcpMessage.OPTION_RENEWAL_SECONDS)).isEqualTo(lease / 2);
+            assertThat(option(r, DhcpMessage.OPTION_REBINDING_SECONDS)).isEqualTo(lease / 8 * 7);
+            assertThat(option(r, DhcpMessage.OPTION_BROADCAST)).isEqualTo(GUEST_IP | 0xFF);
+            assertThat(bytes(r, DhcpMessage.OPTION_CLASSLESS_ROUTES))
+                    .as("a client would ignore the router beside it: RFC 3442")
+                    .isEmpty();
+            assertThat(bytes(r, DhcpMessage.OPTION_DOMAIN_NAME)).isEmpty();
+            assertThat(bytes(r, DhcpMessage.OPTION_DOMAIN_SEARCH)).isEmpty();
+        }
+    }
+
+    @Test
+    void renewal_isAnsweredToTheClientsAddress_withTheNewLease() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        answer(DhcpMessage.OFFER);
+        send(new Ask(GuestEnd.GUEST_MAC, DhcpMessage.REQUEST, 0, 0, GUEST_IP, false));
+        Received ack = answer(DhcpMessage.ACK);
+        assertThat(ack.destination()).isEqualTo(GuestEnd.GUEST);
+        assertThat(DhcpMessage.clientIp(ack.frame(), ack.transportAt() + UdpHeader.BYTES))
+                .isEqualTo(GUEST_IP);
+        assertThat(yourIp(ack)).isEqualTo(GUEST_IP);
+    }
+
+    /** RFC 6842 §3. */
+    @Test
+    void clientIdentifier_comesBackInEveryAnswer() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER).by("it's me"));
+        assertThat(bytes(answer(DhcpMessage.OFFER), DhcpMessage.OPTION_CLIENT_ID))
+                .asString(US_ASCII)
+                .isEqualTo("it's me");
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.REQUEST).requesting(7).by("it's me"));
+        assertThat(bytes(answer(DhcpMessage.NAK), DhcpMessage.OPTION_CLIENT_ID))
+                .asString(US_ASCII)
+                .isEqualTo("it's me");
+    }
+
+    /** RFC 3397. */
+    @Test
+    void hostsSearchList_isTheGuests() throws IOException {
+        hostSearches("corp.example lab.corp.example. x");
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        Received offer = answer(DhcpMessage.OFFER);
+        assertThat(search(offer)).containsExactly("corp.example", "lab.corp.example", "x");
+        assertThat(bytes(offer, DhcpMessage.OPTION_DOMAIN_NAME))
+                .asString(US_ASCII)
+                .isEqualTo("corp.example");
+        send(new Ask(GuestEnd.GUEST_MAC, DhcpMessage.INFORM, 0, 0, GUEST_IP, false));
+        assertThat(search(answer(DhcpMessage.ACK))).hasSize(3);
+    }
+
+    /** Lesson 6: a list over 255 bytes must not cost the guest its lease. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 100, 576, 1000, 1500, 65_535})
+    void longSearchList_isCut_soThatEveryClientTakesTheAnswer(int most) throws IOException {
+        String domain = "a-rather-long-name-of-a-company.with-departments";
+        hostSearches(domain + " b." + domain + " c." + domain + " d." + domain + " e." + domain + " f.e");
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER)
+                .by("x".repeat(100))
+                .taking(most));
+        Received offer = answer(DhcpMessage.OFFER);
+        assertThat(offer.frame().writerIndex() - offer.ipAt()).isLessThanOrEqualTo(Math.max(576, Math.min(1500, most)));
+        assertThat(bytes(offer, DhcpMessage.OPTION_DOMAIN_SEARCH)).hasSizeLessThanOrEqualTo(255);
+        List<String> found = search(offer);
+        assertThat(found)
+                .isEqualTo(List.of(domain, "b." + domain, "c." + domain, "d." + domain, "e." + domain)
+                        .subList(0, found.size()));
+        assertThat(found.size()).isEqualTo(most >= 1000 ? 4 : 1);
+        assertThat(yourIp(offer)).isEqualTo(GUEST_IP);
     }
 }

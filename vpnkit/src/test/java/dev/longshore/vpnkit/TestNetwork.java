@@ -39,13 +39,22 @@ final class TestNetwork implements AutoCloseable {
     }
 
     TestNetwork(UdpLimits limits, List<InetSocketAddress> resolvers, PingSockets pings) {
+        this(limits, resolvers, pings, Path.of("/nonexistent/resolv.conf"));
+    }
+
+    /** A host with this resolv.conf. */
+    TestNetwork(Path resolvConf) {
+        this(UdpLimits.standard(), List.of(), PingSockets.none(), resolvConf);
+    }
+
+    private TestNetwork(UdpLimits limits, List<InetSocketAddress> resolvers, PingSockets pings, Path resolvConf) {
         NetworkConfig config = new NetworkConfig(
                 IpPlan.standard(),
                 1500,
                 NetworkConfig.OUR_MAC,
                 NetworkConfig.GUEST_MAC,
                 resolvers,
-                Path.of("/nonexistent/resolv.conf"),
+                resolvConf,
                 limits,
                 () -> hostHasIpv4,
                 () -> hostHasIpv6);

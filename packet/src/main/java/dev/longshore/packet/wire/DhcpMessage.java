@@ -1,6 +1,7 @@
 package dev.longshore.packet.wire;
 
 import io.netty.buffer.ByteBuf;
+import java.util.List;
 
 /**
  * DHCPv4 message at index {@code at} of a buffer: RFC 2131 §2, Figure 1; options: RFC 2132.
@@ -50,8 +51,18 @@ public final class DhcpMessage {
     public static final int OPTION_MESSAGE_TYPE = 53;
     public static final int OPTION_SERVER_ID = 54;
     public static final int OPTION_MESSAGE = 56;
+    public static final int OPTION_MAX_MESSAGE = 57;
     public static final int OPTION_RENEWAL_SECONDS = 58;
     public static final int OPTION_REBINDING_SECONDS = 59;
+    public static final int OPTION_CLIENT_ID = 61;
+    public static final int OPTION_DOMAIN_SEARCH = 119;
+    public static final int OPTION_CLASSLESS_ROUTES = 121;
+
+    /** What every client takes, in bytes of IP packet: RFC 2131 §2. */
+    public static final int LEAST_MAX_MESSAGE = 576;
+
+    /** Of one option's value. */
+    public static final int MAX_OPTION_BYTES = 255;
 
     private static final int COOKIE = 0x6382_5363;
     private static final int END = 255;
@@ -125,6 +136,12 @@ public final class DhcpMessage {
         return i >= 0 && b.getByte(i - 1) == 1 ? b.getUnsignedByte(i) : otherwise;
     }
 
+    /** The option's value if it is there with exactly two bytes, or {@code otherwise}. */
+    public static int shortOption(ByteBuf b, int at, int len, int code, int otherwise) {
+        int i = option(b, at, len, code);
+        return i >= 0 && b.getByte(i - 1) == 2 ? b.getUnsignedShort(i) : otherwise;
+    }
+
     /** The option's value if it is there with exactly four bytes, or {@code otherwise}. */
     public static int intOption(ByteBuf b, int at, int len, int code, int otherwise) {
         int i = option(b, at, len, code);
@@ -170,6 +187,35 @@ public final class DhcpMessage {
     /** At most 255 bytes. */
     public static void writeBytesOption(ByteBuf b, int code, byte[] value) {
         b.writeByte(code).writeByte(value.length).writeBytes(value);
+    }
+
+    /** Appends the option whose value is at {@code valueAt} of {@code from}, behind its length. */
+    public static void copyOption(ByteBuf b, int code, ByteBuf from, int valueAt) {
+        int bytes = from.getUnsignedByte(valueAt - 1);
+        b.writeByte(code).writeByte(bytes).writeBytes(from, valueAt, bytes);
+    }
+
+    /**
+     * Appends the search list of RFC 3397, names in full, which clients understand whether they know its compression or not.
+     * Each domain is ASCII without an empty label. Those that do not fit are left out, from the first of them on: into one option,
+     * since a list in two (RFC 3396) is what some clients drop with all of the message, and into {@code room}.
+     *
+     * @param room bytes, with the option's own two
+     * @return how many went in; with none, nothing is appended
+     */
+    public static int writeDomainSearch(ByteBuf b, List<String> domains, int room) {
+        int most = Math.min(MAX_OPTION_BYTES, room - 2);
+        int bytes = 0;
+        int count = 0;
+        while (count < domains.size() && bytes + domains.get(count).length() + 2 <= most) {
+            bytes += domains.get(count).length() + 2;
+            count++;
+        }
+        if (count > 0) {
+            b.writeByte(OPTION_DOMAIN_SEARCH).writeByte(bytes);
+            domains.subList(0, count).forEach(domain -> DnsMessage.writeName(b, domain));
+        }
+        return count;
     }
 
     /** Ends the options and pads the message at {@code at} to BOOTP's 300 bytes, which some clients insist on (RFC 1542 §2.1). */

@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.DhcpMessage;
 import dev.longshore.packet.wire.EthernetHeader;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ip.IpPlan;
@@ -14,11 +15,18 @@ import dev.longshore.vpnkit.udp.UdpService;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The only DHCP server of its link, and authoritative: RFC 2131 §4.3. Confined to the link's event loop. */
+/**
+ * The only DHCP server of its link, and authoritative: RFC 2131 §4.3. Confined to the link's event loop.
+ *
+ * <p>Every client gets all options there are, asked for or not. There is no option 121 (classless routes): a client must ignore
+ * the router option beside it (RFC 3442), and would learn nothing from it.
+ */
 public final class DhcpServer implements UdpService {
     private static final Logger LOG = LoggerFactory.getLogger(DhcpServer.class);
 
@@ -29,14 +37,24 @@ public final class DhcpServer implements UdpService {
 
     private final IpPlan plan;
     private final int mtu;
+    private final Supplier<List<String>> searchDomains;
     private final Ipv4Output output;
     private final Leases leases;
     private final Counters<GatewayCounter> counters;
     private final ByteBuf answer = Unpooled.directBuffer(512);
+    private List<String> tooLong = List.of();
 
-    public DhcpServer(IpPlan plan, long guestMac, int mtu, Ipv4Output output, Counters<GatewayCounter> counters) {
+    /** @param searchDomains for the guest's resolver; a few, see {@link Resolvers} */
+    public DhcpServer(
+            IpPlan plan,
+            long guestMac,
+            int mtu,
+            Supplier<List<String>> searchDomains,
+            Ipv4Output output,
+            Counters<GatewayCounter> counters) {
         this.plan = plan;
         this.mtu = mtu;
+        this.searchDomains = searchDomains;
         this.output = output;
         this.leases = new Leases(plan, guestMac);
         this.counters = counters;
@@ -61,9 +79,9 @@ public final class DhcpServer implements UdpService {
             return;
         }
         switch (DhcpMessage.byteOption(b, at, len, DhcpMessage.OPTION_MESSAGE_TYPE, 0)) {
-            case DhcpMessage.DISCOVER -> onDiscover(b, at);
+            case DhcpMessage.DISCOVER -> onDiscover(b, at, len);
             case DhcpMessage.REQUEST -> onRequest(b, at, len);
-            case DhcpMessage.INFORM -> onInform(b, at);
+            case DhcpMessage.INFORM -> onInform(b, at, len);
             case DhcpMessage.RELEASE -> leases.release(DhcpMessage.clientMac(b, at));
             case DhcpMessage.DECLINE -> onDecline(b, at, len);
             default -> counters.increment(GatewayCounter.DHCP_DROPPED);
@@ -71,14 +89,14 @@ public final class DhcpServer implements UdpService {
         counters.set(GatewayCounter.DHCP_LEASES, leases.size());
     }
 
-    private void onDiscover(ByteBuf b, int at) {
+    private void onDiscover(ByteBuf b, int at, int len) {
         int address = leases.lease(DhcpMessage.clientMac(b, at));
         if (address == 0) {
             counters.increment(GatewayCounter.DHCP_EXHAUSTED);
             return;
         }
         counters.increment(GatewayCounter.DHCP_OFFERS);
-        answer(b, at, DhcpMessage.OFFER, address);
+        answer(b, at, len, DhcpMessage.OFFER, address);
     }
 
     /** RFC 2131 §4.3.2: selecting, after a reboot, renewing or rebinding; in each the station names the address it means. */
@@ -94,17 +112,17 @@ public final class DhcpServer implements UdpService {
         int address = leases.lease(mac);
         if (address == 0 || asked != address) {
             counters.increment(GatewayCounter.DHCP_NAKS);
-            nak(b, at);
+            nak(b, at, len);
             return;
         }
         counters.increment(GatewayCounter.DHCP_ACKS);
-        answer(b, at, DhcpMessage.ACK, address);
+        answer(b, at, len, DhcpMessage.ACK, address);
         LOG.debug("dhcp {} has {}", EthernetHeader.toText(mac), IpAddress.v4(address));
     }
 
-    private void onInform(ByteBuf b, int at) {
+    private void onInform(ByteBuf b, int at, int len) {
         counters.increment(GatewayCounter.DHCP_ACKS);
-        answer(b, at, DhcpMessage.ACK, 0);
+        answer(b, at, len, DhcpMessage.ACK, 0);
     }
 
     private void onDecline(ByteBuf b, int at, int len) {
@@ -119,14 +137,15 @@ public final class DhcpServer implements UdpService {
     }
 
     /** @param address leased, or 0 in the answer to INFORM, which gets no lease */
-    private void answer(ByteBuf b, int at, int type, int address) {
+    private void answer(ByteBuf b, int at, int len, int type, int address) {
         long mac = DhcpMessage.clientMac(b, at);
         int gateway = plan.gateway().v4Bits();
         boolean broadcast = DhcpMessage.wantsBroadcast(b, at);
         int clientIp = DhcpMessage.clientIp(b, at);
+        int shownIp = type == DhcpMessage.OFFER ? 0 : clientIp; // RFC 2131 §4.3.1, table 3
         answer.clear();
         DhcpMessage.write(
-                answer, DhcpMessage.BOOT_REPLY, DhcpMessage.xid(b, at), broadcast, clientIp, address, gateway, 0, mac);
+                answer, DhcpMessage.BOOT_REPLY, DhcpMessage.xid(b, at), broadcast, shownIp, address, gateway, 0, mac);
         DhcpMessage.writeByteOption(answer, DhcpMessage.OPTION_MESSAGE_TYPE, type);
         DhcpMessage.writeIntOption(answer, DhcpMessage.OPTION_SERVER_ID, gateway);
         if (address != 0) {
@@ -139,6 +158,11 @@ public final class DhcpServer implements UdpService {
         DhcpMessage.writeIntOption(answer, DhcpMessage.OPTION_DNS, plan.dns().v4Bits());
         DhcpMessage.writeShortOption(answer, DhcpMessage.OPTION_MTU, mtu);
         DhcpMessage.writeIntOption(answer, DhcpMessage.OPTION_BROADCAST, plan.broadcast());
+        writeClientId(b, at, len);
+        int most = Math.max(
+                DhcpMessage.LEAST_MAX_MESSAGE,
+                Math.min(mtu, DhcpMessage.shortOption(b, at, len, DhcpMessage.OPTION_MAX_MESSAGE, 0)));
+        writeDomains(most - Ipv4Header.MIN_BYTES - UdpHeader.BYTES - answer.writerIndex() - 1);
         DhcpMessage.writeEnd(answer, 0);
         if (clientIp != 0) {
             send(mac, clientIp);
@@ -149,8 +173,38 @@ public final class DhcpServer implements UdpService {
         }
     }
 
+    /** RFC 6842 §3: as it came, in every answer. */
+    private void writeClientId(ByteBuf b, int at, int len) {
+        int value = DhcpMessage.option(b, at, len, DhcpMessage.OPTION_CLIENT_ID);
+        if (value >= 0) {
+            DhcpMessage.copyOption(answer, DhcpMessage.OPTION_CLIENT_ID, b, value);
+        }
+    }
+
+    /** The host's search list, and its first domain as the guest's own, as far as there are {@code room} bytes. */
+    private void writeDomains(int room) {
+        List<String> domains = searchDomains.get();
+        if (domains.isEmpty()) {
+            return;
+        }
+        byte[] first = domains.getFirst().getBytes(StandardCharsets.US_ASCII);
+        int left = room;
+        if (first.length <= DhcpMessage.MAX_OPTION_BYTES && first.length + 2 <= left) {
+            DhcpMessage.writeBytesOption(answer, DhcpMessage.OPTION_DOMAIN_NAME, first);
+            left -= first.length + 2;
+        }
+        int written = DhcpMessage.writeDomainSearch(answer, domains, left);
+        if (written < domains.size() && !domains.equals(tooLong)) {
+            tooLong = domains; // once for each list
+            LOG.warn(
+                    "of the host's search domains {} the guest gets the first {} by DHCP: more do not fit",
+                    domains,
+                    written);
+        }
+    }
+
     /** Always by broadcast: the address the station believes in may be anything. */
-    private void nak(ByteBuf b, int at) {
+    private void nak(ByteBuf b, int at, int len) {
         answer.clear();
         long mac = DhcpMessage.clientMac(b, at);
         DhcpMessage.write(answer, DhcpMessage.BOOT_REPLY, DhcpMessage.xid(b, at), true, 0, 0, 0, 0, mac);
@@ -159,6 +213,7 @@ public final class DhcpServer implements UdpService {
                 answer, DhcpMessage.OPTION_SERVER_ID, plan.gateway().v4Bits());
         DhcpMessage.writeBytesOption(
                 answer, DhcpMessage.OPTION_MESSAGE, "not your address".getBytes(StandardCharsets.US_ASCII));
+        writeClientId(b, at, len);
         DhcpMessage.writeEnd(answer, 0);
         send(EthernetHeader.BROADCAST, -1);
     }

@@ -128,8 +128,12 @@ public final class Resolvers {
             for (String domain : words.subList(1, words.size())) {
                 String name = domain.endsWith(".") ? domain.substring(0, domain.length() - 1) : domain;
                 characters += name.length() + 1;
-                if (found.size() < MAX_DOMAINS && characters <= MAX_DOMAINS_CHARACTERS && name.matches(DOMAIN)) {
+                if (!name.matches(DOMAIN)) {
+                    LOG.debug("no search domain: {}", domain);
+                } else if (found.size() < MAX_DOMAINS && characters <= MAX_DOMAINS_CHARACTERS) {
                     found.add(name);
+                } else {
+                    LOG.warn("the host's search domain {} is one too many for guests and left out", name);
                 }
             }
         }
