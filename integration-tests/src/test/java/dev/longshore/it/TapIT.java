@@ -209,6 +209,50 @@ class TapIT {
         }
     }
 
+    /** One of the guest's kernel's own counters (netstat(8), proc_net_netstat). */
+    private long kernelCounter(String name) {
+        String line = guest("nstat", "-asz", name)
+                .run()
+                .expectOk()
+                .out()
+                .lines()
+                .filter(l -> l.startsWith(name + " "))
+                .findFirst()
+                .orElseThrow();
+        return Long.parseLong(line.split("\\s+", 3)[1]);
+    }
+
+    /** RFC 2883, judged by the kernel that sent: frames are doubled, lost and damaged on purpose. */
+    @Test
+    void guestsKernel_hearsOfWhatCameTwice_andBelievesIt() throws Exception {
+        RandomData data = new RandomData(79, 60_000_000);
+        Path file = dir.resolve("data");
+        try (OutputStream out = Files.newOutputStream(file)) {
+            data.writeTo(out);
+        }
+        try (NetProgram net = net("--configure", "--faults", "0.03");
+                HostServer digesting = HostServer.digesting()) {
+            String up = guest("busybox", "nc", HOST, String.valueOf(digesting.port()))
+                    .from(file)
+                    .within(TRANSFER)
+                    .run()
+                    .expectOk()
+                    .text();
+            assertThat(up).isEqualTo(data.sha256());
+            long told = kernelCounter("TcpExtTCPDSACKRecv");
+            long dubious = kernelCounter("TcpExtTCPDSACKIgnoredDubious");
+            long discarded = kernelCounter("TcpExtTCPSACKDiscard");
+            System.out.println("D-SACK: " + told + " received by the guest's kernel, "
+                    + kernelCounter("TcpExtTCPDSACKOfoRecv") + " of text that waited, " + dubious
+                    + " of what it had sent once, " + discarded + " SACK blocks discarded");
+            assertThat(told).isPositive();
+            // What the link doubled was sent once: then the kernel takes the first block for an ordinary one, and a
+            // wrong one.
+            assertThat(discarded).as("blocks that made no sense").isLessThanOrEqualTo(dubious);
+            assertThat(net.stop()).isZero();
+        }
+    }
+
     @Test
     void deviceThatIsRemoved_endsTheProgramWithAnError() {
         try (NetProgram net = net()) {

@@ -129,4 +129,9 @@ public final class TcpOptions {
     public static void writeSackHead(ByteBuf b, int blocks) {
         b.writeInt(NO_OPERATION << 24 | NO_OPERATION << 16 | SACK << 8 | (2 + 8 * blocks));
     }
+
+    /** Sets the number of blocks of what {@link #writeSackHead} wrote at {@code headAt}. */
+    public static void setSackBlocks(ByteBuf b, int headAt, int blocks) {
+        b.setByte(headAt + 3, 2 + 8 * blocks);
+    }
 }

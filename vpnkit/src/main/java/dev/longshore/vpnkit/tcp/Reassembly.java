@@ -57,10 +57,7 @@ final class Reassembly {
     boolean add(ByteBuf b, int at, int len, int seq) {
         int from = seq;
         int stop = seq + len;
-        int i = count;
-        while (i > 0 && Seq.gt(end(i - 1), from)) {
-            i--;
-        }
+        int i = firstBeyond(from);
         note(seq);
         while (Seq.lt(from, stop)) {
             int gapEnd = i < count ? Seq.min(starts[i], stop) : stop;
@@ -111,15 +108,35 @@ final class Reassembly {
     }
 
     /**
-     * Appends the SACK option to {@code h}: the block of the latest segment, then those of the ones before.
+     * The first of the bytes from {@code from} to {@code to} that are here already; {@code to} if none is.
+     */
+    int overlapFrom(int from, int to) {
+        int i = firstBeyond(from);
+        return i < count ? Seq.min(Seq.max(from, starts[i]), to) : to;
+    }
+
+    /** Where the bytes that begin with {@code from}, which is here, are missing next, or {@code to} if that is before. */
+    int overlapTo(int from, int to) {
+        return Seq.min(endOfRun(pieceWith(from)), to);
+    }
+
+    /** The first piece that ends after {@code seq}; new text is mostly behind all of them. */
+    private int firstBeyond(int seq) {
+        int i = count;
+        while (i > 0 && Seq.gt(end(i - 1), seq)) {
+            i--;
+        }
+        return i;
+    }
+
+    /**
+     * Appends blocks of SACK to {@code h}: that of the latest segment, then those of the ones before.
      *
      * @param max 1..4
-     * @return false, without effect, if there is nothing to tell
+     * @return how many: none if there is nothing to tell
      */
-    boolean writeSack(ByteBuf h, int max) {
-        int headAt = h.writerIndex();
-        int firstAt = headAt + 4;
-        TcpOptions.writeSackHead(h, 0);
+    int writeSack(ByteBuf h, int max) {
+        int firstAt = h.writerIndex();
         int blocks = 0;
         for (int k = 0; k < latestCount && blocks < max; k++) {
             int i = pieceWith(latest[k]);
@@ -128,12 +145,7 @@ final class Reassembly {
                 blocks++;
             }
         }
-        if (blocks == 0) {
-            h.writerIndex(headAt);
-            return false;
-        }
-        h.setByte(headAt + 3, 2 + 8 * blocks);
-        return true;
+        return blocks;
     }
 
     private static boolean isTold(ByteBuf h, int firstAt, int blocks, int seq) {

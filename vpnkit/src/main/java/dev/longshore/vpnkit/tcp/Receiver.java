@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.tcp;
 
 import dev.longshore.packet.wire.Seq;
+import dev.longshore.packet.wire.TcpOptions;
 import dev.longshore.vpnkit.flow.HostSide;
 import io.netty.buffer.ByteBuf;
 import java.util.concurrent.TimeUnit;
@@ -53,6 +54,11 @@ final class Receiver {
     }
 
     private Owed owed = Owed.NOTHING;
+
+    /** What came again with the last segment, for RFC 2883; nothing if both are the same. */
+    private int againFrom;
+
+    private int againTo;
     private int acked; // RCV.NXT as last told
 
     long bytes;
@@ -144,6 +150,11 @@ final class Receiver {
         int beyond = Math.max(0, Seq.distance(edge, seq + len));
         int from = seq + old;
         int fresh = len - old - beyond;
+        if (old > 0) {
+            onAgain(seq, Math.min(old, len));
+        } else if (fresh > 0 && early != null) {
+            onOverlap(early, from, from + fresh);
+        }
         if (fin && beyond == 0) {
             finSeen = true;
             finSeq = seq + len;
@@ -161,6 +172,32 @@ final class Receiver {
             keep(b, at + old, fresh, from);
         }
         return finSeen && rcvNxt == finSeq;
+    }
+
+    /**
+     * {@code segLen} octets from {@code seq}, of which some or all have been taken: the guest hears it once (RFC 2883 §4). What is
+     * older than any window is left alone: it tells a sender nothing, and may be an attacker's guess.
+     */
+    void onAgain(int seq, int segLen) {
+        int since = Seq.distance(seq, rcvNxt);
+        if (segLen > 0 && since > 0 && since <= Math.min(bytes + 1, MAX_UNSCALED << OUR_SCALE)) {
+            againFrom = seq;
+            againTo = Seq.min(seq + segLen, rcvNxt);
+        }
+    }
+
+    /** The first contiguous part of it that waits here already: RFC 2883 §4, "(3)" and "(4)". */
+    private void onOverlap(Reassembly r, int from, int to) {
+        int first = r.overlapFrom(from, to);
+        if (first != to) {
+            againFrom = first;
+            againTo = r.overlapTo(first, to);
+        }
+    }
+
+    /** Something came again, and the guest has not heard of it. */
+    boolean hasAgain() {
+        return againFrom != againTo;
     }
 
     private void take(ByteBuf data, HostSide host) {
@@ -193,11 +230,24 @@ final class Receiver {
         }
     }
 
-    /** Appends what is to be told by SACK, if anything is. */
+    /** Appends what is to be told by SACK, if anything is: what came again, then what is early. */
     void writeSack(ByteBuf h, int maxBlocks) {
         Reassembly r = early;
-        if (r != null) {
-            r.writeSack(h, maxBlocks);
+        if (r == null && !hasAgain()) {
+            return;
+        }
+        int headAt = h.writerIndex();
+        TcpOptions.writeSackHead(h, 0);
+        int blocks = 0;
+        if (hasAgain()) {
+            h.writeInt(againFrom).writeInt(againTo);
+            blocks = 1;
+        }
+        blocks += r == null ? 0 : r.writeSack(h, maxBlocks - blocks);
+        if (blocks == 0) {
+            h.writerIndex(headAt);
+        } else {
+            TcpOptions.setSackBlocks(h, headAt, blocks);
         }
     }
 
@@ -226,6 +276,7 @@ final class Receiver {
     }
 
     void onAckSent() {
+        againFrom = againTo; // told, or the moment to tell it has passed
         owed = Owed.NOTHING;
         acked = rcvNxt;
     }

@@ -34,6 +34,7 @@ public enum TcpCounter implements Counted {
     UNACCEPTABLE("vpnkit.tcp.segments.unacceptable", "", "Segments outside the window, answered by an ACK."),
     OLD_TIMESTAMPS(
             "vpnkit.tcp.segments.old", "", "Segments with a timestamp from the past (PAWS), answered by an ACK."),
+    DUPLICATES("vpnkit.tcp.segments.duplicate", "", "Segments with text that had come before, told by D-SACK."),
     OUT_OF_ORDER("vpnkit.tcp.segments.out.of.order", "", "Segments ahead of their turn, or filling a gap."),
     RETRANSMITTED("vpnkit.tcp.segments.retransmitted", "", "Segments sent again after a timeout or duplicate ACKs."),
     TIMEOUTS("vpnkit.tcp.timeouts", "", "Times the retransmission timer fired."),

@@ -263,12 +263,11 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         }
         if (options.isOld(b, at, heardAt)) {
             count(TcpCounter.OLD_TIMESTAMPS);
-            receiver.oweAck();
-            stack.work(this);
+            onDuplicate(seq, segLen);
             return;
         }
         if (!receiver.isAcceptable(seq, segLen)) {
-            onUnacceptable(b, at, seq, flags);
+            onUnacceptable(b, at, seq, segLen, flags);
             return;
         }
         options.onSegment(b, at, heardAt);
@@ -282,17 +281,32 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     }
 
     /** First step: a duplicate from before, or something beyond the window. Tell the guest where we are. */
-    private void onUnacceptable(ByteBuf b, int at, int seq, int flags) {
+    private void onUnacceptable(ByteBuf b, int at, int seq, int segLen, int flags) {
         count(TcpCounter.UNACCEPTABLE);
         if (state == TcpState.TIME_WAIT && (flags & TcpHeader.FIN) != 0) {
             startLifeTimer(2 * MSL); // our acknowledgment of its FIN was lost
         }
-        receiver.oweAck();
-        stack.work(this);
+        onDuplicate(seq, segLen);
         boolean zeroWindow = receiver.rcvWnd() == 0 && seq == receiver.rcvNxt();
         if (zeroWindow && state.isSynchronized()) {
             onAck(b, at, seq, false); // §3.10.7.4: "special allowance … to accept valid ACKs"
         }
+    }
+
+    /** Nothing of it is new. If it has been taken before, the guest is told so, once and at once: RFC 2883. */
+    private void onDuplicate(int seq, int segLen) {
+        receiver.onAgain(seq, segLen);
+        receiver.oweAck();
+        if (receiver.hasAgain() && state.isSynchronized()) {
+            tellAgain();
+        }
+        stack.work(this);
+    }
+
+    /** By an acknowledgment of its own, since segments with text have no SACK. */
+    private void tellAgain() {
+        count(TcpCounter.DUPLICATES);
+        sendAckNow();
     }
 
     /** Second step, as RFC 5961 §3.2 has it. */
@@ -394,6 +408,10 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         }
         if (early) {
             count(TcpCounter.OUT_OF_ORDER);
+        }
+        if (receiver.hasAgain()) {
+            tellAgain();
+        } else if (early) {
             sendAckNow();
         }
         stack.work(this);

@@ -42,6 +42,7 @@ final class ModelGuest {
     private final int iss;
     private final long startedAt;
     private int receivedBytes;
+    private int duplicatesTold;
     private int irs;
     private boolean synAcked;
     private int sndUna;
@@ -191,13 +192,19 @@ final class ModelGuest {
         if (options.timestamps() != stamps || (!sack && !options.sack().isEmpty())) {
             failure = "options not agreed: " + s;
         }
-        for (TcpGuestOptions.Block block : options.sack()) {
-            boolean sane = Seq.gt(block.left(), s.ack())
+        List<TcpGuestOptions.Block> blocks = options.sack();
+        for (int i = 0; i < blocks.size(); i++) {
+            TcpGuestOptions.Block block = blocks.get(i);
+            boolean again =
+                    i == 0 && (Seq.le(block.right(), s.ack()) || (blocks.size() > 1 && isIn(block, blocks.get(1))));
+            boolean sane = (again || Seq.gt(block.left(), s.ack()))
                     && Seq.lt(block.left(), block.right())
-                    && Seq.le(block.right(), finSeq());
+                    && Seq.gt(block.left(), iss)
+                    && Seq.le(block.right(), finSeq() + 1);
             if (!sane) {
                 failure = "impossible SACK block: " + s;
             }
+            duplicatesTold += again ? 1 : 0;
         }
         if (stamps) {
             if (!stamped || options.tsVal() - lastStamp > 0) {
@@ -208,6 +215,15 @@ final class ModelGuest {
             }
             stamped = true;
         }
+    }
+
+    private static boolean isIn(TcpGuestOptions.Block inner, TcpGuestOptions.Block outer) {
+        return Seq.ge(inner.left(), outer.left()) && Seq.le(inner.right(), outer.right());
+    }
+
+    /** Times we were told that something came twice: RFC 2883. */
+    int duplicatesTold() {
+        return duplicatesTold;
     }
 
     /** Takes the frames the guest has received. */

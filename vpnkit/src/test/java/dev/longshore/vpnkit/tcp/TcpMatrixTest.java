@@ -100,6 +100,9 @@ class TcpMatrixTest {
                     .isTrue();
             assertThat(host.sawEof()).isTrue();
             assertThat(host.isReset()).isFalse();
+            if (duplicates > 0 && seed % 2 == 0) {
+                assertThat(guest.duplicatesTold()).as("D-SACK, seed %d", seed).isPositive();
+            }
             bench.guestEnd.clearReceived();
         }
     }

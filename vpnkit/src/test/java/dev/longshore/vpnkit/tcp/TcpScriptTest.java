@@ -142,7 +142,7 @@ class TcpScriptTest {
                   gw> . 1:1 ack 4001 <ts 10 113,sack 7001:8001 5001:6001>
                   host got 4000
                   guest> . 4001:7001 ack 1 <ts 114 0>
-                  gw> . 1:1 ack 8001 <ts 10 114>
+                  gw> . 1:1 ack 8001 <ts 10 114,sack 5001:6001>   # what had come before: RFC 2883
                   host got 8000
             """);
     }
@@ -164,6 +164,105 @@ class TcpScriptTest {
                   gw> . 1:1 ack 1 <sack 701:801 501:601 301:401 101:201>
                   guest> . 901:1001 ack 1
                   gw> . 1:1 ack 1 <sack 901:1001 701:801 501:601 301:401>
+            """);
+    }
+
+    /** RFC 2883 §4: what came again is the first block, and only once; if it still waits, what it is in is the second. */
+    @Test
+    void textThatComesAgain_isToldByDuplicateSack() {
+        run("""
+            0.000 guest> S 0:0 win 64240 <mss 1460,sackOK>
+                  host connects
+                  gw> S. 0:0 ack 1 <mss 1460,sackOK>
+                  guest> . 1:1 ack 1
+                  guest> . 1:501 ack 1
+                  gw> . 1:1 ack 501 <>
+                  guest> . 1:501 ack 1             # all of it again
+                  gw> . 1:1 ack 501 <sack 1:501>
+                  guest> . 1001:1501 ack 1
+                  gw> . 1:1 ack 501 <sack 1001:1501>
+                  guest> . 1001:1501 ack 1         # again, and it waits
+                  gw> . 1:1 ack 501 <sack 1001:1501 1001:1501>
+                  guest> . 1501:2001 ack 1
+                  gw> . 1:1 ack 501 <sack 1001:2001>
+                  guest> . 1501:2001 ack 1         # a part of what waits
+                  gw> . 1:1 ack 501 <sack 1501:2001 1001:2001>
+                  guest> . 2501:3001 ack 1
+                  gw> . 1:1 ack 501 <sack 2501:3001 1001:2001>
+                  guest> . 1801:2801 ack 1         # two parts that are here: the first is told
+                  gw> . 1:1 ack 501 <sack 1801:2001 1001:3001>
+                  guest> . 251:751 ack 1           # old and new
+                  gw> . 1:1 ack 751 <sack 251:501 1001:3001>
+                  guest> . 751:1251 ack 1          # fills the gap and more
+                  gw> . 1:1 ack 3001 <sack 1001:1251>
+                  host got 3000
+                  guest> . 3001:3501 ack 1
+                  gw> . 1:1 ack 3501 <>
+            """);
+    }
+
+    @Test
+    void duplicate_besideTimestamps_leavesRoomForTwoBlocks() {
+        run("""
+            0.000 guest> S 0:0 win 64240 <mss 1460,sackOK,ts 100 0,wscale 7>
+                  host connects
+                  gw> S. 0:0 ack 1 <mss 1460,sackOK,ts 0 100,wscale 8>
+                  guest> . 1:1 ack 1 <ts 100 0>
+                  guest> . 1001:2001 ack 1 <ts 100 0>
+                  gw> . 1:1 ack 1 <ts 0 100,sack 1001:2001>
+                  guest> . 3001:4001 ack 1 <ts 100 0>
+                  gw> . 1:1 ack 1 <ts 0 100,sack 3001:4001 1001:2001>
+                  guest> . 5001:6001 ack 1 <ts 100 0>
+                  gw> . 1:1 ack 1 <ts 0 100,sack 5001:6001 3001:4001 1001:2001>
+                  guest> . 3001:4001 ack 1 <ts 100 0>
+                  gw> . 1:1 ack 1 <ts 0 100,sack 3001:4001 3001:4001 5001:6001>
+            """);
+    }
+
+    /** Beside text of ours there is no SACK: the duplicate gets an acknowledgment of its own. */
+    @Test
+    void duplicate_whileWeSend_isToldAtOnce() {
+        run("""
+            0.000 guest> S 0:0 win 64240 <mss 1460,sackOK>
+                  host connects
+                  gw> S. 0:0 ack 1 <mss 1460,sackOK>
+                  guest> . 1:1 ack 1
+                  guest> . 1:501 ack 1
+                  gw> . 1:1 ack 501
+                  host sends 100
+                  gw> P. 1:101 ack 501 <>
+                  guest> . 1:501 ack 1
+                  gw> . 101:101 ack 501 <sack 1:501>
+                  guest> . 501:501 ack 101
+            """);
+    }
+
+    /** Its FIN has a number like any byte. */
+    @Test
+    void finThatComesAgain_isToldToo() {
+        run("""
+            0.000 guest> S 0:0 win 64240 <mss 1460,sackOK>
+                  host connects
+                  gw> S. 0:0 ack 1 <mss 1460,sackOK>
+                  guest> . 1:1 ack 1
+                  guest> F. 1:101 ack 1
+                  gw> . 1:1 ack 102 <>
+                  guest> F. 1:101 ack 1
+                  gw> . 1:1 ack 102 <sack 1:102>
+            """);
+    }
+
+    @Test
+    void guestWithoutSack_hearsOfNoDuplicates() {
+        run("""
+            0.000 guest> S 0:0 win 64240 <mss 1460>
+                  host connects
+                  gw> S. 0:0 ack 1 <mss 1460>
+                  guest> . 1:1 ack 1
+                  guest> . 1:501 ack 1
+                  gw> . 1:1 ack 501
+                  guest> . 1:501 ack 1
+                  gw> . 1:1 ack 501 <>
             """);
     }
 
