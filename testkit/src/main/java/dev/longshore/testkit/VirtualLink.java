@@ -2,6 +2,7 @@ package dev.longshore.testkit;
 
 import dev.longshore.packet.link.FrameSink;
 import dev.longshore.packet.link.Link;
+import dev.longshore.packet.link.OffloadRequest;
 import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.Checksum;
 import io.netty.buffer.ByteBuf;
@@ -38,6 +39,8 @@ public final class VirtualLink implements Link {
     private boolean tso6;
     private boolean checksumOffload;
     private boolean holding;
+    private boolean lenient;
+    private boolean refused; // a send, and the sink has not heard of room since
     private long framesToGuest;
     private long flushes;
 
@@ -93,10 +96,27 @@ public final class VirtualLink implements Link {
     /** The guest gave new buffers: unlimited room, and the sink is told if it had been refused. */
     public void makeRoom() {
         room = UNLIMITED;
-        if (!writable) {
-            writable = true;
+        tellRoom();
+    }
+
+    /** The guest gave buffers for {@code frames} more frames. */
+    public void makeRoom(int frames) {
+        room = room == UNLIMITED ? UNLIMITED : room + frames;
+        tellRoom();
+    }
+
+    private void tellRoom() {
+        writable = true;
+        if (refused && up) {
+            refused = false;
             sink().onWritable();
         }
+    }
+
+    /** What a stack may not send is dropped, as a real link does it, and fails no test. */
+    public VirtualLink lenient() {
+        lenient = true;
+        return this;
     }
 
     /** While true, flushed frames wait in the link: the guest is slow. On false all of them arrive. */
@@ -111,6 +131,9 @@ public final class VirtualLink implements Link {
     public void setUp(boolean isUp) {
         up = isUp;
         sink().onLinkState(isUp);
+        if (isUp && writable) {
+            tellRoom();
+        }
     }
 
     /** One frame from the guest and the end of its batch. Takes ownership. */
@@ -209,11 +232,16 @@ public final class VirtualLink implements Link {
     @Override
     public boolean send(OutFrame frame) {
         if (closed || !up || !writable) {
+            refused = true;
             return false;
         }
         if (room == 0) {
             writable = false;
+            refused = true;
             return false;
+        }
+        if (lenient && !isAllowed(frame)) {
+            return true;
         }
         if (frame.bytes() > maxFrameBytes) {
             throw new AssertionError("frame of " + frame.bytes() + " bytes, the link takes " + maxFrameBytes);
@@ -224,6 +252,10 @@ public final class VirtualLink implements Link {
         framesToGuest++;
         unflushed.add(asReceived(frame));
         return true;
+    }
+
+    private boolean isAllowed(OutFrame frame) {
+        return frame.bytes() <= maxFrameBytes && OffloadRequest.isAgreed(frame, checksumOffload, tso4, tso6);
     }
 
     /** The frame as the guest's stack sees it; checks that the offload metadata is consistent and allowed. */

@@ -18,6 +18,7 @@ public final class FaultyLink implements Link {
     private final RandomGenerator random;
     private final double share;
     private final OutFrame altered;
+    private boolean closed;
 
     private enum Fault {
         NONE,
@@ -127,7 +128,10 @@ public final class FaultyLink implements Link {
     @Override
     public void close() {
         link.close();
-        altered.release();
+        if (!closed) {
+            closed = true;
+            altered.release();
+        }
     }
 
     /** Stands between the link and the sink. */

@@ -282,7 +282,7 @@ public final class NetDevice implements VhostUserDevice, Link {
 
     @Override
     public boolean isWritable() {
-        return isUp() && !isAnyBlocked();
+        return !closed && isUp() && !isAnyBlocked();
     }
 
     @Override
