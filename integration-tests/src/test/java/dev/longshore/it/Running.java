@@ -108,9 +108,15 @@ final class Running implements AutoCloseable {
         process.destroy();
     }
 
+    /** Returns when it is gone, and with it what it listened on. */
     @Override
     public void close() {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
+        try {
+            process.waitFor(10, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

@@ -118,50 +118,6 @@ class TapIT {
     }
 
     @Test
-    void iperf_endsProperlyInEveryForm() {
-        String port = "18377";
-        String[][] forms = {
-            {},
-            {"-R"},
-            {"-P", "8"},
-            {"-P", "8", "-R"},
-            {"--bidir"},
-            {"-M", "536"},
-            {"-M", "536", "-R"},
-            {"-u", "-b", "200M"},
-            {"-u", "-b", "200M", "-R"}
-        };
-        try (NetProgram net = net("--configure")) {
-            for (String[] form : forms) {
-                List<String> line = new ArrayList<>(List.of("iperf3", "-c", HOST, "-p", port, "-t", "2"));
-                line.addAll(List.of(form));
-                try (Running _ = oneTest(port)) {
-                    String out =
-                            guest(line.toArray(String[]::new)).run().expectOk().out();
-                    System.out.println("iperf3 " + String.join(" ", form) + ": "
-                            + out.lines()
-                                    .filter(l -> l.contains("receiver"))
-                                    .toList()
-                                    .getLast());
-                }
-            }
-            assertThat(net.said()).doesNotContain("ERROR");
-            assertThat(net.stop()).isZero();
-        }
-    }
-
-    /** For one test each: between two of them, a server resets who comes while it opens its port anew. */
-    private static Running oneTest(String port) {
-        Running server =
-                Command.of("iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", port).start();
-        Await.until(
-                "iperf3 listening",
-                Duration.ofSeconds(10),
-                () -> Command.of("ss", "-ltn").run().out().contains(":" + port + " "));
-        return server;
-    }
-
-    @Test
     void publishedPort_leadsToTheGuest() throws Exception {
         try (NetProgram net = net("--configure", "--publish", "127.0.0.1:18378:80");
                 Running server = guest(
