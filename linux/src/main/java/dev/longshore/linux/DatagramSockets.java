@@ -55,17 +55,6 @@ public final class DatagramSockets {
     private static final int IPPROTO_ICMP = 1;
     private static final int IPPROTO_ICMPV6 = 58;
 
-    private static final MethodHandle SOCKET =
-            Linux.call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle BIND =
-            Linux.call("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle CONNECT =
-            Linux.call("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle GETSOCKNAME =
-            Linux.call("getsockname", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
-    private static final MethodHandle SETSOCKOPT =
-            Linux.call("setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle CLOSE = Linux.call("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final VarHandle ERRNO =
             Linker.Option.captureStateLayout().varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
@@ -121,7 +110,7 @@ public final class DatagramSockets {
         int family = v4 ? SocketAddress.AF_INET : SocketAddress.AF_INET6;
         int fd;
         try {
-            fd = result((int) SOCKET.invokeExact(errno, family, type | SOCK_FLAGS, protocol));
+            fd = result((int) SocketCall.HANDLE.invokeExact(errno, family, type | SOCK_FLAGS, protocol));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -134,7 +123,7 @@ public final class DatagramSockets {
     public int bind(int fd, long hi, long lo, int port) {
         try {
             int bytes = SocketAddress.write(scratch, 0, hi, lo, port);
-            return result((int) BIND.invokeExact(errno, fd, scratch, bytes));
+            return result((int) BindCall.HANDLE.invokeExact(errno, fd, scratch, bytes));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -143,7 +132,7 @@ public final class DatagramSockets {
     public int connect(int fd, long hi, long lo, int port) {
         try {
             int bytes = SocketAddress.write(scratch, 0, hi, lo, port);
-            return result((int) CONNECT.invokeExact(errno, fd, scratch, bytes));
+            return result((int) ConnectCall.HANDLE.invokeExact(errno, fd, scratch, bytes));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -153,7 +142,7 @@ public final class DatagramSockets {
     public int localPort(int fd) {
         try {
             scratch.set(JAVA_INT, 32, SocketAddress.MAX_BYTES);
-            int r = result((int) GETSOCKNAME.invokeExact(errno, fd, scratch, scratch.asSlice(32, 4)));
+            int r = result((int) GetsocknameCall.HANDLE.invokeExact(errno, fd, scratch, scratch.asSlice(32, 4)));
             return r < 0 ? r : SocketAddress.port(scratch, 0);
         } catch (Throwable t) {
             throw Linux.bug(t);
@@ -203,7 +192,7 @@ public final class DatagramSockets {
 
     private int option(int fd, int level, int name, MemorySegment value, int bytes) {
         try {
-            return result((int) SETSOCKOPT.invokeExact(errno, fd, level, name, value, bytes));
+            return result((int) SetsockoptCall.HANDLE.invokeExact(errno, fd, level, name, value, bytes));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -211,7 +200,8 @@ public final class DatagramSockets {
 
     public int close(int fd) {
         try {
-            return result((int) CLOSE.invokeExact(errno, fd)); // never repeated: after EINTR the descriptor is gone
+            return result((int)
+                    CloseCall.HANDLE.invokeExact(errno, fd)); // never repeated: after EINTR the descriptor is gone
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -219,5 +209,36 @@ public final class DatagramSockets {
 
     private int result(int r) {
         return r == -1 ? -(int) ERRNO.get(errno, 0L) : r;
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class SocketCall {
+        static final MethodHandle HANDLE =
+                Linux.call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+    }
+
+    private static final class BindCall {
+        static final MethodHandle HANDLE =
+                Linux.call("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class ConnectCall {
+        static final MethodHandle HANDLE =
+                Linux.call("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class GetsocknameCall {
+        static final MethodHandle HANDLE =
+                Linux.call("getsockname", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
+    }
+
+    private static final class SetsockoptCall {
+        static final MethodHandle HANDLE = Linux.call(
+                "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class CloseCall {
+        static final MethodHandle HANDLE = Linux.call("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     }
 }

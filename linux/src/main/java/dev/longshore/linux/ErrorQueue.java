@@ -32,10 +32,6 @@ public final class ErrorQueue {
     private static final int DATA_BYTES = 2048;
     private static final int ERRQUEUE_DONTWAIT = 0x2040;
     private static final int OFFENDER_AT = 16;
-    private static final MethodHandle RECVMSG = Linux.LINKER.downcallHandle(
-            Linux.LINKER.defaultLookup().findOrThrow("recvmsg"),
-            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
-
     private final Arena arena = Arena.ofAuto();
     private final MemorySegment data = arena.allocate(DATA_BYTES, 8);
     private final ByteBuf payload = Unpooled.wrappedBuffer(data.asByteBuffer());
@@ -62,7 +58,7 @@ public final class ErrorQueue {
     private boolean take(int fd) {
         vector.prepareToReceive(0);
         try {
-            long n = (long) RECVMSG.invokeExact(fd, vector.address(0), ERRQUEUE_DONTWAIT);
+            long n = (long) RecvmsgCall.HANDLE.invokeExact(fd, vector.address(0), ERRQUEUE_DONTWAIT);
             bytes = (int) Math.max(0, n);
             return n >= 0;
         } catch (Throwable t) {
@@ -125,5 +121,13 @@ public final class ErrorQueue {
     /** 0..2048: routers send back as little as they like. */
     public int bytes() {
         return bytes;
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class RecvmsgCall {
+        static final MethodHandle HANDLE = Linux.LINKER.downcallHandle(
+                Linux.LINKER.defaultLookup().findOrThrow("recvmsg"),
+                FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     }
 }

@@ -43,11 +43,6 @@ public final class InterfaceSetup {
     private static final int RT_FLAGS_AT = 56;
     private static final int RTF_UP_GATEWAY = 3;
 
-    private static final MethodHandle SOCKET =
-            Linux.call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle IOCTL = Linux.call(
-            "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
-
     private final Linux linux;
 
     public InterfaceSetup(Linux linux) {
@@ -105,7 +100,7 @@ public final class InterfaceSetup {
 
     private int socket() {
         try {
-            return linux.result((int) SOCKET.invokeExact(linux.errno(), AF_INET, SOCK_DGRAM_CLOEXEC, 0));
+            return linux.result((int) SocketCall.HANDLE.invokeExact(linux.errno(), AF_INET, SOCK_DGRAM_CLOEXEC, 0));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -174,9 +169,23 @@ public final class InterfaceSetup {
 
     private int ioctl(int socket, long which, MemorySegment argument) {
         try {
-            return linux.result((int) IOCTL.invokeExact(linux.errno(), socket, which, argument));
+            return linux.result((int) IoctlCall.HANDLE.invokeExact(linux.errno(), socket, which, argument));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class SocketCall {
+        static final MethodHandle HANDLE =
+                Linux.call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+    }
+
+    private static final class IoctlCall {
+        static final MethodHandle HANDLE = Linux.call(
+                "ioctl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS),
+                Linker.Option.firstVariadicArg(2));
     }
 }

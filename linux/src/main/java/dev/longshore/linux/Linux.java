@@ -56,40 +56,6 @@ public final class Linux {
     private static final VarHandle ERRNO =
             Linker.Option.captureStateLayout().varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    private static final MethodHandle SOCKET =
-            call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle SOCKETPAIR =
-            call("socketpair", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
-    private static final MethodHandle BIND = call("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle CONNECT =
-            call("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle LISTEN = call("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle ACCEPT4 =
-            call("accept4", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
-    private static final MethodHandle RECVMSG =
-            call("recvmsg", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle SENDMSG =
-            call("sendmsg", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle READ =
-            call("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
-    /** Without errno and with a plain address: capturing errno allocates 72 bytes a call, and this one is on the hot path. */
-    private static final MethodHandle WRITE = LINKER.downcallHandle(
-            LINKER.defaultLookup().findOrThrow("write"),
-            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
-
-    private static final MethodHandle CLOSE = call("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
-    private static final MethodHandle EVENTFD = call("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle MEMFD_CREATE =
-            call("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle FTRUNCATE =
-            call("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle FSTAT = call("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
-    private static final MethodHandle FCNTL = call(
-            "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle MMAP = call(
-            "mmap", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP = call("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
-
     /** struct stat: st_mode is an int at 24 on x86-64 and at 16 on aarch64, st_size a long at 48 on both. */
     private static final int STAT_MODE_AT = System.getProperty("os.arch", "").equals("aarch64") ? 16 : 24;
 
@@ -124,7 +90,8 @@ public final class Linux {
     /** A new non-blocking, close-on-exec Unix stream socket. */
     public int unixSocket() {
         try {
-            return result((int) SOCKET.invokeExact(errno, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+            return result(
+                    (int) SocketCall.HANDLE.invokeExact(errno, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -136,8 +103,8 @@ public final class Linux {
      */
     public int pingSocket() {
         try {
-            return result(
-                    (int) SOCKET.invokeExact(errno, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
+            return result((int) SocketCall.HANDLE.invokeExact(
+                    errno, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -146,8 +113,8 @@ public final class Linux {
     /** Fills {@code pair} with two connected, non-blocking, close-on-exec Unix stream sockets. */
     public int unixSocketPair(int[] pair) {
         try {
-            int r = result((int)
-                    SOCKETPAIR.invokeExact(errno, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, scratch));
+            int r = result((int) SocketpairCall.HANDLE.invokeExact(
+                    errno, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, scratch));
             if (r == 0) {
                 pair[0] = scratch.get(JAVA_INT, 0);
                 pair[1] = scratch.get(JAVA_INT, 4);
@@ -162,7 +129,7 @@ public final class Linux {
     public int bind(int fd, String path) {
         try {
             int bytes = socketAddress(path);
-            return result((int) BIND.invokeExact(errno, fd, scratch, bytes));
+            return result((int) BindCall.HANDLE.invokeExact(errno, fd, scratch, bytes));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -172,7 +139,7 @@ public final class Linux {
     public int connect(int fd, String path) {
         try {
             int bytes = socketAddress(path);
-            return result((int) CONNECT.invokeExact(errno, fd, scratch, bytes));
+            return result((int) ConnectCall.HANDLE.invokeExact(errno, fd, scratch, bytes));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -180,7 +147,7 @@ public final class Linux {
 
     public int listen(int fd, int backlog) {
         try {
-            return result((int) LISTEN.invokeExact(errno, fd, backlog));
+            return result((int) ListenCall.HANDLE.invokeExact(errno, fd, backlog));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -191,7 +158,7 @@ public final class Linux {
         try {
             int r;
             do {
-                r = result((int) ACCEPT4.invokeExact(
+                r = result((int) Accept4Call.HANDLE.invokeExact(
                         errno, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
             } while (r == -EINTR);
             return r;
@@ -211,7 +178,8 @@ public final class Linux {
             prepareMessage(into, at, len, CONTROL_BYTES);
             int r;
             do {
-                r = (int) result((long) RECVMSG.invokeExact(errno, fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+                r = (int)
+                        result((long) RecvmsgCall.HANDLE.invokeExact(errno, fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
             } while (r == -EINTR);
             if (r >= 0) {
                 collectFds(fds);
@@ -258,7 +226,7 @@ public final class Linux {
             }
             int r;
             do {
-                r = (int) result((long) SENDMSG.invokeExact(errno, fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL));
+                r = (int) result((long) SendmsgCall.HANDLE.invokeExact(errno, fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL));
             } while (r == -EINTR);
             return r;
         } catch (Throwable t) {
@@ -286,7 +254,7 @@ public final class Linux {
      */
     public boolean writeOne(int fd) {
         try {
-            return (long) WRITE.invokeExact(fd, one.address(), 8L) == 8;
+            return (long) WriteCall.HANDLE.invokeExact(fd, one.address(), 8L) == 8;
         } catch (Throwable t) {
             throw bug(t);
         } finally {
@@ -299,7 +267,7 @@ public final class Linux {
         try {
             int r;
             do {
-                r = (int) result((long) READ.invokeExact(errno, fd, scratch, 8L));
+                r = (int) result((long) ReadCall.HANDLE.invokeExact(errno, fd, scratch, 8L));
             } while (r == -EINTR);
             return r;
         } catch (Throwable t) {
@@ -309,7 +277,8 @@ public final class Linux {
 
     public int close(int fd) {
         try {
-            return result((int) CLOSE.invokeExact(errno, fd)); // never repeated: after EINTR the descriptor is gone
+            return result((int)
+                    CloseCall.HANDLE.invokeExact(errno, fd)); // never repeated: after EINTR the descriptor is gone
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -318,7 +287,7 @@ public final class Linux {
     /** A new non-blocking, close-on-exec eventfd with the value 0. */
     public int eventfd() {
         try {
-            return result((int) EVENTFD.invokeExact(errno, 0, EFD_CLOEXEC_NONBLOCK));
+            return result((int) EventfdCall.HANDLE.invokeExact(errno, 0, EFD_CLOEXEC_NONBLOCK));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -327,11 +296,11 @@ public final class Linux {
     /** A new anonymous file of {@code bytes} bytes. */
     public int memfd(String name, long bytes) {
         try (Arena call = Arena.ofConfined()) {
-            int fd = result((int) MEMFD_CREATE.invokeExact(errno, call.allocateFrom(name), MFD_CLOEXEC));
+            int fd = result((int) MemfdCreateCall.HANDLE.invokeExact(errno, call.allocateFrom(name), MFD_CLOEXEC));
             if (fd < 0) {
                 return fd;
             }
-            int r = result((int) FTRUNCATE.invokeExact(errno, fd, bytes));
+            int r = result((int) FtruncateCall.HANDLE.invokeExact(errno, fd, bytes));
             if (r < 0) {
                 close(fd);
                 return r;
@@ -345,11 +314,11 @@ public final class Linux {
     /** Makes {@code fd} non-blocking, for everybody who shares its open file description. */
     public int setNonBlocking(int fd) {
         try {
-            int flags = result((int) FCNTL.invokeExact(errno, fd, F_GETFL, 0));
+            int flags = result((int) FcntlCall.HANDLE.invokeExact(errno, fd, F_GETFL, 0));
             if (flags < 0 || (flags & O_NONBLOCK) != 0) {
                 return Math.min(flags, 0);
             }
-            return result((int) FCNTL.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK));
+            return result((int) FcntlCall.HANDLE.invokeExact(errno, fd, F_SETFL, flags | O_NONBLOCK));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -358,7 +327,7 @@ public final class Linux {
     /** The size in bytes of a regular file (a memfd, a file on tmpfs or hugetlbfs); 0 for anything else. */
     public long regularFileBytes(int fd) {
         try {
-            int r = result((int) FSTAT.invokeExact(errno, fd, scratch));
+            int r = result((int) FstatCall.HANDLE.invokeExact(errno, fd, scratch));
             if (r < 0) {
                 return r;
             }
@@ -372,7 +341,8 @@ public final class Linux {
     /** Maps the first {@code bytes} bytes of {@code fd}, shared, for reading and writing: the address, or the negated errno. */
     public long mmap(int fd, long bytes) {
         try {
-            return result((long) MMAP.invokeExact(errno, 0L, bytes, PROT_READ_WRITE, MAP_SHARED_NORESERVE, fd, 0L));
+            return result((long)
+                    MmapCall.HANDLE.invokeExact(errno, 0L, bytes, PROT_READ_WRITE, MAP_SHARED_NORESERVE, fd, 0L));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -380,7 +350,7 @@ public final class Linux {
 
     public int munmap(long address, long bytes) {
         try {
-            return result((int) MUNMAP.invokeExact(errno, address, bytes));
+            return result((int) MunmapCall.HANDLE.invokeExact(errno, address, bytes));
         } catch (Throwable t) {
             throw bug(t);
         }
@@ -426,5 +396,93 @@ public final class Linux {
             throw e;
         }
         return new IllegalStateException(t); // a downcall handle throws nothing checked
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class SocketCall {
+        static final MethodHandle HANDLE =
+                call("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+    }
+
+    private static final class SocketpairCall {
+        static final MethodHandle HANDLE =
+                call("socketpair", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
+    }
+
+    private static final class BindCall {
+        static final MethodHandle HANDLE = call("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class ConnectCall {
+        static final MethodHandle HANDLE =
+                call("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class ListenCall {
+        static final MethodHandle HANDLE = call("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    }
+
+    private static final class Accept4Call {
+        static final MethodHandle HANDLE =
+                call("accept4", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
+    }
+
+    private static final class RecvmsgCall {
+        static final MethodHandle HANDLE =
+                call("recvmsg", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class SendmsgCall {
+        static final MethodHandle HANDLE =
+                call("sendmsg", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class ReadCall {
+        static final MethodHandle HANDLE = call("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
+    }
+
+    /** Without errno and with a plain address: capturing errno allocates 72 bytes a call, and this one is on the hot path. */
+    private static final class WriteCall {
+        static final MethodHandle HANDLE = LINKER.downcallHandle(
+                LINKER.defaultLookup().findOrThrow("write"),
+                FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    }
+
+    private static final class CloseCall {
+        static final MethodHandle HANDLE = call("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    }
+
+    private static final class EventfdCall {
+        static final MethodHandle HANDLE = call("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    }
+
+    private static final class MemfdCreateCall {
+        static final MethodHandle HANDLE = call("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
+    }
+
+    private static final class FtruncateCall {
+        static final MethodHandle HANDLE = call("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    }
+
+    private static final class FstatCall {
+        static final MethodHandle HANDLE = call("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+    }
+
+    private static final class FcntlCall {
+        static final MethodHandle HANDLE = call(
+                "fcntl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
+                Linker.Option.firstVariadicArg(2));
+    }
+
+    private static final class MmapCall {
+        static final MethodHandle HANDLE = call(
+                "mmap",
+                FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    }
+
+    private static final class MunmapCall {
+        static final MethodHandle HANDLE = call("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     }
 }

@@ -22,10 +22,6 @@ public record NetworkNamespace(String path) {
     private static final int O_RDONLY_CLOEXEC = 0x80000;
     private static final int CLONE_NEWNET = 0x4000_0000;
 
-    private static final MethodHandle OPEN = Linux.call(
-            "open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle SETNS = Linux.call("setns", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-
     /** From what a user writes: a path, the id of a process that lives in it, or a name that {@code ip netns} knows. */
     public static NetworkNamespace of(String text) {
         if (text.indexOf('/') >= 0) {
@@ -61,7 +57,7 @@ public record NetworkNamespace(String path) {
             return fd;
         }
         try {
-            return linux.result((int) SETNS.invokeExact(linux.errno(), fd, CLONE_NEWNET));
+            return linux.result((int) SetnsCall.HANDLE.invokeExact(linux.errno(), fd, CLONE_NEWNET));
         } catch (Throwable t) {
             throw Linux.bug(t);
         } finally {
@@ -72,9 +68,22 @@ public record NetworkNamespace(String path) {
     static int open(Linux linux, String path, int flags) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment name = call.allocateFrom(path);
-            return linux.result((int) OPEN.invokeExact(linux.errno(), name, flags, 0));
+            return linux.result((int) OpenCall.HANDLE.invokeExact(linux.errno(), name, flags, 0));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class OpenCall {
+        static final MethodHandle HANDLE = Linux.call(
+                "open",
+                FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT),
+                Linker.Option.firstVariadicArg(2));
+    }
+
+    private static final class SetnsCall {
+        static final MethodHandle HANDLE = Linux.call("setns", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     }
 }

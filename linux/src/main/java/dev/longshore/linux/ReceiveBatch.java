@@ -24,11 +24,6 @@ public final class ReceiveBatch {
 
     private static final int MSG_DONTWAIT = 0x40;
 
-    /** Without errno and with plain addresses, which would allocate. */
-    private static final MethodHandle RECVMMSG = Linux.LINKER.downcallHandle(
-            Linux.LINKER.defaultLookup().findOrThrow("recvmmsg"),
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
-
     private final Arena arena = Arena.ofAuto();
     private final MemorySegment data = arena.allocate((long) MAX * SLOT_BYTES, 4096);
     private final ByteBuf payload = Unpooled.wrappedBuffer(data.asByteBuffer());
@@ -47,7 +42,7 @@ public final class ReceiveBatch {
             vector.prepareToReceive(i);
         }
         try {
-            used = Math.max(0, (int) RECVMMSG.invokeExact(fd, vector.address(0), MAX, MSG_DONTWAIT, 0L));
+            used = Math.max(0, (int) RecvmmsgCall.HANDLE.invokeExact(fd, vector.address(0), MAX, MSG_DONTWAIT, 0L));
             return used;
         } catch (Throwable t) {
             throw Linux.bug(t);
@@ -104,5 +99,14 @@ public final class ReceiveBatch {
         }
         long at = vector.findControl(i, DatagramSockets.SOL_IPV6, DatagramSockets.IPV6_PKTINFO);
         return at < 0 ? 0 : SocketAddress.half(vector.memory, at + 8);
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    /** Without errno and with plain addresses, which would allocate. */
+    private static final class RecvmmsgCall {
+        static final MethodHandle HANDLE = Linux.LINKER.downcallHandle(
+                Linux.LINKER.defaultLookup().findOrThrow("recvmmsg"),
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
     }
 }

@@ -41,11 +41,6 @@ public final class SendBatch {
     private static final FunctionDescriptor SENDMMSG_TYPE =
             FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT);
 
-    /** Without errno, which would allocate. */
-    private static final MethodHandle SENDMMSG =
-            Linux.LINKER.downcallHandle(Linux.LINKER.defaultLookup().findOrThrow("sendmmsg"), SENDMMSG_TYPE);
-
-    private static final MethodHandle SENDMMSG_ERRNO = Linux.call("sendmmsg", SENDMMSG_TYPE);
     private static final VarHandle ERRNO =
             Linker.Option.captureStateLayout().varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
@@ -157,15 +152,16 @@ public final class SendBatch {
         vector.setControlHeader(i, 0, SOL_UDP, UDP_SEGMENT, 2);
         vector.memory.set(JAVA_SHORT, vector.control(i) + MessageVector.CMSG_HEADER, (short) bytes[0]);
         vector.setControlBytes(i, 24);
-        return (int) SENDMMSG.invokeExact(fd, vector.address(i), 1, SEND_FLAGS) == 1;
+        return (int) SendmmsgCall.HANDLE.invokeExact(fd, vector.address(i), 1, SEND_FLAGS) == 1;
     }
 
     private void sendEach(int fd, Failures failures) throws Throwable {
         int done = 0;
         while (done < count) {
-            int n = (int) SENDMMSG.invokeExact(fd, vector.address(done), count - done, SEND_FLAGS);
+            int n = (int) SendmmsgCall.HANDLE.invokeExact(fd, vector.address(done), count - done, SEND_FLAGS);
             if (n < 0) { // an earlier datagram's error, which this call consumed, or really this one's: again
-                n = (int) SENDMMSG_ERRNO.invokeExact(errno, fd, vector.address(done), count - done, SEND_FLAGS);
+                n = (int)
+                        SendmmsgErrnoCall.HANDLE.invokeExact(errno, fd, vector.address(done), count - done, SEND_FLAGS);
             }
             if (n < 0) {
                 failures.onSendFailed(done, (int) ERRNO.get(errno, 0L));
@@ -205,5 +201,17 @@ public final class SendBatch {
 
     public int remotePort(int i) {
         return remotePort[i];
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    /** Without errno, which would allocate. */
+    private static final class SendmmsgCall {
+        static final MethodHandle HANDLE =
+                Linux.LINKER.downcallHandle(Linux.LINKER.defaultLookup().findOrThrow("sendmmsg"), SENDMMSG_TYPE);
+    }
+
+    private static final class SendmmsgErrnoCall {
+        static final MethodHandle HANDLE = Linux.call("sendmmsg", SENDMMSG_TYPE);
     }
 }

@@ -36,13 +36,6 @@ public final class Tap {
     private static final int IFREQ_BYTES = 40;
     private static final int IFREQ_FLAGS_AT = 16;
 
-    private static final MethodHandle IOCTL_POINTER = Linux.call(
-            "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_VALUE = Linux.call(
-            "ioctl",
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
-            Linker.Option.firstVariadicArg(2));
-
     private final Linux linux;
 
     public Tap(Linux linux) {
@@ -85,7 +78,7 @@ public final class Tap {
                 return r;
             }
             long offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-            return linux.result((int) IOCTL_VALUE.invokeExact(linux.errno(), fd, TUNSETOFFLOAD, offload));
+            return linux.result((int) IoctlValueCall.HANDLE.invokeExact(linux.errno(), fd, TUNSETOFFLOAD, offload));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -102,7 +95,7 @@ public final class Tap {
 
     private int ioctl(int fd, long request, MemorySegment argument) {
         try {
-            return linux.result((int) IOCTL_POINTER.invokeExact(linux.errno(), fd, request, argument));
+            return linux.result((int) IoctlPointerCall.HANDLE.invokeExact(linux.errno(), fd, request, argument));
         } catch (Throwable t) {
             throw Linux.bug(t);
         }
@@ -117,5 +110,21 @@ public final class Tap {
         MemorySegment request = arena.allocate(IFREQ_BYTES, 8);
         MemorySegment.copy(bytes, 0, request, JAVA_BYTE, 0, bytes.length);
         return request;
+    }
+
+    // ---- the calls, each linked when it is first made: all of them at once would be half of a start
+
+    private static final class IoctlPointerCall {
+        static final MethodHandle HANDLE = Linux.call(
+                "ioctl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS),
+                Linker.Option.firstVariadicArg(2));
+    }
+
+    private static final class IoctlValueCall {
+        static final MethodHandle HANDLE = Linux.call(
+                "ioctl",
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
+                Linker.Option.firstVariadicArg(2));
     }
 }
