@@ -13,6 +13,7 @@ public final class Main {
         Path launcher = Path.of(System.getProperty("longshore.launcher", "longshore"));
         int status = new CommandLine(new Main())
                 .addSubcommand(new NetBench(System.out, launcher))
+                .addSubcommand(new StartBench(System.out, launcher))
                 .addSubcommand(new Soak(System.out, launcher))
                 .setExecutionExceptionHandler((e, command, parsed) -> {
                     if (e instanceof BenchException) {

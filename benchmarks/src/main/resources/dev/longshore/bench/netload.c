@@ -9,6 +9,7 @@
  *   netload verify ADDR PORT BYTES SEED   pseudo-random bytes and an end to the echo; the same must come back
  *   netload churn ADDR PORT COUNT         connections one after the other that end in all kinds of ways
  *   netload datagrams ADDR PORT COUNT     echoed datagrams of 0 to 65,507 bytes; one that comes back must be whole
+ *   netload first DEVICE GATEWAY MS       waits for DEVICE, puts it up, and asks by ARP and DHCP until somebody answers; prints when
  *
  * rr and crr print one line of JSON: count, rate (1/s), p50, p99 and max (microseconds).
  */
@@ -16,7 +17,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netdb.h>
+#include <netinet/if_ether.h>
+#include <netpacket/packet.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -24,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -343,6 +349,92 @@ static void datagrams(int count) {
     printf("{\"sent\":%d,\"back\":%d}\n", count, back);
 }
 
+static const unsigned char everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+static size_t arp_request(unsigned char *f, const unsigned char *mac, uint32_t gateway) {
+    struct ether_arp a = {.ea_hdr = {htons(ARPHRD_ETHER), htons(ETH_P_IP), 6, 4, htons(ARPOP_REQUEST)}};
+    uint32_t own = htonl(ntohl(gateway) + 2);
+    memcpy(f, everybody, 6);
+    memcpy(f + 6, mac, 6);
+    memcpy(f + 12, (unsigned char[]){0x08, 0x06}, 2);
+    memcpy(a.arp_sha, mac, 6);
+    memcpy(a.arp_spa, &own, 4);
+    memcpy(a.arp_tpa, &gateway, 4);
+    memcpy(f + 14, &a, sizeof a);
+    return 14 + sizeof a;
+}
+
+/* A DHCPDISCOVER; the sum of its IP header, which never changes, is worked out as for any. */
+static size_t dhcp_discover(unsigned char *f, const unsigned char *mac) {
+    size_t payload = 240 + 4, ip = 14, udp = 34, dhcp = 42, bytes = dhcp + payload;
+    memset(f, 0, bytes);
+    memcpy(f, everybody, 6);
+    memcpy(f + 6, mac, 6);
+    memcpy(f + 12, (unsigned char[]){0x08, 0x00, 0x45, 0}, 4);
+    f[ip + 2] = (unsigned char)((bytes - ip) >> 8), f[ip + 3] = (unsigned char)(bytes - ip);
+    f[ip + 8] = 64, f[ip + 9] = 17;
+    memset(f + ip + 16, 0xff, 4);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < 20; i += 2) sum += (uint32_t)f[ip + i] << 8 | f[ip + i + 1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~(sum + (sum >> 16)) & 0xffff;
+    f[ip + 10] = (unsigned char)(sum >> 8), f[ip + 11] = (unsigned char)sum;
+    f[udp + 1] = 68, f[udp + 3] = 67, f[udp + 4] = (unsigned char)((8 + payload) >> 8), f[udp + 5] = (unsigned char)(8 + payload);
+    memcpy(f + dhcp, (unsigned char[]){1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0x80, 0}, 12);
+    memcpy(f + dhcp + 28, mac, 6);
+    memcpy(f + dhcp + 236, (unsigned char[]){0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255}, 8);
+    return bytes;
+}
+
+/* Sends `ask` every 2 ms until a frame of that kind comes back: when that was. */
+static uint64_t ask_until(int s, const unsigned char *ask, size_t bytes, int arp, uint64_t end) {
+    unsigned char got[2048];
+    while (now_ns() < end) {
+        if (send(s, ask, bytes, 0) < 0 && errno != ENETDOWN && errno != ENOBUFS) fail("send");
+        uint64_t again = now_ns() + 2000000;
+        while (now_ns() < again) {
+            ssize_t n = recv(s, got, sizeof got, MSG_DONTWAIT);
+            if (n >= 42 && (arp ? got[12] == 8 && got[13] == 6 && got[21] == 2
+                                : got[12] == 8 && got[13] == 0 && got[23] == 17 && got[35] == 67)) {
+                return now_ns();
+            }
+            if (n < 0) {
+                struct timespec pause = {0, 100000};
+                nanosleep(&pause, NULL);
+            }
+        }
+    }
+    fprintf(stderr, "no answer to %s\n", arp ? "ARP" : "DHCP");
+    exit(1);
+}
+
+/* When, in nanoseconds of CLOCK_MONOTONIC, the device was there and what it leads to answered first. */
+static void first(const char *device, const char *gateway, int ms) {
+    uint64_t end = now_ns() + (uint64_t)ms * 1000000u;
+    struct ifreq r = {0};
+    int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    if (s < 0) fail("socket");
+    snprintf(r.ifr_name, IFNAMSIZ, "%s", device);
+    while (ioctl(s, SIOCGIFINDEX, &r)) {
+        if (now_ns() > end) fail(device);
+        struct timespec pause = {0, 200000};
+        nanosleep(&pause, NULL);
+    }
+    uint64_t there = now_ns();
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = r.ifr_ifindex};
+    unsigned char mac[6], frame[512];
+    if (ioctl(s, SIOCGIFHWADDR, &r)) fail("SIOCGIFHWADDR");
+    memcpy(mac, r.ifr_hwaddr.sa_data, 6);
+    if (ioctl(s, SIOCGIFFLAGS, &r)) fail("SIOCGIFFLAGS");
+    r.ifr_flags |= IFF_UP;
+    if (ioctl(s, SIOCSIFFLAGS, &r)) fail("SIOCSIFFLAGS");
+    if (bind(s, (struct sockaddr *)&to, sizeof to)) fail("bind");
+    uint64_t arp = ask_until(s, frame, arp_request(frame, mac, inet_addr(gateway)), 1, end);
+    uint64_t dhcp = ask_until(s, frame, dhcp_discover(frame, mac), 0, end);
+    printf("{\"device\":%llu,\"arp\":%llu,\"dhcp\":%llu}\n", (unsigned long long)there, (unsigned long long)arp,
+           (unsigned long long)dhcp);
+}
+
 int main(int c, char **v) {
     if (c == 3 && !strcmp(v[1], "serve")) {
         serve(atoi(v[2]));
@@ -350,6 +442,10 @@ int main(int c, char **v) {
     if (c == 6 && !strcmp(v[1], "verify")) {
         resolve(v[2], v[3]);
         verify(atol(v[4]), (uint64_t)atol(v[5]));
+        return 0;
+    }
+    if (c == 5 && !strcmp(v[1], "first")) {
+        first(v[2], v[3], atoi(v[4]));
         return 0;
     }
     if (c != 5) {
