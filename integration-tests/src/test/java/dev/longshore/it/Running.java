@@ -29,8 +29,12 @@ final class Running implements AutoCloseable {
         errReader = collect(process.getErrorStream(), err);
     }
 
+    /**
+     * By threads of the kernel: a read of a pipe keeps a virtual one's carrier, and after a minute of quiet those of two processors
+     * were all taken, so that nobody read what the next program said.
+     */
     private static Thread collect(InputStream from, ByteArrayOutputStream into) {
-        return Thread.ofVirtual().start(() -> {
+        return Thread.ofPlatform().daemon().start(() -> {
             byte[] buffer = new byte[64 * 1024];
             try (from) {
                 for (int n = from.read(buffer); n >= 0; n = from.read(buffer)) {
