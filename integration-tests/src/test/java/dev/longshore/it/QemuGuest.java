@@ -5,27 +5,16 @@ import dev.longshore.vm.image.GuestKernel;
 import dev.longshore.vm.image.HostTools;
 import dev.longshore.vm.image.ImageBuilder;
 import dev.longshore.vm.image.ImageRecipe;
-import dev.longshore.vm.image.Initramfs;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * The smallest guest behind QEMU, its processor emulated: the image's kernel, busybox and a script; seconds to boot. Its
  * network cards are the caller's vhost-user sockets.
  */
 final class QemuGuest implements AutoCloseable {
-    private static final List<String> MODULES =
-            List.of("net/core/failover", "drivers/net/net_failover", "drivers/net/virtio_net");
-    private static final Pattern RELEASE = Pattern.compile("/(\\d+\\.[^/]+)/");
-
     private final Running qemu;
 
     /**
@@ -47,7 +36,7 @@ final class QemuGuest implements AutoCloseable {
                         cache, ImageRecipe.bundled(GuestKernel.CLOUD), HostTools.of(System.getenv()), _ -> {})
                 .ensure();
         Path initrd = directory.resolve("initrd");
-        initramfs(image, directory, script).writeTo(initrd);
+        SmallGuest.initramfs(image, GuestKernel.CLOUD, directory, script).writeTo(initrd);
         List<String> line = new ArrayList<>(
                 List.of("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"));
         line.addAll(List.of("-machine", "q35,memory-backend=mem"));
@@ -73,56 +62,9 @@ final class QemuGuest implements AutoCloseable {
         return new QemuGuest(Command.of(line).start());
     }
 
-    private static Initramfs initramfs(GuestImage image, Path directory, String script) throws IOException {
-        String disk = image.rootFileSystem().toString();
-        String list = Command.of("debugfs", "-R", "ls -p /usr/lib/modules", disk)
-                .run()
-                .expectOk()
-                .out();
-        Matcher release = RELEASE.matcher(list);
-        if (!release.find()) {
-            throw new AssertionError("no kernel release in " + list);
-        }
-        String init = """
-                #!/bin/busybox sh
-                /bin/busybox --install -s /bin
-                export PATH=/bin
-                mount -t proc proc /proc
-                mount -t sysfs sysfs /sys
-                mount -t devtmpfs devtmpfs /dev
-                mount -t tmpfs tmpfs /tmp
-                for m in failover net_failover virtio_net; do insmod /$m.ko; done
-                ip link set lo up
-                """;
-        Initramfs made = new Initramfs()
-                .directory("proc")
-                .directory("sys")
-                .directory("tmp")
-                .file("bin/busybox", Files.readAllBytes(Path.of("/bin/busybox")))
-                .file("init", (init + script + "\nsync\nreboot -f\n").getBytes(StandardCharsets.UTF_8));
-        for (String module : MODULES) {
-            String name = Objects.toString(Path.of(module).getFileName());
-            Path packed = directory.resolve(name + ".ko.xz");
-            String path = "/usr/lib/modules/" + release.group(1) + "/kernel/" + module + ".ko.xz";
-            Command.of("debugfs", "-R", "dump " + path + " " + packed, disk)
-                    .run()
-                    .expectOk();
-            Command.of("xz", "-d", packed.toString()).run().expectOk();
-            made.file(name + ".ko", Files.readAllBytes(directory.resolve(name + ".ko")));
-        }
-        return made;
-    }
-
     /** Waits until the guest has printed {@code line} at the start of a line. */
     void awaitLine(String line, Duration limit) {
-        Await.until("the guest says: " + line, limit, () -> hasSaid(line) || !qemu.isAlive(), this::console);
-        if (!hasSaid(line)) {
-            throw new AssertionError("the guest ended before it said: " + line + "\n" + console());
-        }
-    }
-
-    private boolean hasSaid(String line) {
-        return qemu.out().lines().anyMatch(line::equals);
+        SmallGuest.awaitLine(qemu, line, limit);
     }
 
     /** Writes a line to the guest's console. */
@@ -131,7 +73,7 @@ final class QemuGuest implements AutoCloseable {
     }
 
     String console() {
-        return qemu.out() + qemu.err();
+        return SmallGuest.console(qemu);
     }
 
     @Override
