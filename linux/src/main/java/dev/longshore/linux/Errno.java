@@ -12,13 +12,22 @@ public final class Errno {
     public static final int EEXIST = 17;
     public static final int ENODEV = 19;
     public static final int EINVAL = 22;
+    public static final int EMFILE = 24;
+    public static final int EPIPE = 32;
     public static final int EBADFD = 77;
     public static final int EMSGSIZE = 90;
     public static final int EADDRINUSE = 98;
+    public static final int EADDRNOTAVAIL = 99;
     public static final int ENETUNREACH = 101;
+    public static final int ECONNRESET = 104;
     public static final int ENOBUFS = 105;
+    public static final int EISCONN = 106;
+    public static final int ENOTCONN = 107;
+    public static final int ETIMEDOUT = 110;
     public static final int ECONNREFUSED = 111;
     public static final int EHOSTUNREACH = 113;
+    public static final int EALREADY = 114;
+    public static final int EINPROGRESS = 115;
 
     private Errno() {}
 
@@ -35,10 +44,16 @@ public final class Errno {
             case EEXIST -> "it exists already";
             case ENODEV -> "no such device";
             case EINVAL -> "invalid argument";
+            case EMFILE -> "too many open files";
+            case EPIPE -> "broken pipe";
             case EMSGSIZE -> "message too long";
             case EADDRINUSE -> "address already in use";
+            case EADDRNOTAVAIL -> "cannot assign requested address";
             case ENETUNREACH -> "network is unreachable";
+            case ECONNRESET -> "connection reset";
             case ENOBUFS -> "no buffer space available";
+            case ENOTCONN -> "not connected";
+            case ETIMEDOUT -> "connection timed out";
             case ECONNREFUSED -> "connection refused";
             case EHOSTUNREACH -> "no route to host";
             default -> "errno " + errno;

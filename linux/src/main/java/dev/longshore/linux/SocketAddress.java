@@ -1,5 +1,6 @@
 package dev.longshore.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
@@ -33,6 +34,11 @@ final class SocketAddress {
 
     /** Writes it and returns its length. */
     static int write(MemorySegment m, long at, long hi, long lo, int port) {
+        return write(m, at, hi, lo, 0, port);
+    }
+
+    /** As the other one; {@code scope} is the interface of a link-local IPv6 address. */
+    static int write(MemorySegment m, long at, long hi, long lo, int scope, int port) {
         m.set(PORT, at + 2, (short) port);
         if (isV4(hi, lo)) {
             m.set(JAVA_SHORT, at, (short) AF_INET);
@@ -44,7 +50,7 @@ final class SocketAddress {
         m.set(V4, at + 4, 0);
         m.set(HALF, at + 8, hi);
         m.set(HALF, at + 16, lo);
-        m.set(V4, at + 24, 0);
+        m.set(JAVA_INT_UNALIGNED, at + 24, scope); // in the machine's byte order, as all of it but port and addresses
         return BYTES_V6;
     }
 
