@@ -526,6 +526,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         }
         hostGone = true;
         if (cause != null || !sender.isFinQueued()) {
+            sendWhatFits();
             abort(new FlowEnd.HostFailed(cause));
         } else if (state == TcpState.FIN_WAIT_2) {
             startLifeTimer(ORPHAN_TIMEOUT);
@@ -533,6 +534,14 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     }
 
     // ---- sending
+
+    /** A remote's RST takes back nothing of what came before it: as far as the guest's window goes, that is sent first. */
+    private void sendWhatFits() {
+        int result = Sender.MORE;
+        while (result == Sender.MORE && state.sendsText()) {
+            result = sender.output(QUANTUM);
+        }
+    }
 
     /** Flushes the host, sends what may be sent: one of Sender's DONE, MORE, BLOCKED. Called by the stack only. */
     int work() {

@@ -111,6 +111,32 @@ class TcpResetTest {
         guest.receives(RST | ACK, bench.iss + 13, 0);
     }
 
+    /** Both were in the host's kernel when the loop looked: a server that answers early and does not read the rest. */
+    @Test
+    void hostReset_togetherWithWhatItSent_comesAfterIt() {
+        FakeHost host = bench.established();
+        host.sends("HTTP/1.1 413");
+        host.resets();
+        bench.run();
+        guest.receives(ACK, bench.iss + 1, 0, "HTTP/1.1 413");
+        guest.receives(RST | ACK, bench.iss + 13, 0);
+        assertThat(bench.isGone()).isTrue();
+        guest.receivesNothing();
+    }
+
+    @Test
+    void hostReset_doesNotWaitForTheGuestsWindow() {
+        FakeHost host = bench.established();
+        guest.window(0);
+        guest.sends(ACK, 0, bench.iss + 1);
+        host.sends("too late");
+        host.resets();
+        bench.run();
+        guest.receives(RST | ACK, bench.iss + 1, 0);
+        assertThat(bench.isGone()).isTrue();
+        guest.receivesNothing();
+    }
+
     @Test
     void hostClosedWithoutFin_isReset() {
         FakeHost host = bench.established();
