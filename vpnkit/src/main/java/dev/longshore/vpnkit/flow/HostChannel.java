@@ -38,6 +38,8 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
 
     private static final int SMALLEST_READ = 16 << 10;
     private static final int LARGEST_READ = 256 << 10;
+    private static final RecvByteBufAllocator LARGE_READS =
+            new AdaptiveRecvByteBufAllocator(2048, SMALLEST_READ, LARGEST_READ);
 
     private final DuplexChannel channel;
     private final GuestSide guest;
@@ -87,7 +89,7 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
     /** One read may come on top of what the flow should keep: a part of its share, so that many flows fit the memory. */
     private static RecvByteBufAllocator readBuffers(int share) {
         int largest = Math.clamp(share / 4, SMALLEST_READ, LARGEST_READ);
-        return new AdaptiveRecvByteBufAllocator(2048, SMALLEST_READ, largest);
+        return largest == LARGEST_READ ? LARGE_READS : new AdaptiveRecvByteBufAllocator(2048, SMALLEST_READ, largest);
     }
 
     // ---- from the guest
@@ -119,25 +121,33 @@ public final class HostChannel extends ChannelInboundHandlerAdapter implements H
         }
     }
 
-    /** Shutting down at once would drop what Netty still holds: an empty write tells when that is out. */
+    /** Shutting down at once would drop what Netty still holds, if it does: an empty write tells when that is out. */
     @Override
     public void guestFinished() {
         if (closed) {
+            return;
+        }
+        if (pending() == 0) {
+            finishOutput();
             return;
         }
         channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(written -> {
             if (!written.isSuccess()) {
                 closedBy(written.cause());
             } else if (!closed) {
-                outputDone = true;
-                channel.shutdownOutput();
-                if (channel instanceof SocketChannel socket) {
-                    // At its EOF nothing will be left to shut down: Netty's try would cost each flow an exception.
-                    socket.config().setAllowHalfClosure(false);
-                }
-                closeIfDone();
+                finishOutput();
             }
         });
+    }
+
+    private void finishOutput() {
+        outputDone = true;
+        channel.shutdownOutput();
+        if (channel instanceof SocketChannel socket) {
+            // At its EOF nothing will be left to shut down: Netty's try would cost each flow an exception.
+            socket.config().setAllowHalfClosure(false);
+        }
+        closeIfDone();
     }
 
     @Override

@@ -2,10 +2,10 @@ package dev.longshore.vpnkit.hostsocket;
 
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
-import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import io.netty.util.concurrent.ScheduledFuture;
+import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -24,6 +24,9 @@ final class DialAttempt {
     /** RFC 8305 §5: Connection Attempt Delay. */
     private static final long STAGGER_MILLIS = 250;
 
+    /** Attempts that fail at once, before others of the loop have their turn: a name may have thousands of addresses. */
+    private static final int STARTS_AT_ONCE = 8;
+
     private final HostSockets sockets;
     private final List<InetAddress> targets;
     private final int port;
@@ -31,7 +34,7 @@ final class DialAttempt {
     private final EventLoop loop;
     private final long timeoutMillis;
     private final Promise<DialResult> result;
-    private final List<SocketChannel> connecting = new ArrayList<>();
+    private final List<HostSocket> connecting = new ArrayList<>();
     private @Nullable ScheduledFuture<?> nextStart;
     private @Nullable ScheduledFuture<?> deadline;
     private @Nullable DialResult failure;
@@ -56,86 +59,84 @@ final class DialAttempt {
 
     void start() {
         assert loop.inEventLoop();
-        deadline = loop.schedule(() -> end(new DialResult.TimedOut()), timeoutMillis, TimeUnit.MILLISECONDS);
-        result.addListener(this::onDone);
-        startNext();
+        goOn();
+        if (!result.isDone()) { // mostly it is: a remote on this machine answers at once
+            deadline = loop.schedule(() -> end(new DialResult.TimedOut()), timeoutMillis, TimeUnit.MILLISECONDS);
+            result.addListener(this::onDone);
+        }
     }
 
-    private void startNext() {
+    /** Starts until one takes its time; that one gets a head start before the next. */
+    private void goOn() {
         cancel(nextStart);
         nextStart = null;
-        if (result.isDone() || next == targets.size()) {
+        boolean waits = false;
+        for (int i = 0; i < STARTS_AT_ONCE && !waits && !result.isDone() && next < targets.size(); i++) {
+            waits = startOne(new InetSocketAddress(targets.get(next++), port));
+        }
+        if (result.isDone()) {
             return;
         }
-        InetSocketAddress target = new InetSocketAddress(targets.get(next++), port);
         if (next < targets.size()) {
-            nextStart = loop.schedule(this::startNext, STAGGER_MILLIS, TimeUnit.MILLISECONDS);
+            nextStart = loop.schedule(this::goOn, waits ? STAGGER_MILLIS : 0, TimeUnit.MILLISECONDS);
+        } else if (connecting.isEmpty()) {
+            end(failure == null ? new DialResult.Failed("no address") : failure);
         }
-        SocketChannel channel;
-        try {
-            channel = sockets.open(loop, target.getAddress() instanceof Inet4Address);
-        } catch (RuntimeException e) { // ChannelException: no descriptor left
-            failed(new DialResult.Failed(String.valueOf(e.getCause() == null ? e : e.getCause())));
-            return;
-        }
+    }
+
+    /** True if it takes its time, false if it is decided already. */
+    private boolean startOne(InetSocketAddress target) {
         boolean v4 = target.getAddress() instanceof Inet4Address;
-        channel.config().setConnectTimeoutMillis(0); // the deadline is ours
-        LimitedHops.limit(channel, v4, hops);
-        connecting.add(channel);
-        loop.register(channel).addListener(registered -> {
-            if (registered.isSuccess()) {
-                channel.connect(target).addListener(connected -> onConnect(channel, v4, (ChannelFuture) connected));
-            } else {
-                onFailure(channel, v4, registered.cause());
+        HostSocket socket;
+        try {
+            socket = sockets.open(loop, v4);
+        } catch (IOException e) { // no descriptor left
+            failed(ConnectErrors.classify(e));
+            return false;
+        }
+        LimitedHops.limit(socket, v4, hops);
+        ChannelFuture registered = loop.register(socket); // at once, on the loop itself
+        ChannelFuture connected = registered.isSuccess() ? socket.connect(target) : registered;
+        if (connected.isDone()) {
+            onConnect(socket, v4, connected);
+            return false;
+        }
+        connecting.add(socket);
+        connected.addListener(done -> {
+            connecting.remove(socket);
+            onConnect(socket, v4, connected);
+            if (!result.isDone()) {
+                goOn();
             }
         });
+        return true;
     }
 
-    private void onConnect(SocketChannel channel, boolean v4, ChannelFuture connected) {
-        if (!connected.isSuccess()) {
-            onFailure(channel, v4, connected.cause());
+    private void onConnect(HostSocket socket, boolean v4, ChannelFuture connected) {
+        @Nullable Throwable cause = connected.cause();
+        if (cause != null) {
+            RouterError said = LimitedHops.said(socket, v4, hops);
+            socket.close();
+            failed(
+                    said == null
+                            ? ConnectErrors.classify(cause)
+                            : new DialResult.Unreachable(false, "told by a router", said));
             return;
         }
-        connecting.remove(channel);
-        if (isToItself(channel)) {
-            ResetClose.close(channel); // an ordinary close would keep the port from its owner for a minute
-            if (!result.isDone()) {
-                failed(new DialResult.Refused());
-            }
+        if (socket.isToItself()) {
+            ResetClose.close(socket); // an ordinary close would keep the port from its owner for a minute
+            failed(new DialResult.Refused());
             return;
         }
-        LimitedHops.lift(channel, v4, hops);
-        if (!result.trySuccess(new DialResult.Connected(channel))) {
-            channel.close(); // cancelled, or another address was faster
-        }
-    }
-
-    /**
-     * On the loopback, the port that the kernel chose for our end may be the very one we call, where nobody listens: by RFC 9293's
-     * simultaneous open (§3.5, Figure 8) the socket is then connected to itself, and would answer with what it is told.
-     */
-    private static boolean isToItself(SocketChannel channel) {
-        InetSocketAddress here = channel.localAddress();
-        return here != null && here.equals(channel.remoteAddress());
-    }
-
-    private void onFailure(SocketChannel channel, boolean v4, Throwable cause) {
-        connecting.remove(channel);
-        RouterError said = LimitedHops.said(channel, v4, hops);
-        channel.close();
-        if (!result.isDone()) {
-            failed(said == null ? sockets.failure(cause) : new DialResult.Unreachable(false, "told by a router", said));
+        LimitedHops.lift(socket, v4, hops);
+        if (!result.trySuccess(new DialResult.Connected(socket))) {
+            socket.close(); // cancelled, or another address was faster
         }
     }
 
     private void failed(DialResult why) {
         if (failure == null || failure instanceof DialResult.Unreachable) {
             failure = why; // an answer of the remote says more than a missing route
-        }
-        if (next < targets.size()) {
-            startNext();
-        } else if (connecting.isEmpty()) {
-            end(failure);
         }
     }
 
@@ -147,7 +148,7 @@ final class DialAttempt {
     private void onDone(Future<? super DialResult> done) {
         cancel(nextStart);
         cancel(deadline);
-        for (SocketChannel loser : List.copyOf(connecting)) {
+        for (HostSocket loser : List.copyOf(connecting)) {
             loser.close();
         }
         connecting.clear();

@@ -1,38 +1,36 @@
 package dev.longshore.vpnkit.hostsocket;
 
-import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.EventLoop;
-import io.netty.channel.IoEventLoop;
-import io.netty.channel.WriteBufferWaterMark;
-import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandle;
-import io.netty.channel.epoll.EpollSocketChannel;
-import io.netty.channel.socket.SocketChannel;
-import io.netty.channel.socket.SocketProtocolFamily;
-import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.channel.unix.Errors.NativeIoException;
+import io.netty.channel.unix.FileDescriptor;
+import java.io.IOException;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** Makes host sockets of the kind a loop takes, with the options every flow wants. Immutable. */
+/** Makes host sockets. Thread-safe: everything of one socket happens on its loop. */
 final class HostSockets {
-    /** Half of what a flow buffers for the host at most, so that its window reopens before the socket runs dry. */
-    private static final WriteBufferWaterMark WATER_MARKS = new WriteBufferWaterMark(128 << 10, 512 << 10);
+    private final Map<EventLoop, LoopSockets> loops = new ConcurrentHashMap<>();
 
-    private final ConnectErrors errors = new ConnectErrors(Epoll.isAvailable());
-
-    /** For a remote of that family. Not registered yet; auto-read is off, half-closure allowed, TCP_NODELAY on as Netty has it. */
-    SocketChannel open(EventLoop loop, boolean v4) {
-        SocketChannel channel = loop instanceof IoEventLoop io && io.isCompatible(EpollIoHandle.class)
-                ? new EpollSocketChannel(v4 ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6)
-                : new NioSocketChannel();
-        channel.config()
-                .setAutoRead(false)
-                .setAllowHalfClosure(true)
-                .setKeepAlive(true) // a remote that vanished must not hold a flow for ever
-                .setWriteBufferWaterMark(WATER_MARKS)
-                .setRecvByteBufAllocator(new AdaptiveRecvByteBufAllocator(2048, 16 << 10, 256 << 10));
-        return channel;
+    /**
+     * For a remote of that family. Not connected nor registered yet; auto-read is off. On {@code loop}, whose I/O is epoll.
+     *
+     * @throws IOException with the errno: no descriptor left, most of all
+     */
+    HostSocket open(EventLoop loop, boolean v4) throws IOException {
+        LoopSockets shared = loops.computeIfAbsent(loop, this::newLoop);
+        int fd = shared.calls.open(v4);
+        if (fd < 0) {
+            throw new NativeIoException("socket", fd, false);
+        }
+        return new HostSocket(new FileDescriptor(fd), shared);
     }
 
-    DialResult failure(Throwable cause) {
-        return errors.classify(cause);
+    private LoopSockets newLoop(EventLoop loop) {
+        LoopSockets shared = new LoopSockets(loop);
+        loop.terminationFuture().addListener(ended -> {
+            loops.remove(loop);
+            shared.release();
+        });
+        return shared;
     }
 }

@@ -13,6 +13,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -122,6 +124,22 @@ class DirectDialerTest {
                 DirectDialer two = dialer(name -> List.of(deaf, server.getInetAddress()))) {
             DialResult result = dial(two, Destination.named("two.example", server.getLocalPort()));
             assertThat(result).isInstanceOf(DialResult.Connected.class);
+        }
+    }
+
+    /** Whoever answers a name's question decides how many addresses it has. */
+    @Test
+    void nameWithThousandsOfAddresses_isTriedToItsEnd() throws Exception {
+        InetAddress deaf = InetAddress.getByAddress(new byte[] {127, 9, 9, 9});
+        try (ServerSocket server = listener()) {
+            List<InetAddress> all = new ArrayList<>(Collections.nCopies(5000, deaf));
+            try (DirectDialer many = dialer(name -> all)) {
+                assertThat(dial(many, Destination.named("many.example", server.getLocalPort())))
+                        .isEqualTo(new DialResult.Refused());
+                all.add(server.getInetAddress());
+                assertThat(dial(many, Destination.named("many.example", server.getLocalPort())))
+                        .isInstanceOf(DialResult.Connected.class);
+            }
         }
     }
 

@@ -16,7 +16,6 @@ import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
-import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import java.net.InetAddress;
@@ -39,20 +38,6 @@ class HalfCloseEpollTest {
     @AfterEach
     void stop() throws Exception {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
-    }
-
-    @Test
-    void dialedSockets_areEpollsToo() {
-        try (SocketHolder dialed = new SocketHolder(new HostSockets().open(group.next(), true))) {
-            assertThat(dialed.channel()).isInstanceOf(EpollSocketChannel.class);
-        }
-    }
-
-    private record SocketHolder(Channel channel) implements AutoCloseable {
-        @Override
-        public void close() {
-            channel.unsafe().closeForcibly(); // never registered
-        }
     }
 
     /** EPOLLHUP stays on such a socket, and is reported whatever the interest. */

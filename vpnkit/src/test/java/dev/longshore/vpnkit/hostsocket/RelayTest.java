@@ -7,7 +7,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.socket.DuplexChannel;
-import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,8 +33,12 @@ class RelayTest {
     private final HostSockets sockets = new HostSockets();
     private Socket left = new Socket();
     private Socket right = new Socket();
-    private SocketChannel a = sockets.open(loop, true);
-    private SocketChannel b = sockets.open(loop, true);
+    private HostSocket a = open();
+    private HostSocket b = open();
+
+    private HostSocket open() {
+        return loop.submit(() -> sockets.open(loop, true)).syncUninterruptibly().getNow();
+    }
 
     @BeforeEach
     void connect() throws Exception {
@@ -47,10 +50,9 @@ class RelayTest {
         }
     }
 
-    private void connect(SocketChannel channel, ServerSocket server) throws Exception {
-        loop.register(channel).sync();
-        ChannelFuture connected =
-                channel.connect(new InetSocketAddress(server.getInetAddress(), server.getLocalPort()));
+    private void connect(HostSocket socket, ServerSocket server) throws Exception {
+        loop.register(socket).sync();
+        ChannelFuture connected = socket.connect(new InetSocketAddress(server.getInetAddress(), server.getLocalPort()));
         connected.sync();
     }
 
