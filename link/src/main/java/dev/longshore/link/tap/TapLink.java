@@ -56,8 +56,13 @@ public final class TapLink implements Link {
 
     private static final int BATCH_BYTES = 1 << 20;
 
-    /** After so many wake-ups with one frame each, whether there are more is looked for. */
+    /** After so many occasions to look for more that were let go, one is taken. */
     private static final int LOOK_FOR_MORE = 4;
+
+    /** Frames and bytes in one wake-up that are no stream of data yet. */
+    private static final int DIALOGUE_FRAMES = 6;
+
+    private static final int DIALOGUE_BYTES = 1024;
 
     private static final long RETRY_MILLIS = 1;
     private static final EpollIoOps READ = EpollIoOps.EPOLLIN;
@@ -78,8 +83,13 @@ public final class TapLink implements Link {
     private boolean waiting; // for EPOLLOUT or the retry
     private boolean refused; // a send had no room and the sink has not heard of room since
     private boolean closed;
-    private boolean severalLast; // the last wake-up found more than one frame
+    private boolean severalLast; // frames at once, in the last wake-up
     private int singles;
+    private int framesRead; // in this wake-up, as the next
+    private int bytesRead;
+    private long framesSent;
+    private int answersFound; // by looks after an answer of ours, less those that found none, not far from 0
+    private int missed;
 
     /**
      * @param fd a non-blocking descriptor of {@link dev.longshore.linux.Tap#open}, owned by the link from now on
@@ -134,29 +144,51 @@ public final class TapLink implements Link {
     // ---- from the guest
 
     /**
+     * Reads until there is no reason to expect more. A guest whose kernel is this one answers within the write of a frame, so
+     * a few small frames that led to some for the guest, as when a connection opens, are followed by another look, as long as
+     * such looks find something. A stream of data gets larger batches, and so fewer acknowledgments, if it is left to gather.
+     */
+    private void read(FrameSink to) {
+        framesRead = 0;
+        bytesRead = 0;
+        boolean answered = readBatch(to);
+        while (answered && (answersFound >= 0 || ++missed % LOOK_FOR_MORE == 0)) {
+            int before = framesRead;
+            answered = readBatch(to);
+            answersFound = Math.clamp(answersFound + (framesRead > before ? 1L : -1L), -LOOK_FOR_MORE, LOOK_FOR_MORE);
+        }
+    }
+
+    /**
      * A guest that sends one frame and waits for the answer is the common case: asking the device for a second one costs as
      * much as being woken again, if there is one. So single frames are followed by no such question, but for every now and then;
      * as soon as there are more at once, all are taken.
+     *
+     * @return true if it led to frames for the guest, and it all looks like a dialogue
      */
-    private void read(FrameSink to) {
+    private boolean readBatch(FrameSink to) {
         boolean all = severalLast || ++singles % LOOK_FOR_MORE == 0;
-        int most = all ? BATCH_FRAMES : 1;
-        int frames = 0;
-        int bytes = 0;
+        int most = all ? BATCH_FRAMES : framesRead + 1;
+        int before = framesRead;
+        long sentBefore = framesSent;
         FdWatch from = watch;
-        while (from != null && frames < most && bytes < BATCH_BYTES) {
+        while (from != null && framesRead < most && bytesRead < BATCH_BYTES) {
             int n = readOne(from.fd(), to);
             if (n <= 0) {
                 break;
             }
-            frames++;
-            bytes += n;
+            framesRead++;
+            bytesRead += n;
             from = watch; // the sink may have closed the link
         }
-        severalLast = all && frames > 1;
+        int frames = framesRead - before;
+        if (before == 0 || frames > 1) {
+            severalLast = all && frames > 1;
+        }
         if (frames > 0 && !closed) {
             inbox.endBatch(to);
         }
+        return framesSent != sentBefore && framesRead <= DIALOGUE_FRAMES && bytesRead < DIALOGUE_BYTES;
     }
 
     /** The bytes of one frame with its header, 0 if there is none. */
@@ -221,6 +253,7 @@ public final class TapLink implements Link {
         } catch (IOException e) {
             return onWriteFailed(e);
         }
+        framesSent++;
         counters.count(LinkCounter.FRAMES_TO_GUEST);
         counters.add(LinkCounter.BYTES_TO_GUEST, frame.bytes());
         return true;

@@ -208,6 +208,40 @@ class TapLinkTest {
         assertThat(sink.batches).isZero();
     }
 
+    /** What a guest in this kernel does: its answer to a frame of ours is there when the write returns. */
+    private void guestAnswersWithinTheWrite(int times) {
+        sink.onFrame = () -> {
+            try {
+                assertThat(link().send(frame(bytes(60, 1)))).isTrue();
+                assertThat(guestReceives()).isNotNull();
+                if (sink.frames.size() <= times) {
+                    guestSends(plain(), bytes(60, 2));
+                }
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        };
+    }
+
+    @Test
+    void frameThatIsAnswered_isFollowedByALookForTheGuestsAnswer() throws IOException {
+        open();
+        guestAnswersWithinTheWrite(3);
+        guestSends(plain(), bytes(60, 0));
+        loop.runNow();
+        assertThat(sink.frames).hasSize(4);
+        assertThat(sink.batches).isEqualTo(4);
+    }
+
+    @Test
+    void guestThatAlwaysAnswers_leavesOthersTheirTurn() throws IOException {
+        open();
+        guestAnswersWithinTheWrite(1000);
+        guestSends(plain(), bytes(60, 0));
+        loop.runNow();
+        assertThat(sink.frames).hasSizeBetween(4, 140);
+    }
+
     @Test
     void frameInPieces_isOneWriteWithItsHeader() throws IOException {
         open();
