@@ -105,6 +105,7 @@ public final class Relay {
             channel.config().setAutoRead(false);
             channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
             channel.pipeline().addLast(this);
+            outputDone = channel.isActive() && channel.isOutputShutdown();
         }
 
         void start() {
@@ -161,17 +162,25 @@ public final class Relay {
 
         /** Shutting down at once would drop what Netty still holds: an empty write tells when that is out. */
         private void finishOutput() {
+            if (outputDone) { // it was when this began
+                finishIfBothDone();
+                return;
+            }
             channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(written -> {
                 if (!written.isSuccess()) {
                     abort();
                 } else if (!done && channel.isActive()) {
                     outputDone = true;
                     channel.shutdownOutput();
-                    if (other(this).outputDone) {
-                        finish();
-                    }
+                    finishIfBothDone();
                 }
             });
+        }
+
+        private void finishIfBothDone() {
+            if (outputDone && other(this).outputDone) {
+                finish();
+            }
         }
 
         @Override

@@ -92,6 +92,20 @@ class RelayTest {
         assertThat(a.isOpen() || b.isOpen()).isFalse();
     }
 
+    /** As after a request that ended with its caller's output, before its answer made a relay of it. */
+    @Test
+    void outputShutDownBefore_otherDirectionGoesOnAndEndsBoth() throws Exception {
+        left.shutdownOutput();
+        b.shutdownOutput().sync();
+        Relay.Totals totals = join(() -> {
+            assertThat(right.getInputStream().read()).isEqualTo(-1);
+            right.getOutputStream().write("answer".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+            right.close();
+            assertThat(left.getInputStream().readAllBytes()).asString().isEqualTo("answer");
+        });
+        assertThat(totals).isEqualTo(new Relay.Totals(0, 6, false));
+    }
+
     @Test
     void reset_isPassedOn() throws Exception {
         Relay.Totals totals = join(() -> {
