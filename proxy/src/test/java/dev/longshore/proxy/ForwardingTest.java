@@ -3,6 +3,7 @@ package dev.longshore.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.testkit.ScriptedChannel;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import java.util.Locale;

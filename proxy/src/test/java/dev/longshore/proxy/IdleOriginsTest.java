@@ -2,6 +2,7 @@ package dev.longshore.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.testkit.ScriptedChannel;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,6 +2,7 @@ package dev.longshore.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.testkit.ScriptedChannel;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;

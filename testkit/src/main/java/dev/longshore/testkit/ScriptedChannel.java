@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.testkit;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -15,19 +15,20 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** One end of a stream whose other end is the test: bytes as ISO-8859-1 text, half-closure, virtual time. */
-final class ScriptedChannel extends EmbeddedChannel implements DuplexChannel {
+public final class ScriptedChannel extends EmbeddedChannel implements DuplexChannel {
     private @Nullable EventLoop shared;
     private boolean inputShutdown;
     private boolean outputShutdown;
 
-    ScriptedChannel(ChannelHandler... handlers) {
+    /** Auto-read is off at first. */
+    public ScriptedChannel(ChannelHandler... handlers) {
         freezeTime();
         pipeline().addLast(handlers);
         config().setAutoRead(false);
     }
 
     /** A channel that says it lives on {@code other}'s event loop, as two channels of one relay must. */
-    static ScriptedChannel beside(ScriptedChannel other) {
+    public static ScriptedChannel beside(ScriptedChannel other) {
         ScriptedChannel channel = new ScriptedChannel();
         channel.shared = other.eventLoop();
         return channel;
@@ -38,34 +39,34 @@ final class ScriptedChannel extends EmbeddedChannel implements DuplexChannel {
         return shared == null ? super.eventLoop() : shared;
     }
 
-    /** The peer sends {@code text}. */
-    void receive(String text) {
+    /** The peer sends {@code text}, in one piece. */
+    public void receive(String text) {
         writeInbound(Unpooled.copiedBuffer(text, StandardCharsets.ISO_8859_1));
     }
 
     /** The peer sends {@code text} one byte at a time. */
-    void receiveBytewise(String text) {
+    public void receiveBytewise(String text) {
         for (int i = 0; i < text.length(); i++) {
             receive(text.substring(i, i + 1));
         }
     }
 
     /** The peer sends FIN. */
-    void receiveEof() {
+    public void receiveEof() {
         inputShutdown = true;
         pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
         runPendingTasks();
     }
 
     /** The peer sends RST. */
-    void receiveReset() {
+    public void receiveReset() {
         pipeline().fireExceptionCaught(new java.io.IOException("Connection reset by peer"));
         close();
         runPendingTasks();
     }
 
     /** All that was sent to the peer since the last call. */
-    String sent() {
+    public String sent() {
         runPendingTasks();
         StringBuilder text = new StringBuilder();
         for (Object o = readOutbound(); o != null; o = readOutbound()) {
@@ -76,13 +77,15 @@ final class ScriptedChannel extends EmbeddedChannel implements DuplexChannel {
         return text.toString();
     }
 
-    void pass(long seconds) {
+    /** Lets virtual time pass. */
+    public void pass(long seconds) {
         advanceTimeBy(seconds, TimeUnit.SECONDS);
         runScheduledPendingTasks();
         runPendingTasks();
     }
 
-    boolean wantsToRead() {
+    /** Whether more would be read from the peer now. */
+    public boolean wantsToRead() {
         return config().getOption(ChannelOption.AUTO_READ);
     }
 
