@@ -15,8 +15,11 @@ import java.lang.management.ManagementFactory;
  * @param bufferedBytes what TCP keeps for slow receivers, each way
  */
 record Capacity(int tcpFlows, int udpFlows, int idleOrigins, long bufferedBytes) {
-    /** For the control plane, published ports (1024 streams), DNS questions under way (2048 sockets) and files. */
-    private static final int KEPT_DESCRIPTORS = 4096;
+    /**
+     * For the Docker socket (2048 connections), the control plane, published ports (1024 streams), DNS questions under way (2048
+     * sockets) and files.
+     */
+    private static final int KEPT_DESCRIPTORS = 6144;
 
     /** What a TCP flow and its host socket take of the heap, generously. */
     private static final int HEAP_PER_FLOW = 16 << 10;
@@ -40,8 +43,8 @@ record Capacity(int tcpFlows, int udpFlows, int idleOrigins, long bufferedBytes)
         int idle = Math.clamp(free / 32, LEAST_IDLE_ORIGINS, MOST_IDLE_ORIGINS);
         free = Math.max(0, free - idle);
         // A TCP flow has one descriptor, or two while it is dialed; the proxy's own have none but those of the origin.
-        // A UDP flow has two, if it has several remotes.
-        long tcp = Math.min(free / 2, Math.min(heapBytes / HEAP_PER_FLOW, directBytes / DIRECT_PER_FLOW));
+        // A UDP flow has two, if it has several remotes. Three quarters for the one, a quarter for the other.
+        long tcp = Math.min(free / 8 * 3, Math.min(heapBytes / HEAP_PER_FLOW, directBytes / DIRECT_PER_FLOW));
         return new Capacity(
                 Math.clamp(tcp, LEAST_FLOWS, wanted.tcpFlows()),
                 Math.clamp(free / 8, LEAST_FLOWS, wanted.udpFlows()),

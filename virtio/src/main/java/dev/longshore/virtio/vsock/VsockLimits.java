@@ -21,7 +21,7 @@ public record VsockLimits(
         Duration closeTimeout) {
     /** 32 MiB unread, and as much again at most for buffers that are not full: a third of the daemon's direct memory. */
     public static final VsockLimits DEFAULT =
-            new VsockLimits(1024, 1024, 256 << 10, 32 << 20, Duration.ofSeconds(5), Duration.ofSeconds(10));
+            new VsockLimits(1024, 2304, 256 << 10, 32 << 20, Duration.ofSeconds(5), Duration.ofSeconds(10));
 
     /** A stream that may send less at a time is of no use. */
     private static final int LEAST_BUFFER_BYTES = 4;
