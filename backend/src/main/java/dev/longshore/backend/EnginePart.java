@@ -7,13 +7,20 @@ import dev.longshore.engine.EngineDialer;
 import dev.longshore.engine.EngineFacts;
 import dev.longshore.engine.EngineLimits;
 import dev.longshore.engine.EngineState;
+import dev.longshore.engine.policy.ApiGate;
+import dev.longshore.engine.policy.BoundAddresses;
+import dev.longshore.engine.policy.GuestPaths;
+import dev.longshore.engine.policy.MountPolicy;
+import dev.longshore.portforward.BindPolicy;
 import dev.longshore.virtio.vsock.VsockHost;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,11 +31,15 @@ final class EnginePart {
     private final Path socket;
     private final EngineDialer dialer;
     private final EngineNews news;
+    private final ApiGate gate;
     private volatile @Nullable Engine engine; // written by the lifecycle thread, read by status
 
-    EnginePart(Path socket, VsockHost vsock, EngineNews news) {
+    /** @param ports where published ports are bound now; called on the vsock device's loop */
+    EnginePart(Path socket, VsockHost vsock, Supplier<BindPolicy> ports, EngineNews news) {
         this.socket = socket;
         this.news = news;
+        gate = new ApiGate(
+                List.of(new MountPolicy(List.of(new GuestPaths(socket)))), List.of(new BoundAddresses(ports)));
         dialer = new EngineDialer() {
             @Override
             public EventLoop loop() {
@@ -49,7 +60,7 @@ final class EnginePart {
 
     private void open() throws Exception {
         try {
-            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, news));
+            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, gate, news));
         } catch (java.net.BindException e) {
             throw new PartException(String.valueOf(e.getMessage()), e);
         }
@@ -83,7 +94,7 @@ final class EnginePart {
     private void down() {
         Engine open = engine;
         if (open != null) {
-            open.down("Longshore is stopping the guest");
+            open.down("Longshore is stopping the guest; longshore up starts it again");
         }
     }
 

@@ -15,6 +15,7 @@ import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.portforward.BindPolicy;
 import dev.longshore.portforward.GuestKey;
 import dev.longshore.portforward.PublishProtocol;
 import dev.longshore.virtio.net.NetConfig;
@@ -59,6 +60,7 @@ final class GuestRun implements GuestStack {
     private final AgentClient agent;
     private final GuestKey guestKey = GuestKey.random();
     private final EnginePart engine;
+    private volatile BindPolicy binding; // written as settings change, read by the engine's loop
     private final NetDevice card;
     private final VhostUserBackend cardSocket;
     private final VhostUserBackend vsockSocket;
@@ -89,7 +91,8 @@ final class GuestRun implements GuestStack {
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
         hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
-        engine = new EnginePart(home.dockerSocket(), vsock, new EngineNews(agent::ping, events));
+        binding = BindPolicy.of(settings.ports());
+        engine = new EnginePart(home.dockerSocket(), vsock, () -> binding, new EngineNews(agent::ping, events));
         card = new NetDevice(
                 loops.link(),
                 new NetConfig(NetworkConfig.GUEST_MAC, settings.network().mtu(), machine.takesConfig()),
@@ -121,8 +124,16 @@ final class GuestRun implements GuestStack {
             return made;
         }));
         live.guestHas(effective);
-        obeying = live.obey(Objects.requireNonNull(network, "network")::apply);
+        obeying = live.obey(this::obey);
         Futures.get(cardSocket.open());
+    }
+
+    private void obey(Settings now) {
+        binding = BindPolicy.of(now.ports());
+        GuestNetwork open = network;
+        if (open != null) {
+            open.apply(now);
+        }
     }
 
     /** The card, recorded if the settings say so. On the loop. */

@@ -1,6 +1,6 @@
 package dev.longshore.engine;
 
-import dev.longshore.vpnkit.hostsocket.Relay;
+import dev.longshore.engine.policy.ApiGate;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -30,12 +30,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The API's socket on the host: each connection is joined to a stream of its own into the guest, byte for byte; while the
- * Engine is starting it waits, else it is told why not. Confined to the dialer's event loop, on which all connections live,
+ * The API's socket on the host: each connection gets a stream of its own into the guest, and an {@link ApiConnection} between
+ * them; while the Engine is starting it waits, else it is told why not. Confined to the dialer's event loop, on which all connections live,
  * except {@link #open}.
  *
- * <p>Auto-read is off until it is decided where a connection goes, and {@link Early} keeps what comes all the same, so the
- * relay passes on every byte.
+ * <p>Auto-read is off until it is decided where a connection goes, and {@link Early} keeps what comes all the same, so no
+ * byte is lost.
  */
 final class ApiSocket {
     private static final Logger LOG = LoggerFactory.getLogger(ApiSocket.class);
@@ -44,17 +44,25 @@ final class ApiSocket {
     private final EventLoop loop;
     private final Path path;
     private final EngineLimits limits;
+    private final ApiGate gate;
     private final Set<DuplexChannel> waiting = new LinkedHashSet<>();
     private final Set<DuplexChannel> connections = new LinkedHashSet<>();
     private EngineState state = new EngineState.Starting();
     private @Nullable Channel server;
     private boolean closed;
+    private Runnable onNoAnswer = () -> {};
 
-    private ApiSocket(EngineDialer dialer, Path path, EngineLimits limits) {
+    private ApiSocket(EngineDialer dialer, Path path, EngineLimits limits, ApiGate gate) {
         this.dialer = dialer;
         this.loop = dialer.loop();
         this.path = path;
         this.limits = limits;
+        this.gate = gate;
+    }
+
+    /** {@code action} is run when a caller got no answer from an Engine that counts as ready. */
+    void onNoAnswer(Runnable action) {
+        onNoAnswer = action;
     }
 
     /**
@@ -62,8 +70,8 @@ final class ApiSocket {
      *
      * @return fails with BindException if a live process serves it, or if something else is in the way
      */
-    static Future<ApiSocket> open(EngineDialer dialer, Path path, EngineLimits limits) {
-        ApiSocket socket = new ApiSocket(dialer, path, limits);
+    static Future<ApiSocket> open(EngineDialer dialer, Path path, EngineLimits limits, ApiGate gate) {
+        ApiSocket socket = new ApiSocket(dialer, path, limits, gate);
         Promise<ApiSocket> promise = dialer.loop().newPromise();
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             socket.bind(promise);
@@ -139,7 +147,10 @@ final class ApiSocket {
         });
         loop.execute(() -> {
             if (tooMany) {
-                Unavailable.answer(accepted, "too many connections to the Docker API: " + limits.connections());
+                Unavailable.answer(
+                        accepted,
+                        "too many connections to the Docker API, " + limits.connections()
+                                + " are open; close some and try again");
             } else {
                 route(accepted);
             }
@@ -148,7 +159,7 @@ final class ApiSocket {
 
     private void route(DuplexChannel accepted) {
         switch (state) {
-            case EngineState.Ready ready -> relay(accepted);
+            case EngineState.Ready ready -> connect(accepted);
             case EngineState.Starting starting -> hold(accepted);
             case EngineState.Down down -> Unavailable.answer(accepted, down.reason());
         }
@@ -159,7 +170,10 @@ final class ApiSocket {
         Future<?> timer = loop.schedule(
                 () -> {
                     if (waiting.remove(accepted)) {
-                        Unavailable.answer(accepted, "the Docker Engine has not started yet");
+                        Unavailable.answer(
+                                accepted,
+                                "the Docker Engine has not started yet; longshore status says how far it is,"
+                                        + " longshore logs --console shows what the guest says");
                     }
                 },
                 limits.hold().toNanos(),
@@ -167,14 +181,18 @@ final class ApiSocket {
         accepted.closeFuture().addListener(gone -> timer.cancel(false));
     }
 
-    private void relay(DuplexChannel accepted) {
+    private void connect(DuplexChannel accepted) {
         Future<DuplexChannel> connecting = dialer.connect();
         accepted.closeFuture().addListener(gone -> connecting.cancel(false));
         connecting.addListener((Future<DuplexChannel> connected) -> {
             if (connected.isSuccess()) {
                 join(accepted, connected.getNow());
             } else if (accepted.isOpen()) {
-                Unavailable.answer(accepted, "the Docker Engine can't be reached: " + text(connected.cause()));
+                onNoAnswer.run();
+                Unavailable.answer(
+                        accepted,
+                        "the Docker Engine can't be reached: " + text(connected.cause())
+                                + "; longshore status says how the guest is");
             }
         });
     }
@@ -185,13 +203,7 @@ final class ApiSocket {
             accepted.close();
             return;
         }
-        Early.release(accepted, bytes -> guest.write(bytes, guest.voidPromise()));
-        guest.flush();
-        Relay.join(accepted, guest).addListener((Future<Relay.Totals> ended) -> {
-            if (LOG.isTraceEnabled()) {
-                LOG.trace("connection to the Docker API ended: {}", ended.getNow());
-            }
-        });
+        ApiConnection.start(accepted, guest, gate, onNoAnswer);
     }
 
     private static String text(@Nullable Throwable cause) {

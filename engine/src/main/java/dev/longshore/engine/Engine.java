@@ -1,5 +1,6 @@
 package dev.longshore.engine;
 
+import dev.longshore.engine.policy.ApiGate;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -45,18 +46,20 @@ public final class Engine {
         this.listener = listener;
         this.probe = new EngineProbe(dialer);
         this.ready = loop.newPromise();
+        socket.onNoAnswer(this::suspect);
     }
 
     /**
      * Opens the API socket, mode 0600.
      *
+     * @param gate asked about requests before the Engine sees them, on the dialer's loop
      * @param listener hears of each change of state, on the dialer's loop
      * @return fails with BindException, which has a text for the user, if the path is taken
      */
     public static Future<Engine> open(
-            Path apiSocket, EngineDialer dialer, EngineLimits limits, Consumer<EngineState> listener) {
+            Path apiSocket, EngineDialer dialer, EngineLimits limits, ApiGate gate, Consumer<EngineState> listener) {
         Promise<Engine> promise = dialer.loop().newPromise();
-        ApiSocket.open(dialer, apiSocket, limits).addListener((Future<ApiSocket> opened) -> {
+        ApiSocket.open(dialer, apiSocket, limits, gate).addListener((Future<ApiSocket> opened) -> {
             if (opened.isSuccess()) {
                 promise.setSuccess(new Engine(dialer, opened.getNow(), limits, listener));
             } else {
@@ -134,6 +137,14 @@ public final class Engine {
                     state instanceof EngineState.Ready && misses == 0 ? limits.pollReady() : limits.pollStarting();
             next = loop.schedule(this::poll, pause.toNanos(), TimeUnit.NANOSECONDS);
         });
+    }
+
+    /** A ready Engine has ended a connection without an answer: whether it is gone is found out now, not at the next poll. */
+    private void suspect() {
+        if (next != null && misses == 0 && state instanceof EngineState.Ready) {
+            cancelNext();
+            poll();
+        }
     }
 
     private void onAnswer(EngineFacts facts) {

@@ -15,5 +15,5 @@ import java.time.Duration;
 public record EngineLimits(
         int connections, Duration hold, Duration probeTimeout, Duration pollStarting, Duration pollReady, int misses) {
     public static final EngineLimits DEFAULT = new EngineLimits(
-            512, Duration.ofSeconds(60), Duration.ofSeconds(5), Duration.ofMillis(150), Duration.ofSeconds(15), 3);
+            2048, Duration.ofSeconds(60), Duration.ofSeconds(5), Duration.ofMillis(150), Duration.ofSeconds(15), 3);
 }

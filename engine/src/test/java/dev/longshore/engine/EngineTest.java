@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.longshore.engine.policy.ApiGate;
+import dev.longshore.engine.policy.MountPolicy;
+import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.Future;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -22,6 +24,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -39,7 +43,7 @@ class EngineTest {
             "{\"Version\":\"26.1.5+dfsg1\",\"ApiVersion\":\"1.45\",\"MinAPIVersion\":\"1.24\","
                     + "\"Os\":\"linux\",\"Arch\":\"amd64\",\"KernelVersion\":\"6.12\",\"Components\":[{\"Name\":\"x\"}]}";
 
-    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+    private final MultiThreadIoEventLoopGroup group = new MultiThreadIoEventLoopGroup(1, HalfCloseEpoll.newFactory());
     private final EventLoop loop = group.next();
     private final BlockingQueue<EngineState> states = new LinkedBlockingQueue<>();
 
@@ -47,6 +51,7 @@ class EngineTest {
     Path directory;
 
     private Path socket = Path.of("");
+    private final ApiGate gate = new ApiGate(List.of(new MountPolicy(List.of())), List.of());
 
     @SuppressWarnings("NullAway.Init") // set before each test
     private FakeGuestEngine guest;
@@ -69,7 +74,7 @@ class EngineTest {
     }
 
     private Engine open(EngineLimits limits) throws InterruptedException {
-        return Engine.open(socket, guest, limits, states::add).sync().getNow();
+        return Engine.open(socket, guest, limits, gate, states::add).sync().getNow();
     }
 
     private Engine open() throws InterruptedException {
@@ -156,8 +161,8 @@ class EngineTest {
     @Test
     void open_servedByAnother_fails() throws Exception {
         Engine first = open();
-        Future<Engine> second =
-                Engine.open(socket, guest, EngineLimits.DEFAULT, states::add).await();
+        Future<Engine> second = Engine.open(socket, guest, EngineLimits.DEFAULT, ApiGate.OPEN, states::add)
+                .await();
         assertThat(second.cause()).isInstanceOf(BindException.class).hasMessageContaining("another process serves");
         assertTrue(Files.exists(socket));
         first.close().sync();
@@ -166,8 +171,8 @@ class EngineTest {
     @Test
     void open_fileInTheWay_failsAndKeepsIt() throws Exception {
         Files.writeString(socket, "precious");
-        Future<Engine> opened =
-                Engine.open(socket, guest, EngineLimits.DEFAULT, states::add).await();
+        Future<Engine> opened = Engine.open(socket, guest, EngineLimits.DEFAULT, ApiGate.OPEN, states::add)
+                .await();
         assertInstanceOf(BindException.class, opened.cause());
         assertEquals("precious", Files.readString(socket));
     }
@@ -233,31 +238,41 @@ class EngineTest {
         engine.close().sync();
     }
 
-    // ---- the relay
+    // ---- connections
+
+    private static final String ATTACH =
+            "POST /v1.45/containers/x/attach HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    private static final String UPGRADED = "HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n";
 
     @Test
-    void ready_connection_isJoinedWithHalfCloseBothWays() throws Exception {
+    void ready_hijackedConnection_hasHalfCloseBothWays() throws Exception {
         Engine engine = openReady();
-        try (SocketChannel caller = call()) {
-            write(caller, "POST /containers/x/attach HTTP/1.1\r\n\r\n");
+        try (SocketChannel caller = call();
+                SocketChannel stream = guest.accept()) {
+            write(caller, ATTACH);
+            assertEquals(ATTACH, readUntil(stream, "\r\n\r\n"));
+            write(stream, UPGRADED);
+            assertEquals(UPGRADED, readUntil(caller, "\r\n\r\n"));
+            write(caller, "input");
             caller.shutdownOutput();
-            try (SocketChannel stream = guest.accept()) {
-                assertEquals("POST /containers/x/attach HTTP/1.1\r\n\r\n", text(readAll(stream)));
-                write(stream, "HTTP/1.1 101 UPGRADED\r\n\r\nlate output");
-            }
-            assertThat(text(readAll(caller))).endsWith("late output");
+            assertEquals("input", text(readAll(stream)));
+            write(stream, "late output");
+            stream.shutdownOutput();
+            assertEquals("late output", text(readAll(caller)));
         }
         engine.close().sync();
     }
 
     @Test
-    void ready_guestEndsFirst_callerGoesOn() throws Exception {
+    void ready_hijackedTheOldWay_guestEndsFirst_callerGoesOn() throws Exception {
         Engine engine = openReady();
         try (SocketChannel caller = call();
                 SocketChannel stream = guest.accept()) {
-            write(stream, "bye");
+            write(caller, "POST /containers/x/attach HTTP/1.1\r\n\r\n");
+            readUntil(stream, "\r\n\r\n");
+            write(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nbye");
             stream.shutdownOutput();
-            assertEquals("bye", text(readAll(caller)));
+            assertThat(text(readAll(caller))).endsWith("\r\n\r\nbye");
             write(caller, "still here");
             caller.shutdownOutput();
             assertEquals("still here", text(readAll(stream)));
@@ -266,25 +281,178 @@ class EngineTest {
     }
 
     @Test
-    void ready_manyBytes_areExactUnderBackPressure() throws Exception {
+    void ready_callerEndsBeforeTheHijack_isHijackedAllTheSame() throws Exception {
+        Engine engine = openReady();
+        try (SocketChannel caller = call();
+                SocketChannel stream = guest.accept()) {
+            write(caller, ATTACH);
+            caller.shutdownOutput();
+            assertEquals(ATTACH, text(readAll(stream)));
+            write(stream, UPGRADED + "late output");
+            stream.shutdownOutput();
+            assertEquals(UPGRADED + "late output", text(readAll(caller)));
+        }
+        engine.close().sync();
+    }
+
+    @Test
+    void ready_manyBytesUp_areExactUnderBackPressure() throws Exception {
         Engine engine = openReady();
         byte[] sent = new byte[8 << 20];
         new Random(7).nextBytes(sent);
+        String head = "POST /images/load HTTP/1.1\r\nContent-Length: " + sent.length + "\r\n\r\n";
         try (SocketChannel caller = call();
                 SocketChannel stream = guest.accept()) {
+            Thread writer = writing(caller, head, sent);
+            assertEquals(head, readUntil(stream, "\r\n\r\n"));
+            assertThat(readAll(stream)).isEqualTo(sent);
+            writer.join();
+        }
+        engine.close().sync();
+    }
+
+    private static Thread writing(SocketChannel to, String head, byte[] body) {
+        return Thread.ofPlatform().start(() -> {
+            try {
+                write(to, head);
+                ByteBuffer b = ByteBuffer.wrap(body);
+                while (b.hasRemaining()) {
+                    to.write(b);
+                }
+                to.shutdownOutput();
+            } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        });
+    }
+
+    /** The Engine's writer stands still as long as the caller does not read, and then everything arrives. */
+    @Test
+    void ready_slowReader_stopsTheEngine() throws Exception {
+        Engine engine = openReady();
+        byte[] sent = new byte[8 << 20];
+        new Random(8).nextBytes(sent);
+        try (SocketChannel caller = call();
+                SocketChannel stream = guest.accept()) {
+            write(caller, "GET /images/x/get HTTP/1.1\r\n\r\n");
+            readUntil(stream, "\r\n\r\n");
+            write(stream, "HTTP/1.1 200 OK\r\nContent-Length: " + sent.length + "\r\n\r\n");
+            stream.configureBlocking(false);
+            ByteBuffer b = ByteBuffer.wrap(sent);
+            for (int still = 0; still < 200; ) { // passes of the loop in which nothing more went in
+                int before = b.position();
+                stream.write(b);
+                still = b.position() == before ? still + 1 : 0;
+                loop.submit(() -> {}).sync();
+            }
+            assertThat(b.position()).isLessThan(2 << 20);
+            stream.configureBlocking(true);
             Thread writer = Thread.ofPlatform().start(() -> {
                 try {
-                    ByteBuffer b = ByteBuffer.wrap(sent);
                     while (b.hasRemaining()) {
-                        caller.write(b);
+                        stream.write(b);
                     }
-                    caller.shutdownOutput();
                 } catch (IOException e) {
                     throw new java.io.UncheckedIOException(e);
                 }
             });
-            assertThat(readAll(stream)).isEqualTo(sent);
+            readUntil(caller, "\r\n\r\n");
+            assertThat(readExactly(caller, sent.length)).isEqualTo(sent);
             writer.join();
+        }
+        engine.close().sync();
+    }
+
+    private static byte[] readExactly(SocketChannel from, int bytes) throws IOException {
+        ByteBuffer b = ByteBuffer.allocate(bytes);
+        while (b.hasRemaining() && from.read(b) >= 0) {
+            // more
+        }
+        return b.array();
+    }
+
+    @Test
+    void ready_engineDiesMidAnswer_callerSeesThatItIsCutOff() throws Exception {
+        Engine engine = openReady();
+        try (SocketChannel caller = call()) {
+            try (SocketChannel stream = guest.accept()) {
+                write(caller, "GET /events HTTP/1.1\r\n\r\n");
+                readUntil(stream, "\r\n\r\n");
+                write(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nwor");
+            }
+            assertThat(text(readAll(caller))).endsWith("5\r\nhello\r\n5\r\nwor");
+        }
+        engine.close().sync();
+    }
+
+    @Test
+    void ready_engineDiesUnanswered_callerIsToldAndTheEngineIsProbed() throws Exception {
+        Engine engine = openReady();
+        try (SocketChannel caller = call()) {
+            try (SocketChannel stream = guest.accept()) {
+                write(caller, "GET /info HTTP/1.1\r\n\r\n");
+                readUntil(stream, "\r\n\r\n");
+                write(stream, "HTTP/1.1 20");
+            }
+            assertThat(text(readAll(caller)))
+                    .startsWith("HTTP/1.1 503 Service Unavailable\r\n")
+                    .contains("{\"message\":\"the Docker Engine ended before it answered; ");
+            answerProbe(); // the next poll would have been in an hour
+        }
+        engine.close().sync();
+    }
+
+    @Test
+    void ready_thousandLongPolls_areAllAnswered() throws Exception {
+        Engine engine = open(new EngineLimits(
+                2000, Duration.ofSeconds(30), Duration.ofSeconds(30), Duration.ofMillis(5), Duration.ofHours(1), 2));
+        Future<EngineFacts> ready = engine.watch();
+        answerProbe();
+        ready.sync();
+        List<SocketChannel> callers = new ArrayList<>();
+        List<SocketChannel> streams = new ArrayList<>();
+        try {
+            for (int i = 0; i < 1000; i++) {
+                SocketChannel caller = call();
+                callers.add(caller);
+                write(caller, "POST /containers/" + i + "/wait HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+                streams.add(guest.accept());
+            }
+            for (SocketChannel stream : streams) {
+                String request = readUntil(stream, "\r\n\r\n");
+                String id = request.replaceAll("(?s)POST /containers/(\\d+)/wait.*", "$1");
+                write(stream, "HTTP/1.1 200 OK\r\nContent-Length: " + id.length() + "\r\n\r\n" + id);
+            }
+            for (int i = 0; i < callers.size(); i++) {
+                readUntil(callers.get(i), "\r\n\r\n");
+                assertEquals(
+                        String.valueOf(i),
+                        text(readExactly(callers.get(i), String.valueOf(i).length())));
+            }
+            assertThat(loop.submit(engine::state).get()).isInstanceOf(EngineState.Ready.class);
+        } finally {
+            for (SocketChannel s : callers) {
+                s.close();
+            }
+            for (SocketChannel s : streams) {
+                s.close();
+            }
+        }
+        engine.close().sync();
+    }
+
+    @Test
+    void ready_deniedRequest_isAnsweredAndTheConnectionGoesOn() throws Exception {
+        Engine engine = openReady();
+        String body = "{\"HostConfig\":{\"Binds\":[\"/home:/x\"]}}";
+        try (SocketChannel caller = call();
+                SocketChannel stream = guest.accept()) {
+            write(caller, "POST /containers/create HTTP/1.1\r\nContent-Length: " + body.length() + "\r\n\r\n" + body);
+            assertThat(readUntil(caller, "\"}\n")).startsWith("HTTP/1.1 500 ").contains("Mounts denied: \\n");
+            write(caller, "GET /_ping HTTP/1.1\r\n\r\n");
+            assertEquals("GET /_ping HTTP/1.1\r\n\r\n", readUntil(stream, "\r\n\r\n"));
+            write(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
+            assertThat(readUntil(caller, "OK\r\n")).startsWith("HTTP/1.1 200");
         }
         engine.close().sync();
     }
@@ -297,7 +465,8 @@ class EngineTest {
             write(caller, "GET /info HTTP/1.1\r\n\r\n");
             assertThat(text(readAll(caller)))
                     .startsWith("HTTP/1.1 503 Service Unavailable\r\n")
-                    .endsWith("{\"message\":\"the Docker Engine can't be reached: Connection refused: test\"}\n");
+                    .endsWith(
+                            "{\"message\":\"the Docker Engine can't be reached: Connection refused: test; longshore status says how the guest is\"}\n");
         }
         engine.close().sync();
     }
@@ -310,20 +479,20 @@ class EngineTest {
                 10, Duration.ofSeconds(30), Duration.ofSeconds(30), Duration.ofMillis(5), Duration.ofHours(1), 2));
         try (SocketChannel early = call();
                 SocketChannel halfClosed = call()) {
-            write(early, "first");
-            write(halfClosed, "second");
+            write(early, "GET /first HTTP/1.1\r\n\r\n");
+            write(halfClosed, "GET /second HTTP/1.1\r\n\r\n");
             halfClosed.shutdownOutput();
             loop.submit(() -> {}).sync(); // the loop has seen both
             engine.watch();
             answerProbe();
             try (SocketChannel one = guest.accept();
                     SocketChannel two = guest.accept()) {
-                assertEquals("second", text(readAll(two)));
+                assertEquals("GET /second HTTP/1.1\r\n\r\n", text(readAll(two)));
                 early.shutdownOutput();
-                assertEquals("first", text(readAll(one)));
-                write(two, "answer");
+                assertEquals("GET /first HTTP/1.1\r\n\r\n", text(readAll(one)));
+                write(two, "HTTP/1.1 204 No Content\r\n\r\n");
                 two.shutdownOutput();
-                assertEquals("answer", text(readAll(halfClosed)));
+                assertEquals("HTTP/1.1 204 No Content\r\n\r\n", text(readAll(halfClosed)));
             }
         }
         engine.close().sync();
@@ -334,7 +503,7 @@ class EngineTest {
         Engine engine = open(limits(10, Duration.ofMillis(1)));
         try (SocketChannel caller = call()) {
             write(caller, "GET /info HTTP/1.1\r\n\r\n");
-            assertThat(text(readAll(caller))).contains("{\"message\":\"the Docker Engine has not started yet\"}");
+            assertThat(text(readAll(caller))).contains("{\"message\":\"the Docker Engine has not started yet; ");
         }
         engine.close().sync();
     }

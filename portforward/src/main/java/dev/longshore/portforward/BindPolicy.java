@@ -3,7 +3,9 @@ package dev.longshore.portforward;
 import dev.longshore.config.PortBinding;
 import dev.longshore.config.Settings;
 import dev.longshore.packet.wire.IpAddress;
+import java.net.InetAddress;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -32,6 +34,18 @@ public record BindPolicy(PortBinding binding, Set<IpAddress> allowed) {
     /** Any address is allowed. */
     public static BindPolicy of(PortBinding binding) {
         return new BindPolicy(binding, Set.of(ANY_V4));
+    }
+
+    /** True if every wish is bound as it is. */
+    public boolean isOpen() {
+        return binding == PortBinding.DEFAULT_PORT_BINDING && allowed.contains(ANY_V4);
+    }
+
+    /** The address that is bound for a port published at {@code wish}, as text; empty if nothing listens for it. */
+    public Optional<String> boundFor(InetAddress wish) {
+        return place(HostEndpoint.tcp(IpAddress.of(wish), 0)) instanceof Bound(HostEndpoint.Port port)
+                ? Optional.of(port.address().toString())
+                : Optional.empty();
     }
 
     /** What becomes of a wish. */

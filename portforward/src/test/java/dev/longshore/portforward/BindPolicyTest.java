@@ -31,6 +31,20 @@ class BindPolicyTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "DEFAULT_PORT_BINDING,       0.0.0.0,   ::,       ::",
+        "LOCAL_ONLY_PORT_BINDING,    0.0.0.0,   fd00::5,  ::1",
+        "DEFAULT_LOCAL_PORT_BINDING, 127.0.0.1, 0.0.0.0,  127.0.0.1",
+        "DEFAULT_LOCAL_PORT_BINDING, 127.0.0.1, ::,       ''",
+        "DEFAULT_PORT_BINDING,       127.0.0.1, 10.0.0.5, ''",
+    })
+    void boundFor_isWhatListens(PortBinding binding, String allowed, String wish, String bound) {
+        BindPolicy policy = BindPolicy.of(new Settings.Ports(binding, List.of(InetAddress.ofLiteral(allowed))));
+        assertThat(policy.boundFor(InetAddress.ofLiteral(wish)).orElse("")).isEqualTo(bound);
+        assertThat(policy.isOpen()).isEqualTo(binding == PortBinding.DEFAULT_PORT_BINDING && allowed.equals("0.0.0.0"));
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
