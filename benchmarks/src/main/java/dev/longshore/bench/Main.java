@@ -14,6 +14,7 @@ public final class Main {
         int status = new CommandLine(new Main())
                 .addSubcommand(new NetBench(System.out, launcher))
                 .addSubcommand(new StartBench(System.out, launcher))
+                .addSubcommand(new ApiBench(System.out, launcher))
                 .addSubcommand(new Soak(System.out, launcher))
                 .setExecutionExceptionHandler((e, command, parsed) -> {
                     if (e instanceof BenchException) {
