@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -21,6 +22,7 @@ final class Lab implements AutoCloseable {
     private final Path dir;
     private final Path netload;
     private final List<String> namespaces = new ArrayList<>();
+    private final List<Path> directories = new ArrayList<>();
     private final List<Process> servers = new ArrayList<>();
 
     Lab() {
@@ -83,6 +85,18 @@ final class Lab implements AutoCloseable {
         Commands.run(10, Stream.concat(Stream.of("ip"), Stream.of(arguments)).toList());
     }
 
+    /** A directory that any user may write to, apart from {@link #dir}, which only root sees into. */
+    Path openDirectory(String name) {
+        try {
+            Path made = Files.createTempDirectory("longshore-bench-" + name);
+            Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rwxrwxrwx"));
+            directories.add(made);
+            return made;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     String host() {
         return host;
     }
@@ -110,7 +124,12 @@ final class Lab implements AutoCloseable {
         for (String name : namespaces) {
             ip("netns", "del", name);
         }
-        try (Stream<Path> files = Files.walk(dir)) {
+        delete(dir);
+        directories.forEach(Lab::delete);
+    }
+
+    private static void delete(Path directory) {
+        try (Stream<Path> files = Files.walk(directory)) {
             files.sorted((a, b) -> b.compareTo(a)).forEach(file -> file.toFile().delete());
         } catch (IOException e) {
             throw new UncheckedIOException(e);

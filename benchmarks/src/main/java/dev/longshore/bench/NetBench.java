@@ -1,5 +1,6 @@
 package dev.longshore.bench;
 
+import dev.longshore.config.Home;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,10 +23,13 @@ import picocli.CommandLine.Option;
             "  longshore bench net                          all that is installed, about 20 minutes",
             "  longshore bench net --only longshore,pasta   contenders whose names contain these words",
             "  longshore bench net --measure 'TCP up'       measurements whose names contain these words",
+            "  longshore bench net --guest uml --peers DIR  virtual machines behind vhost-user: this stack and passt",
             "",
             "Runs as root: it makes network namespaces, and sends nothing outside of them.",
         })
 final class NetBench implements Callable<Integer> {
+    private static final int[] MTUS = {1500, 65520};
+
     @Option(names = "--only", split = ",", description = "Contenders whose names contain one of these words.")
     private List<String> only = List.of();
 
@@ -53,6 +57,18 @@ final class NetBench implements Callable<Integer> {
             description = "A Debian root directory whose usr/bin holds peers, of any release; PATH comes second.")
     private @Nullable Path peers;
 
+    @Option(
+            names = "--guest",
+            defaultValue = "namespace",
+            description = "What the guest is: ${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
+    private GuestKind guest = GuestKind.namespace;
+
+    /** Named as the user writes it. */
+    private enum GuestKind {
+        namespace,
+        uml
+    }
+
     private final PrintStream out;
     private final Path launcher;
 
@@ -69,7 +85,7 @@ final class NetBench implements Callable<Integer> {
         try (Lab lab = new Lab()) {
             Map<Contender, Guest> guests = new LinkedHashMap<>();
             try {
-                for (Contender c : contenders()) {
+                for (Contender c : contenders(lab)) {
                     start(lab, c, guests);
                 }
                 guests.forEach(this::warmUp);
@@ -90,17 +106,34 @@ final class NetBench implements Callable<Integer> {
         }
     }
 
-    private List<Contender> contenders() {
+    private List<Contender> contenders(Lab lab) {
         Peers programs = new Peers(Optional.ofNullable(peers));
         List<Contender> all = new ArrayList<>();
         all.add(new TapContenders.Loopback());
-        for (int mtu : new int[] {1500, 65520}) {
+        switch (guest) {
+            case namespace -> addTap(all, programs);
+            case uml -> addUml(all, programs, lab);
+        }
+        return all.stream().filter(c -> chosen(c.name(), only)).toList();
+    }
+
+    private void addTap(List<Contender> all, Peers programs) {
+        for (int mtu : MTUS) {
             all.add(new TapContenders.Longshore(launcher, mtu, List.of()));
             all.add(new TapContenders.Pasta(programs, mtu));
             all.add(new TapContenders.Slirp4netns(programs, mtu));
             all.add(new TapContenders.Gvproxy(programs, mtu));
         }
-        return all.stream().filter(c -> chosen(c.name(), only)).toList();
+    }
+
+    private void addUml(List<Contender> all, Peers programs, Lab lab) {
+        UmlKernel kernel = UmlKernel.choose(
+                programs, Home.locate(System.getenv(), Path.of("/")).cache(), lab.dir());
+        out.println("guests: " + kernel.description());
+        for (int mtu : MTUS) {
+            all.add(new UmlContenders.Longshore(launcher, kernel, mtu));
+            all.add(new UmlContenders.Passt(programs, kernel, mtu));
+        }
     }
 
     private static boolean chosen(String name, List<String> words) {
