@@ -16,7 +16,10 @@ import org.slf4j.LoggerFactory;
 
 /** The daemon's log: {@code log/backend.log} and two older ones, 10 MB each. LONGSHORE_LOG=debug or trace says more. */
 final class Logs {
-    private static final String PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level [%thread] %logger{20} %msg%n";
+    /** Our classes with their module's name first, which {@code longshore desktop logs --unit} asks for. */
+    private static final String PATTERN = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level [%thread]"
+            + " %replace(%logger){'^dev\\.longshore\\.', ''} %msg%n";
+
     private static final String FILE_SIZE = "10MB";
     private static final int OLD_FILES = 2;
 

@@ -14,7 +14,7 @@ final class CliException extends RuntimeException {
         this(message, ExitCode.FAILED);
     }
 
-    private CliException(String message, int exitCode) {
+    CliException(String message, int exitCode) {
         super(message);
         this.exitCode = exitCode;
     }

@@ -16,7 +16,7 @@ final class DownCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        boolean ran = new Downing(context.home(), context.terminal()).down();
+        boolean ran = new Downing(context).down();
         context.terminal().say(ran ? "Stopped." : "Not running.");
         return ExitCode.OK;
     }

@@ -1,5 +1,6 @@
 package dev.longshore.cli;
 
+import dev.longshore.cli.docker.DockerContext;
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
 import dev.longshore.config.HomeProcesses;
@@ -18,35 +19,64 @@ final class Downing {
     private static final long PAUSE_MILLIS = 50;
 
     private final Home home;
+    private final DockerContext docker;
     private final Terminal terminal;
 
-    Downing(Home home, Terminal terminal) {
-        this.home = home;
-        this.terminal = terminal;
+    Downing(Context context) {
+        this.home = context.home();
+        this.docker = context.dockerContext();
+        this.terminal = context.terminal();
     }
 
     /** Returns when nothing is left; true if a daemon ran. */
     boolean down() throws InterruptedException {
         long pid = HomeLock.holder(home);
-        boolean ran = pid != 0;
-        if (ran) {
+        if (pid != 0) {
             terminal.say("stopping …");
             askToStop(pid);
             if (!ended(home, pid, CLEAN_SECONDS)) {
                 terminal.say("the daemon (pid " + pid + ") does not stop; killing it");
-                ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
-                if (!ended(home, pid, KILL_SECONDS)) {
-                    throw new CliException("the daemon (pid " + pid + ") cannot be killed");
-                }
+                kill(pid);
             }
         }
+        sweepUp();
+        return pid != 0;
+    }
+
+    /** As {@link #down}, without asking anybody: what was not on the disk is lost. */
+    boolean kill() throws InterruptedException {
+        long pid = HomeLock.holder(home);
+        if (pid != 0) {
+            kill(pid);
+        }
+        sweepUp();
+        return pid != 0;
+    }
+
+    /** Only asks; true if there was a daemon to ask. */
+    boolean begin() {
+        long pid = HomeLock.holder(home);
+        if (pid != 0) {
+            askToStop(pid);
+        }
+        return pid != 0;
+    }
+
+    private void kill(long pid) throws InterruptedException {
+        ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+        if (!ended(home, pid, KILL_SECONDS)) {
+            throw new CliException("the daemon (pid " + pid + ") cannot be killed");
+        }
+    }
+
+    private void sweepUp() throws InterruptedException {
         if (isFree()) {
             endOrphans();
         }
         if (isFree()) {
             sweep();
+            docker.remove();
         }
-        return ran;
     }
 
     /** False once another command has started the home anew: its guest and its sockets are not ours to end. */

@@ -12,5 +12,8 @@ final class ExitCode {
     /** {@code status}: starting or stopping. */
     static final int CHANGING = 4;
 
+    /** {@code --timeout}; as timeout(1) has it. */
+    static final int TIME_IS_UP = 124;
+
     private ExitCode() {}
 }

@@ -1,5 +1,6 @@
 package dev.longshore.cli;
 
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -21,14 +22,30 @@ import picocli.CommandLine.Command;
             "  longshore flows --watch            what the guest talks to, with rates",
             "  longshore capture tcp port 443     its packets; -w FILE for Wireshark",
             "  longshore logs -f --console        what the guest prints",
+            "  longshore diagnose                 what is wrong, and a bundle for a report",
+            "  longshore plugin install           docker desktop start, status, logs, …",
             "  longshore net --tap tap0@NETNS     only the network, for a guest of your own (net --help)",
             "  longshore down                     stop everything",
             "",
             "LONGSHORE_HOME is the directory of one instance; without it, the XDG directories are used.",
-            "Exit status: 0 done, 1 failed, 2 wrong arguments; status: 3 stopped, 4 starting or stopping."
+            "Exit status: 0 done, 1 failed, 2 wrong arguments; status: 3 stopped, 4 starting or stopping;",
+            "--timeout: 124 time is up."
         })
 final class LongshoreCommand {
     private LongshoreCommand() {}
+
+    /** The launcher's word for "docker runs this as its plugin". */
+    private static final String PLUGIN = "docker-plugin";
+
+    static int execute(Context context, List<String> arguments) {
+        CommandLine line = commandLine(context);
+        boolean plugin = !arguments.isEmpty() && arguments.getFirst().equals(PLUGIN);
+        if (plugin) {
+            line.setCommandName("docker");
+        }
+        List<String> own = plugin ? PluginArguments.own(arguments.subList(1, arguments.size())) : arguments;
+        return line.execute(own.toArray(String[]::new));
+    }
 
     static CommandLine commandLine(Context context) {
         CommandLine line = new CommandLine(new LongshoreCommand())
@@ -42,6 +59,10 @@ final class LongshoreCommand {
                 .addSubcommand(new FlowsCommand(context))
                 .addSubcommand(new CaptureCommand(context))
                 .addSubcommand(new MetricsCommand(context))
+                .addSubcommand(new DiagnoseCommand(context))
+                .addSubcommand(DesktopCommand.commandLine(context))
+                .addSubcommand(PluginCommand.commandLine(context))
+                .addSubcommand(new CompletionCommand(context))
                 .addSubcommand(new VersionCommand(context));
         line.setOut(context.terminal().out());
         line.setErr(context.terminal().err());

@@ -1,10 +1,12 @@
 package dev.longshore.cli;
 
+import dev.longshore.cli.docker.DockerDirectory;
 import dev.longshore.config.Home;
 import dev.longshore.config.SettingsFiles;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 
@@ -22,8 +24,9 @@ public final class Main {
                 new PrintWriter(System.err, true, StandardCharsets.UTF_8),
                 "true".equals(System.getProperty("longshore.live")));
         DaemonLauncher launcher = new DaemonLauncher(home, System.getProperty("longshore.launcher", ""));
-        int status = LongshoreCommand.commandLine(new Context(home, SettingsFiles.of(home), terminal, launcher))
-                .execute(arguments);
+        DockerDirectory docker = DockerDirectory.locate(System.getenv(), Path.of(System.getProperty("user.home", "/")));
+        Context context = new Context(home, SettingsFiles.of(home), docker, terminal, launcher);
+        int status = LongshoreCommand.execute(context, List.of(arguments));
         terminal.out().flush();
         System.exit(status);
     }

@@ -16,7 +16,7 @@ final class RestartCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        boolean _ = new Downing(context.home(), context.terminal()).down();
+        boolean _ = new Downing(context).down();
         UpCommand.up(context);
         return ExitCode.OK;
     }

@@ -25,7 +25,7 @@ final class StatusCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        GetStatusReply status = status();
+        GetStatusReply status = status(context);
         context.terminal()
                 .result(
                         switch (format) {
@@ -35,7 +35,8 @@ final class StatusCommand implements Callable<Integer> {
         return StatusText.exitCode(status.getState());
     }
 
-    private GetStatusReply status() {
+    /** Of the daemon, or of the home if none answers. */
+    static GetStatusReply status(Context context) {
         try (ControlClient client = ControlClient.connect(context.home())) {
             if (client != null) {
                 return client.status();

@@ -41,8 +41,17 @@ final class UpCommand implements Callable<Integer> {
         } finally {
             forget(ifKilled);
         }
+        offerContext(context);
         terminal.say(already ? "Already running." : "The Engine answers. Use it with:");
         terminal.result("export DOCKER_HOST=" + quoted(context.home().dockerHost()));
+    }
+
+    /** {@code docker --context longshore} leads here from now on. That it may not, is no failure of the start. */
+    static void offerContext(Context context) {
+        String problem = context.dockerContext().create();
+        if (problem != null) {
+            context.terminal().say(problem);
+        }
     }
 
     private static void forget(Thread hook) {

@@ -80,6 +80,24 @@ final class Upping {
                 + home.controlSocket() + "; longshore down ends it" + tail());
     }
 
+    /** Only begins, unless it runs or starts already. */
+    void begin() throws InterruptedException {
+        String problem = home.problem();
+        if (problem != null) {
+            throw new CliException(problem);
+        }
+        try (ControlClient client = ControlClient.connect(home)) {
+            if (client == null) {
+                launchUnlessHeld();
+                return;
+            }
+            GetStatusReply status = client.status();
+            if (status.getState() == State.STATE_STOPPED || status.getState() == State.STATE_FAILED) {
+                long _ = begin(client, status.getStartEvent());
+            }
+        }
+    }
+
     /** A stop under way takes its time, and is bounded by the daemon. */
     private static long extend(long deadline) {
         return Math.max(deadline, System.nanoTime() + TimeUnit.SECONDS.toNanos(ANSWER_SECONDS));
@@ -103,13 +121,18 @@ final class Upping {
     }
 
     private void startGuest(ControlClient client, long before) throws InterruptedException {
+        follow(client, begin(client, before));
+    }
+
+    /** Returns the event that began the start. */
+    private static long begin(ControlClient client, long before) throws InterruptedException {
         var start = client.startGuest();
         GetStatusReply status = client.status();
         while (status.getStartEvent() == before && !start.isDone()) {
             TimeUnit.MILLISECONDS.sleep(PAUSE_MILLIS);
             status = client.status();
         }
-        follow(client, status.getStartEvent());
+        return status.getStartEvent();
     }
 
     /** Shows what happens from the event that began the start on, until it ends one way or the other. */

@@ -1,9 +1,14 @@
 package dev.longshore.cli;
 
 import dev.longshore.config.Version;
+import dev.longshore.proto.control.v1.GetStatusReply;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
 
 @Command(
         name = "version",
@@ -12,26 +17,37 @@ import picocli.CommandLine.IVersionProvider;
 final class VersionCommand implements Callable<Integer> {
     private final Context context;
 
+    @Option(names = "--format", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    private Format format = Format.text;
+
     VersionCommand(Context context) {
         this.context = context;
     }
 
     @Override
     public Integer call() {
-        Terminal terminal = context.terminal();
-        terminal.result("longshore  " + Version.current());
-        terminal.result("java       " + Runtime.version());
+        Map<String, String> rows = new LinkedHashMap<>();
+        rows.put("longshore", Version.current());
+        rows.put("java", Runtime.version().toString());
         try (ControlClient client = ControlClient.connect(context.home())) {
-            if (client == null) {
-                terminal.result("daemon     not running");
-            } else {
-                var status = client.status();
-                terminal.result("daemon     " + status.getDaemon().getVersion());
-                terminal.result("engine     "
-                        + (status.getEngine().getReady() ? status.getEngine().getVersion() : "does not answer"));
-            }
+            var status = client == null ? GetStatusReply.getDefaultInstance() : client.status();
+            rows.put("daemon", status.getDaemon().getVersion());
+            rows.put("engine", status.getEngine().getVersion());
         }
+        context.terminal()
+                .result(
+                        switch (format) {
+                            case text -> text(rows);
+                            case json -> DesktopFormat.json(rows);
+                        });
         return ExitCode.OK;
+    }
+
+    /** What has no version does not run. */
+    private static String text(Map<String, String> rows) {
+        return rows.entrySet().stream()
+                .map(e -> String.format("%-11s%s", e.getKey(), e.getValue().isEmpty() ? "not running" : e.getValue()))
+                .collect(Collectors.joining("\n"));
     }
 
     /** For {@code --version}. */

@@ -2,6 +2,7 @@ package dev.longshore.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.cli.docker.DockerDirectory;
 import dev.longshore.config.Home;
 import dev.longshore.config.HomeLock;
 import dev.longshore.config.SettingsFiles;
@@ -189,6 +190,7 @@ class LongshoreCommandTest {
         int status = LongshoreCommand.commandLine(new Context(
                         home,
                         new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
+                        new DockerDirectory(directory.resolve("docker")),
                         terminal,
                         new DaemonLauncher(home, "")))
                 .execute(arguments);

@@ -2,6 +2,7 @@ package dev.longshore.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.cli.docker.DockerDirectory;
 import dev.longshore.config.Home;
 import dev.longshore.config.SettingTable;
 import dev.longshore.config.SettingsFiles;
@@ -156,8 +157,12 @@ class SettingsCommandTest {
         err = new StringWriter();
         Home home = Home.at(directory, directory.resolve("cache"));
         Terminal terminal = new Terminal(new PrintWriter(out), new PrintWriter(err), false);
-        int status = LongshoreCommand.commandLine(
-                        new Context(home, new SettingsFiles(user(), admin()), terminal, new DaemonLauncher(home, "")))
+        int status = LongshoreCommand.commandLine(new Context(
+                        home,
+                        new SettingsFiles(user(), admin()),
+                        new DockerDirectory(home.state()),
+                        terminal,
+                        new DaemonLauncher(home, "")))
                 .execute(arguments);
         terminal.out().flush();
         terminal.err().flush();

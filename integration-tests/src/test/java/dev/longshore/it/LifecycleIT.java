@@ -58,11 +58,43 @@ class LifecycleIT {
         timed("up after kill -9", product);
         assertIsAsBefore(docker);
         docker.ok("rm", "-f", "web");
+        byDockersPlugin(product, docker);
         product.longshore("restart").within(Duration.ofMinutes(2)).run().expectOk();
         assertIsAsBefore(docker);
         product.down();
         assertNothingIsLeft(product, 18087);
         product.down(); // idempotent
+    }
+
+    /** {@code docker desktop …} and the context, with the real docker command; it ends stopped. */
+    private static void byDockersPlugin(Product product, DockerCli docker) throws IOException {
+        product.longshore("plugin", "install").run().expectOk();
+        assertThat(docker.ok("--help")).contains("desktop*");
+        assertThat(docker.ok("desktop", "status", "--format", "json")).startsWith("{\"Status\":\"running\"");
+        assertThat(docker.ok("context", "inspect", "longshore", "--format", "{{.Endpoints.docker.Host}}"))
+                .isEqualTo(docker.host());
+        assertThat(docker.ok("--context", "longshore", "version", "--format", "{{.Server.Os}}"))
+                .isEqualTo("linux");
+        assertThat(docker.ok("desktop", "logs", "--unit", "backend")).contains("-> RUNNING");
+        assertThat(docker.ok("desktop", "logs", "--unit", "console", "--boot", "1"))
+                .contains("longshore-agent");
+        Command.Result diagnosis = docker.run("desktop", "diagnose");
+        assertThat(diagnosis.out())
+                .contains("[PASS] engine: ", "[PASS] context: ", "[PASS] plugin: ")
+                .contains("Bundle: ");
+
+        docker.ok("desktop", "stop", "--timeout", "100");
+        docker.run("desktop", "status").expectExit(3);
+        assertThat(docker.ok("context", "ls", "-q")).isEqualTo("default");
+        assertNothingIsLeft(product, 18087);
+
+        docker.run("desktop", "start", "--timeout", "1").expectExit(124);
+        docker.command("desktop", "start", "--timeout", "100")
+                .within(Duration.ofMinutes(2))
+                .run()
+                .expectOk();
+        assertThat(docker.run("desktop", "start").expectOk().err()).contains("already running");
+        assertIsAsBefore(docker);
     }
 
     private static Duration timed(String what, Product product) {

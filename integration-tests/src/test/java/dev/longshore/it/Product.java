@@ -66,6 +66,7 @@ final class Product implements AutoCloseable {
         line.addAll(List.of(arguments));
         return Command.of(line)
                 .with("LONGSHORE_HOME", home.toString())
+                .with("DOCKER_CONFIG", dockerConfig.toString())
                 .with("SSH_AUTH_SOCK", sshAgent().toString());
     }
 
