@@ -114,20 +114,31 @@ public final class SettingsWatch implements AutoCloseable {
         }
     }
 
-    private List<WatchKey> register() throws InterruptedException {
+    /**
+     * A directory that is made between the look for the nearest one and its registration is the nearest one by then, and nothing
+     * of it would be seen: so the look is taken again, until it finds what is registered.
+     */
+    private List<WatchKey> register() {
         List<WatchKey> keys = new ArrayList<>();
-        for (Path directory : directories()) {
-            try {
-                keys.add(directory.register(
-                        service,
-                        StandardWatchEventKinds.ENTRY_CREATE,
-                        StandardWatchEventKinds.ENTRY_DELETE,
-                        StandardWatchEventKinds.ENTRY_MODIFY));
-            } catch (IOException e) {
-                // removed just now, or no watch left: the others still wake
+        Set<Path> registered = new LinkedHashSet<>();
+        for (Set<Path> wanted = directories(); registered.addAll(wanted); wanted = directories()) {
+            for (Path directory : wanted) {
+                register(directory, keys);
             }
         }
         return keys;
+    }
+
+    private void register(Path directory, List<WatchKey> keys) {
+        try {
+            keys.add(directory.register(
+                    service,
+                    StandardWatchEventKinds.ENTRY_CREATE,
+                    StandardWatchEventKinds.ENTRY_DELETE,
+                    StandardWatchEventKinds.ENTRY_MODIFY));
+        } catch (IOException e) {
+            // removed just now, or no watch left: the others still wake
+        }
     }
 
     private Set<Path> directories() {

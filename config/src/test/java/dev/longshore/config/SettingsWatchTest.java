@@ -10,6 +10,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -84,6 +86,21 @@ class SettingsWatchTest {
         Path file = directory.resolve("a/b/admin-settings.json");
         try (SettingsWatch watch = watch(file)) {
             assertThat(watch).isNotNull();
+            Files.createDirectories(file.resolveSibling("."));
+            Files.writeString(file, "late");
+            await("late");
+        }
+    }
+
+    /** The directories are made while the watch looks for them, at one moment or another. */
+    @RepeatedTest(20)
+    void directoryThatIsMadeWhileTheWatchBegins_isSeen(RepetitionInfo round) throws Exception {
+        Path file = directory.resolve("a/b/c/admin-settings.json");
+        try (SettingsWatch watch = watch(file)) {
+            assertThat(watch).isNotNull();
+            for (int i = 0; i < round.getCurrentRepetition() * 500; i++) {
+                Thread.onSpinWait();
+            }
             Files.createDirectories(file.resolveSibling("."));
             Files.writeString(file, "late");
             await("late");
