@@ -117,18 +117,21 @@ public final class Main {
         }
         int exit;
         try (ControlServer control = ControlServer.start(
-                home.controlSocket(),
-                conductor,
-                conductor.ports(),
-                events,
-                conductor.flows(),
-                conductor.captures(),
-                settings)) {
+                        home.controlSocket(),
+                        conductor,
+                        conductor.ports(),
+                        events,
+                        conductor.flows(),
+                        conductor.captures(),
+                        settings);
+                RemoteControl remote = new RemoteControl(control, events::add)) {
+            Events.Subscription remotely = settings.obey(remote::follow);
             control.serving(false);
             Events.Subscription health =
                     events.onNew(() -> control.serving(conductor.status().state() == Status.State.RUNNING));
             exit = serve(conductor, log);
             health.close();
+            remotely.close();
             events.end();
         } finally {
             settings.close();

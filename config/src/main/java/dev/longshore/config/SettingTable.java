@@ -2,6 +2,7 @@ package dev.longshore.config;
 
 import java.net.Inet4Address;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -260,6 +261,25 @@ public final class SettingTable {
             "the Docker API is on the Unix socket only, since whoever reaches a TCP port without TLS has the host's containers",
             "The Docker API on a TCP port.");
 
+    // ---- the control API beyond this machine
+
+    public static final Setting<String> CONTROL_LISTEN = setting(
+            "control.listen",
+            ValueTypes.text(SettingTable::addressAndPort, "^(([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5})?$"),
+            "",
+            Effect.LIVE,
+            "An address and port, as in 127.0.0.1:9443: the control API listens there too, by TLS, for clients that show a"
+                    + " certificate; empty for the socket alone. Whoever may call it has the daemon's user.");
+
+    public static final Setting<String> CONTROL_CERTIFICATE = path(
+            "control.certificate",
+            "A PEM file: the certificate that control.listen shows, with those that lead to its root.");
+    public static final Setting<String> CONTROL_KEY =
+            path("control.key", "A PEM file: the private key of control.certificate, in PKCS #8, without a password.");
+    public static final Setting<String> CONTROL_CLIENT_CA = path(
+            "control.clientCa",
+            "A PEM file: the roots of the certificates that clients of control.listen have to show.");
+
     // ---- bounds
 
     public static final Setting<Integer> TCP_FLOWS = setting(
@@ -329,6 +349,10 @@ public final class SettingTable {
             FILE_SHARING,
             CONTAINERD_SNAPSHOTTER,
             EXPOSE_TCP_2375,
+            CONTROL_LISTEN,
+            CONTROL_CERTIFICATE,
+            CONTROL_KEY,
+            CONTROL_CLIENT_CA,
             TCP_FLOWS,
             UDP_FLOWS,
             PUBLISHED_PORTS,
@@ -360,6 +384,11 @@ public final class SettingTable {
     private static <T> Setting<T> inert(
             String key, ValueType<T> type, T fallback, String why, String description, String... spellings) {
         return new Setting<>(key, List.of(spellings), List.of(), type, fallback, Effect.NONE_YET, why, description);
+    }
+
+    private static Setting<String> path(String key, String description) {
+        return setting(
+                key, ValueTypes.text(SettingTable::absolutePathOrEmpty, "^(/.*)?$"), "", Effect.LIVE, description);
     }
 
     private static Setting<Secret> proxyUrl(String key, String description, String spelling) {
@@ -407,6 +436,13 @@ public final class SettingTable {
             throw new IllegalArgumentException("must be a /16 to /24, so that all its places fit and it stays private");
         }
         return subnet;
+    }
+
+    private static String addressAndPort(String text) {
+        if (!text.isEmpty()) {
+            InetSocketAddress _ = Settings.ControlListener.parse(text);
+        }
+        return text;
     }
 
     private static String absolutePathOrEmpty(String text) {

@@ -9,6 +9,10 @@ import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_HTTPS;
 import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_MODE;
 import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_PAC;
 import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_TRANSPARENT_PORTS;
+import static dev.longshore.config.SettingTable.CONTROL_CERTIFICATE;
+import static dev.longshore.config.SettingTable.CONTROL_CLIENT_CA;
+import static dev.longshore.config.SettingTable.CONTROL_KEY;
+import static dev.longshore.config.SettingTable.CONTROL_LISTEN;
 import static dev.longshore.config.SettingTable.CPUS;
 import static dev.longshore.config.SettingTable.DISK_SIZE_MIB;
 import static dev.longshore.config.SettingTable.DNS_FILTER;
@@ -39,6 +43,7 @@ import static dev.longshore.config.SettingTable.UML_SECCOMP;
 import static dev.longshore.config.SettingTable.VM_KIND;
 
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -54,7 +59,8 @@ public record Settings(
         Proxy proxy,
         ContainersProxy containersProxy,
         EngineSettings engine,
-        FileSharing fileSharing) {
+        FileSharing fileSharing,
+        ControlListener control) {
     /** What holds without any file. */
     public static final Settings DEFAULTS = EffectiveSettings.defaults().settings();
 
@@ -96,7 +102,12 @@ public record Settings(
                         all.get(CONTAINERS_PROXY_EMBEDDED_PAC),
                         all.get(CONTAINERS_PROXY_TRANSPARENT_PORTS)),
                 new EngineSettings(all.get(CONTAINERD_SNAPSHOTTER), all.get(HOST_NETWORKING)),
-                new FileSharing(shared));
+                new FileSharing(shared),
+                new ControlListener(
+                        all.get(CONTROL_LISTEN),
+                        all.get(CONTROL_CERTIFICATE),
+                        all.get(CONTROL_KEY),
+                        all.get(CONTROL_CLIENT_CA)));
     }
 
     /**
@@ -227,13 +238,51 @@ public record Settings(
         }
     }
 
+    /**
+     * The control API on TCP, by TLS with certificates on both sides. All of them are needed for it.
+     *
+     * @param listen as in {@code 127.0.0.1:9443} and {@code [::1]:9443}; empty for none
+     * @param certificate an absolute path, or empty
+     * @param key the same
+     * @param clientCa the same
+     */
+    public record ControlListener(String listen, String certificate, String key, String clientCa) {
+        /** Reads {@link #listen}; throws IllegalArgumentException, for the user, if it is none. */
+        public static InetSocketAddress parse(String text) {
+            int colon = text.lastIndexOf(':');
+            if (colon <= 0) {
+                throw new IllegalArgumentException("must be an address and a port, as in 127.0.0.1:9443 or [::1]:9443");
+            }
+            String address = text.substring(0, colon);
+            boolean bracketed = address.startsWith("[") && address.endsWith("]");
+            if (!bracketed && address.contains(":")) {
+                throw new IllegalArgumentException("an IPv6 address needs brackets, as in [::1]:9443");
+            }
+            String literal = bracketed ? address.substring(1, address.length() - 1) : address;
+            int port;
+            try {
+                port = Integer.parseInt(text.substring(colon + 1));
+                if (port < 1 || port > 65_535) {
+                    throw new NumberFormatException();
+                }
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException("its port must be 1 to 65535", e);
+            }
+            try {
+                return new InetSocketAddress(InetAddress.ofLiteral(literal), port);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("must be an address, not a name, and a port", e);
+            }
+        }
+    }
+
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {
-        return new Settings(vm, other, ports, limits, proxy, containersProxy, engine, fileSharing);
+        return new Settings(vm, other, ports, limits, proxy, containersProxy, engine, fileSharing, control);
     }
 
     /** The same with the machine changed. */
     public Settings withVm(Vm other) {
-        return new Settings(other, network, ports, limits, proxy, containersProxy, engine, fileSharing);
+        return new Settings(other, network, ports, limits, proxy, containersProxy, engine, fileSharing, control);
     }
 }

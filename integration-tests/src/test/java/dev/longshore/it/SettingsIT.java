@@ -2,10 +2,12 @@ package dev.longshore.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.testkit.Certificates;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -167,5 +169,76 @@ class SettingsIT {
                 admin.toString()));
         line.addAll(command.line());
         return Command.of(line).with(command.environment());
+    }
+
+    /** gRPC's health service, asked by curl: five bytes are an empty message. */
+    @Test
+    void controlApi_onTcp_isForWhoShowsACertificate(@TempDir Path dir) throws Exception {
+        Certificates certificates =
+                new Certificates(dir).root("ca").signed("server", "ca").signed("client", "ca");
+        Path empty = Files.write(dir.resolve("empty"), new byte[5]);
+        set("control.certificate", certificates.certificate("server").toString());
+        set("control.key", certificates.key("server").toString());
+        set("control.clientCa", certificates.certificate("ca").toString());
+        set("control.listen", "127.0.0.1:18195");
+        List<String> call = new ArrayList<>(List.of(
+                "curl",
+                "-sS",
+                "--http2",
+                "-o",
+                dir.resolve("answer").toString(),
+                "-w",
+                "%{http_code} %{header_json}",
+                "-H",
+                "content-type: application/grpc",
+                "-H",
+                "te: trailers",
+                "--data-binary",
+                "@" + empty,
+                "--cacert",
+                certificates.certificate("ca").toString(),
+                "https://127.0.0.1:18195/grpc.health.v1.Health/Check"));
+        List<String> known = new ArrayList<>(call);
+        known.addAll(List.of(
+                "--cert",
+                certificates.certificate("client").toString(),
+                "--key",
+                certificates.key("client").toString()));
+
+        Await.until("an answer", SOON, () -> Command.of(known).run().out().startsWith("200 "));
+        assertThat(Files.readAllBytes(dir.resolve("answer"))).containsExactly(0, 0, 0, 0, 2, 8, 1); // SERVING
+        assertThat(Command.of(call).run().exit()).as("without a certificate").isNotZero();
+
+        set("control.listen", "");
+        Await.until("nobody to listen", SOON, () -> Command.of(known).run().exit() == 7);
+    }
+
+    private void set(String key, String value) {
+        product.longshore("settings", "set", key, value).run().expectOk();
+    }
+
+    /** The socket's mode keeps other users out; where somebody has opened it, the daemon does. */
+    @Test
+    void controlSocket_callersOfOtherUsers_areShutOut() throws Exception {
+        Path socket = product.home().resolve("run/control.sock");
+        List<Path> opened = List.of(product.home(), product.home().resolve("run"), socket);
+        try {
+            for (Path path : opened) {
+                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxrwxrwx"));
+            }
+            String greeting = "socat -t 5 - UNIX-CONNECT:" + socket + " < /dev/null | wc -c";
+            assertThat(Command.of("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", greeting)
+                            .run()
+                            .text())
+                    .isEqualTo("0");
+            assertThat(Integer.parseInt(Command.of("sh", "-c", greeting).run().text()))
+                    .as("of HTTP/2 settings")
+                    .isPositive();
+        } finally {
+            for (Path path : opened.subList(0, 2)) {
+                Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwx------"));
+            }
+            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
+        }
     }
 }
