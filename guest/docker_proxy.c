@@ -9,6 +9,7 @@
  * Contract with the daemon: `KEY <key> EXPOSE <tcp|udp> <host-ip> <host-port> <container-ip> <container-port>\n`, answered by
  * `OK <host-ip> <host-port>\n` or `ERR <text>\n`. The key is the one that the daemon gave `longshore-agent serve`. The port is released when the connection ends, whoever ends it. To stop,
  * this side shuts down its sending half and waits until the daemon closes, so that the port is free when `docker rm` returns.
+ * `GONE\n` from the daemon, which has closed the port already, ends the process.
  */
 #include "agent.h"
 #include "transport.h"
@@ -327,15 +328,19 @@ static enum lease_result acquire_again(struct lease *l, struct request *q, int s
     }
 }
 
-/* Until the daemon closes (READY) or a signal says stop. The daemon has nothing to say meanwhile; what it says is skipped. */
+/* Until the daemon closes (READY) or a signal says stop. All that the daemon may say meanwhile is GONE: no container wants this
+ * port, so that this process was left behind and is to end (STOPPED, too). Anything else is skipped. */
 static enum wait_result hold(int fd, int64_t deadline, int signals) {
-    char skipped[256];
+    char said[256];
     for (;;) {
         enum wait_result w = wait_for(fd, POLLIN, deadline, signals);
         if (w != READY) {
             return w;
         }
-        ssize_t n = recv(fd, skipped, sizeof skipped, 0);
+        ssize_t n = recv(fd, said, sizeof said, 0);
+        if (n >= 5 && memcmp(said, "GONE\n", 5) == 0) {
+            return STOPPED;
+        }
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
             return READY;
         }

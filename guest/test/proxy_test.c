@@ -252,6 +252,15 @@ static void daemon_closing_first_is_asked_again(void) {
     stop(p.pid);
 }
 
+static void gone_from_the_daemon_ends_the_proxy(void) {
+    int daemon = listen_on("4098", 8);
+    struct proxy p = start(GOOD);
+    int c = expose(&p, daemon, EXPOSE_LINE);
+    write_all(c, "GONE\n", 5);
+    close(c);
+    CHECK(wait_for_exit(p.pid) == 0, "status");
+}
+
 static void lost_lease_is_taken_again_with_the_same_port(void) {
     int daemon = listen_on("4098", 8);
     struct proxy p = start("-host-ip 127.0.0.1 -host-port 0 -container-ip 172.17.0.2 -container-port 80");
@@ -395,6 +404,7 @@ const struct test PROXY_TESTS[] = {
     {"proxy: key_that_comes_late_is_waited_for", key_that_comes_late_is_waited_for},
     {"proxy: silent_daemon_is_an_error_in_time", silent_daemon_is_an_error_in_time},
     {"proxy: daemon_closing_first_is_asked_again", daemon_closing_first_is_asked_again},
+    {"proxy: gone_from_the_daemon_ends_the_proxy", gone_from_the_daemon_ends_the_proxy},
     {"proxy: lost_lease_is_taken_again_with_the_same_port", lost_lease_is_taken_again_with_the_same_port},
     {"proxy: lost_lease_daemon_absent_sigint_exits", lost_lease_daemon_absent_sigint_exits},
     {"proxy: sigint_before_the_answer_releases", sigint_before_the_answer_releases},

@@ -5,9 +5,12 @@ import java.util.concurrent.CompletableFuture;
 
 /** What other threads ask of the {@link PortTable}; the reply is completed on the link's event loop. */
 public sealed interface PortCommand {
-    record Expose(Forward forward, Owner owner, CompletableFuture<ExposeResult> reply) implements PortCommand {}
+    record Expose(Forward forward, Owner owner, Runnable onDismissed, CompletableFuture<ExposeResult> reply)
+            implements PortCommand {}
 
     record Release(long id, CompletableFuture<Boolean> reply) implements PortCommand {}
+
+    record Dismiss(long id, CompletableFuture<Boolean> reply) implements PortCommand {}
 
     record Unexpose(HostEndpoint host, CompletableFuture<UnexposeResult> reply) implements PortCommand {}
 

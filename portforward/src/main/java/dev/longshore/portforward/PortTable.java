@@ -6,6 +6,8 @@ import dev.longshore.portforward.ExposeResult.Refused;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.PromiseCombiner;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +15,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -60,12 +63,22 @@ public final class PortTable {
 
     /** Binds a port; see {@link ExposeResult}. */
     public CompletableFuture<ExposeResult> expose(Forward forward, Owner owner) {
-        return submit(reply -> new PortCommand.Expose(forward, owner, reply));
+        return expose(forward, owner, () -> {});
+    }
+
+    /** @param onDismissed called on the loop if {@link #dismiss} takes the port away */
+    CompletableFuture<ExposeResult> expose(Forward forward, Owner owner, Runnable onDismissed) {
+        return submit(reply -> new PortCommand.Expose(forward, owner, onDismissed, reply));
     }
 
     /** Releases a port by its id. False if it is gone already: idempotent. */
     public CompletableFuture<Boolean> release(long id) {
         return submit(reply -> new PortCommand.Release(id, reply));
+    }
+
+    /** Releases a port against its owner's will, who is told not to ask for it again. False if it is gone already. */
+    public CompletableFuture<Boolean> dismiss(long id) {
+        return submit(reply -> new PortCommand.Dismiss(id, reply));
     }
 
     /** Releases what {@link Owner.Kind#CONTROL} exposed; {@code host} is what was bound, or what was asked for. */
@@ -81,7 +94,7 @@ public final class PortTable {
     /**
      * From now on ports are bound as this policy says, those that are there included: a port whose place is another one now
      * is unbound, its connections are reset, and it is bound anew. One that can't be stays in the table, unbound, with a
-     * note. Gives the number of ports that had to move; idempotent.
+     * note. Completes when all of them are bound, or can't be. Gives the number of ports that had to move; idempotent.
      */
     public CompletableFuture<Integer> place(BindPolicy newPolicy) {
         return submit(reply -> new PortCommand.Place(newPolicy, reply));
@@ -122,7 +135,7 @@ public final class PortTable {
     private void dispatch(PortCommand command) {
         switch (command) {
             case PortCommand.Expose c ->
-                doExpose(c.forward(), c.owner()).addListener((Future<ExposeResult> f) -> {
+                doExpose(c.forward(), c.owner(), c.onDismissed()).addListener((Future<ExposeResult> f) -> {
                     if (f.isSuccess()) {
                         c.reply().complete(f.getNow());
                     } else {
@@ -130,18 +143,27 @@ public final class PortTable {
                     }
                 });
             case PortCommand.Release c -> c.reply().complete(doRelease(c.id()));
+            case PortCommand.Dismiss c -> c.reply().complete(doDismiss(c.id()));
             case PortCommand.Unexpose c -> c.reply().complete(doUnexpose(c.host()));
             case PortCommand.ListPorts c -> c.reply().complete(snapshots());
-            case PortCommand.Place c -> c.reply().complete(doPlace(c.policy()));
+            case PortCommand.Place c -> doPlace(c.policy(), c.reply());
             case PortCommand.CloseAll c -> c.reply().complete(doCloseAll());
         }
     }
 
-    private Future<ExposeResult> doExpose(Forward requested, Owner owner) {
+    private Future<ExposeResult> doExpose(Forward requested, Owner owner, Runnable onDismissed) {
         assert loop.inEventLoop();
         BindPolicy.Place place = policy.place(requested.host());
         if (closed) {
             return loop.newSucceededFuture(cancelled());
+        }
+        if (owner.kind() != Owner.Kind.ENGINE) {
+            PublishedPort inherited = makeRoom(requested, place.host());
+            if (inherited != null) {
+                inherited.owner = owner;
+                inherited.onDismissed = onDismissed;
+                return inherited.result;
+            }
         }
         Optional<PublishedPort> holder = ports.values().stream()
                 .filter(p -> p.holds(place.host()) || isSameWish(p, requested, owner))
@@ -155,10 +177,30 @@ public final class PortTable {
         if (ports.size() >= limit) {
             return loop.newSucceededFuture(BindFailure.tooMany(limit).refusal(place.host()));
         }
-        PublishedPort port = new PublishedPort(++lastId, requested, place, owner, new Traffic(), loop.newPromise());
+        PublishedPort port =
+                new PublishedPort(++lastId, requested, place, owner, onDismissed, new Traffic(), loop.newPromise());
         ports.put(port.id, port);
         open(port);
         return port.result;
+    }
+
+    /**
+     * {@link Owner.Kind#ENGINE} gives way: what leads to the same place is handed over with its connections, and returned; what
+     * is in the way is released.
+     */
+    private @Nullable PublishedPort makeRoom(Forward requested, HostEndpoint host) {
+        for (PublishedPort p : List.copyOf(ports.values())) {
+            if (p.owner.kind() != Owner.Kind.ENGINE) {
+                continue;
+            }
+            if (p.requested.equals(requested)) {
+                return p;
+            }
+            if (p.isInTheWayOf(host)) {
+                close(p);
+            }
+        }
+        return null;
     }
 
     /** A wish that is in the table though nothing is bound for it. */
@@ -173,16 +215,21 @@ public final class PortTable {
                 : loop.newSucceededFuture(BindFailure.IN_USE.refusal(host));
     }
 
-    /** Binds at the port's place; nobody else holds it. */
-    private void open(PublishedPort port) {
+    /** Binds at the port's place; nobody else holds it. Done when that has succeeded or failed, never fails itself. */
+    private Future<?> open(PublishedPort port) {
         port.host = port.place.host();
         if (port.place instanceof BindPolicy.Nowhere) {
             become(port, port.host, "vpnKitAllowedBindAddresses does not allow it, so nothing listens there");
-            return;
+            return loop.newSucceededFuture(null);
         }
         HostListener listener = listeners.create(port.requested.withHost(port.host), port.traffic);
         port.listener = listener;
-        listener.open().addListener((Future<HostEndpoint> f) -> onOpened(port, listener, f));
+        Promise<@Nullable Void> done = loop.newPromise();
+        listener.open().addListener((Future<HostEndpoint> f) -> {
+            onOpened(port, listener, f);
+            done.setSuccess(null);
+        });
+        return done;
     }
 
     private void onOpened(PublishedPort port, HostListener listener, Future<HostEndpoint> opened) {
@@ -212,14 +259,17 @@ public final class PortTable {
 
     // ---- another policy
 
-    private int doPlace(BindPolicy newPolicy) {
+    private void doPlace(BindPolicy newPolicy, CompletableFuture<Integer> reply) {
         policy = newPolicy;
         List<PublishedPort> moving = ports.values().stream()
                 .filter(p -> p.isStuck() || !p.place.equals(policy.place(p.wish())))
                 .toList();
         moving.forEach(this::unbind); // all of them first: one may go where another one was
-        moving.forEach(this::bindAnew);
-        return moving.size();
+        PromiseCombiner all = new PromiseCombiner(loop);
+        moving.forEach(port -> all.add(bindAnew(port)));
+        Promise<@Nullable Void> bound = loop.newPromise();
+        bound.addListener(done -> reply.complete(moving.size()));
+        all.finish(bound);
     }
 
     private void unbind(PublishedPort port) {
@@ -234,15 +284,16 @@ public final class PortTable {
         tellReleased(port, last);
     }
 
-    private void bindAnew(PublishedPort port) {
+    private Future<?> bindAnew(PublishedPort port) {
         boolean taken = ports.values().stream().anyMatch(p -> p.holds(port.place.host()));
         if (port.place instanceof BindPolicy.NotAllowed) {
             refuse(port, BindFailure.notAllowed(policy));
         } else if (taken) {
             refuse(port, BindFailure.IN_USE);
         } else {
-            open(port);
+            return open(port);
         }
+        return loop.newSucceededFuture(null);
     }
 
     /** Of a port whose wish was answered, or not yet. */
@@ -294,6 +345,15 @@ public final class PortTable {
         PublishedPort port = ports.get(id);
         if (port != null) {
             close(port);
+        }
+        return port != null;
+    }
+
+    private boolean doDismiss(long id) {
+        PublishedPort port = ports.get(id);
+        if (port != null) {
+            close(port);
+            port.onDismissed.run();
         }
         return port != null;
     }

@@ -123,7 +123,7 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
         }
         stopTimeout();
         state = State.EXPOSING;
-        ports.expose(request.forward(), owner)
+        ports.expose(request.forward(), owner, () -> ctx.executor().execute(() -> onDismissed(ctx)))
                 .whenComplete((result, failure) -> ctx.executor().execute(() -> onResult(ctx, result, failure)));
     }
 
@@ -144,6 +144,15 @@ final class PublishHandler extends ChannelInboundHandlerAdapter {
         state = State.HELD;
         HostEndpoint.Port bound = (HostEndpoint.Port) e.bound();
         answer(ctx, "OK " + bound.address() + " " + bound.port());
+    }
+
+    /** The Engine knows of no container that wants this port: its docker-proxy was left behind, and is to end. */
+    private void onDismissed(ChannelHandlerContext ctx) {
+        if (state != State.ENDED) {
+            state = State.ENDED;
+            stopTimeout();
+            answer(ctx, "GONE").addListener(ChannelFutureListener.CLOSE);
+        }
     }
 
     @Override

@@ -7,9 +7,14 @@ import org.jspecify.annotations.Nullable;
 final class PublishedPort {
     final long id;
     final Forward requested;
-    final Owner owner;
     final Traffic traffic;
     final Promise<ExposeResult> result;
+
+    /** Changes once at most, from {@link Owner.Kind#ENGINE} to whoever asked for the same. */
+    Owner owner;
+
+    /** Called when {@link PortTable#dismiss} takes the port away from its owner. */
+    Runnable onDismissed;
 
     /** Where the policy puts it. */
     BindPolicy.Place place;
@@ -37,6 +42,7 @@ final class PublishedPort {
             Forward requested,
             BindPolicy.Place place,
             Owner owner,
+            Runnable onDismissed,
             Traffic traffic,
             Promise<ExposeResult> result) {
         this.id = id;
@@ -44,6 +50,7 @@ final class PublishedPort {
         this.place = place;
         this.host = place.host();
         this.owner = owner;
+        this.onDismissed = onDismissed;
         this.traffic = traffic;
         this.result = result;
     }
@@ -58,6 +65,18 @@ final class PublishedPort {
     /** Port 0 is any, so it is never the same; and what nobody listens on is held by nobody. */
     boolean holds(HostEndpoint endpoint) {
         return listener != null && host.equals(endpoint) && !(endpoint instanceof HostEndpoint.Port p && p.port() == 0);
+    }
+
+    /** Both can't be bound: the same port of the same protocol, and the same address or one of them any. */
+    boolean isInTheWayOf(HostEndpoint endpoint) {
+        return listener != null
+                && (host.equals(endpoint)
+                        || (host instanceof HostEndpoint.Port mine
+                                && endpoint instanceof HostEndpoint.Port other
+                                && mine.protocol() == other.protocol()
+                                && mine.port() == other.port()
+                                && mine.address().isV4() == other.address().isV4()
+                                && (mine.isWildcard() || other.isWildcard())));
     }
 
     /** Another policy has moved it, and it could not be bound there. */

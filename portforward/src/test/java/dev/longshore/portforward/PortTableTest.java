@@ -259,6 +259,59 @@ class PortTableTest {
     }
 
     @Test
+    void place_isAnsweredWhenThePortsAreBound_notBefore() throws Exception {
+        exposed(tcp(80), ONE);
+        exposed(tcp(81), TWO);
+
+        CompletableFuture<Integer> moved = table.place(BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING));
+        bind();
+        assertThat(moved).isNotDone();
+        fail(98);
+
+        assertThat(await(moved)).isEqualTo(2);
+    }
+
+    @Test
+    void portOfTheEnginesState_isHandedOverWithItsConnections_toALeaseForTheSame() throws Exception {
+        Exposed before = exposed(tcp(80), Owner.ENGINE_STATE);
+
+        Exposed lease = (Exposed) await(expose(tcp(80), ONE));
+
+        assertThat(lease.id()).isEqualTo(before.id());
+        assertThat(await(table.list())).extracting(PortSnapshot::owner).containsExactly(ONE);
+        assertThat(listeners).hasSize(1).allMatch(l -> l.closes == 0);
+        assertThat(await(expose(tcp(80), Owner.ENGINE_STATE))).isInstanceOf(Refused.class);
+    }
+
+    @Test
+    void portOfTheEnginesState_makesRoomForALeaseThatLeadsElsewhere() throws Exception {
+        exposed(tcp(80), Owner.ENGINE_STATE);
+        exposed(tcp(81), Owner.ENGINE_STATE);
+
+        exposed(new Forward(HostEndpoint.tcp(LAN, 80), CONTAINER, 8080), ONE);
+
+        assertThat(await(table.list()))
+                .extracting(PortSnapshot::text)
+                .containsExactly("tcp 0.0.0.0:81 -> 172.17.0.2:80", "tcp 10.0.0.5:80 -> 172.17.0.2:8080");
+        assertThat(listeners.getFirst().closes).isEqualTo(1);
+    }
+
+    @Test
+    void dismissedPort_isReleased_andItsOwnerIsTold() throws Exception {
+        List<String> told = new ArrayList<>();
+        CompletableFuture<ExposeResult> result = table.expose(tcp(80), ONE, () -> told.add("gone"));
+        bind();
+        long id = ((Exposed) await(result)).id();
+
+        assertThat(await(table.dismiss(id))).isTrue();
+
+        assertThat(told).containsExactly("gone");
+        assertThat(await(table.list())).isEmpty();
+        assertThat(await(table.dismiss(id))).isFalse();
+        assertThat(told).hasSize(1);
+    }
+
+    @Test
     void portThatAnyWouldDoFor_keepsItsNumberWhenItMoves() throws Exception {
         CompletableFuture<ExposeResult> result = expose(tcp(0), ONE);
         loop.on(() -> opening.remove().opened.setSuccess(HostEndpoint.tcp(ANY, 49_153)));

@@ -152,6 +152,21 @@ class PublishProtocolTest {
     }
 
     @Test
+    void dismissedPort_agentHearsThatItIsGone_andThePortIsFree() throws Exception {
+        int port = freePort();
+        try (Agent agent = new Agent()) {
+            agent.send(expose(port));
+            assertThat(agent.line()).startsWith("OK ");
+
+            assertThat(await(table.dismiss(await(table.list()).getFirst().id()))).isTrue();
+
+            assertThat(agent.line()).isEqualTo("GONE");
+            agent.expectEof();
+            expectFree(port);
+        }
+    }
+
+    @Test
     void expose_oneByteAtATime_isUnderstood() throws Exception {
         try (Agent agent = new Agent()) {
             for (char c : "EXPOSE udp 127.0.0.1 0 172.17.0.2 53\n".toCharArray()) {
