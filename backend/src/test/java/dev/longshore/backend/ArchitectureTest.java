@@ -64,7 +64,7 @@ class ArchitectureTest {
             .whereLayer("proxy")
             .mayOnlyAccessLayers("vpnkit", "packet", "config")
             .whereLayer("engine")
-            .mayOnlyAccessLayers("portforward", "vpnkit", "config")
+            .mayOnlyAccessLayers("portforward", "vpnkit", "packet", "config")
             .whereLayer("vm")
             .mayOnlyAccessLayers("virtio", "config")
             .whereLayer("control")
