@@ -259,7 +259,7 @@ final class Conductor implements Daemon {
                         Resident.bytes()),
                 now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
                 now == null ? new Status.Engine(false, "", "") : now.engine(),
-                now == null ? new Status.Network("", false, "", "", "", "", 0, false, 0) : now.network(),
+                now == null ? new Status.Network("", false, "", "", "", "", 0, false, 0, List.of()) : now.network(),
                 startEvent,
                 said);
     }

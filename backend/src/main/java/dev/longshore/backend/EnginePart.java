@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -30,14 +31,17 @@ import org.jspecify.annotations.Nullable;
 final class EnginePart {
     private final Path socket;
     private final EngineDialer dialer;
-    private final EngineNews news;
     private final ApiGate gate;
+    private final Consumer<EngineState> followers;
     private volatile @Nullable Engine engine; // written by the lifecycle thread, read by status
 
-    /** @param ports where published ports are bound now; called on the vsock device's loop */
-    EnginePart(Path socket, VsockHost vsock, Supplier<BindPolicy> ports, EngineNews news) {
+    /**
+     * @param ports where published ports are bound now; called on the vsock device's loop
+     * @param followers hear of each change of the Engine's state, on that loop
+     */
+    EnginePart(Path socket, VsockHost vsock, Supplier<BindPolicy> ports, Consumer<EngineState> followers) {
         this.socket = socket;
-        this.news = news;
+        this.followers = followers;
         gate = new ApiGate(
                 List.of(new MountPolicy(List.of(new GuestPaths(socket)))), List.of(new BoundAddresses(ports)));
         dialer = new EngineDialer() {
@@ -53,6 +57,11 @@ final class EnginePart {
         };
     }
 
+    /** Opens streams to the Engine. */
+    EngineDialer dialer() {
+        return dialer;
+    }
+
     /** Started before the guest: who connects early waits for the Engine instead of failing. */
     Part socketPart() {
         return new SimplePart("docker-socket", "Docker socket", _ -> open(), this::close);
@@ -60,7 +69,7 @@ final class EnginePart {
 
     private void open() throws Exception {
         try {
-            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, gate, news));
+            engine = Futures.get(Engine.open(socket, dialer, EngineLimits.DEFAULT, gate, followers));
         } catch (java.net.BindException e) {
             throw new PartException(String.valueOf(e.getMessage()), e);
         }

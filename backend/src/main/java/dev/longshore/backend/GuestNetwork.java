@@ -62,8 +62,12 @@ final class GuestNetwork {
     private final SecureRandom random = new SecureRandom();
     private @Nullable TcpStack tcp;
 
-    /** Called on the loop. */
-    GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events) {
+    /**
+     * Called on the loop.
+     *
+     * @param portsChanged called on the loop when a port was bound or released
+     */
+    GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events, Runnable portsChanged) {
         this.loop = loop;
         IpPlan plan = plan(settings.network());
         OwnAddresses own = own(plan);
@@ -101,7 +105,7 @@ final class GuestNetwork {
                 BindPolicy.of(settings.ports()),
                 settings.limits().publishedPorts(),
                 UdpLimits.DEFAULT,
-                new Watcher(events));
+                new Watcher(events, portsChanged));
         view = new NetworkView(
                 loop,
                 list -> {
@@ -272,15 +276,17 @@ final class GuestNetwork {
     }
 
     /** Ports as events. */
-    private record Watcher(Consumer<Events.What> events) implements PortWatcher {
+    private record Watcher(Consumer<Events.What> events, Runnable changed) implements PortWatcher {
         @Override
         public void onExposed(PortSnapshot port) {
             events.accept(new Events.PortChanged(true, port.text()));
+            changed.run();
         }
 
         @Override
         public void onReleased(PortSnapshot port) {
             events.accept(new Events.PortChanged(false, port.text()));
+            changed.run();
         }
 
         @Override

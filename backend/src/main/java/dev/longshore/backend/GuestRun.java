@@ -9,8 +9,10 @@ import dev.longshore.config.VsockPorts;
 import dev.longshore.control.Events;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
+import dev.longshore.engine.EngineState;
 import dev.longshore.engine.HostSocketProtocol;
 import dev.longshore.engine.HostSockets;
+import dev.longshore.engine.ports.PortReconciler;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
@@ -60,6 +62,8 @@ final class GuestRun implements GuestStack {
     private final AgentClient agent;
     private final GuestKey guestKey = GuestKey.random();
     private final EnginePart engine;
+    private final EngineNews news;
+    private volatile @Nullable PortReconciler reconciler; // written by the lifecycle thread, read by the loops
     private volatile BindPolicy binding; // written as settings change, read by the engine's loop
     private final NetDevice card;
     private final VhostUserBackend cardSocket;
@@ -92,7 +96,8 @@ final class GuestRun implements GuestStack {
         agent = new AgentClient(vsock, AGENT_LIMIT);
         hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
         binding = BindPolicy.of(settings.ports());
-        engine = new EnginePart(home.dockerSocket(), vsock, () -> binding, new EngineNews(agent::ping, events));
+        engine = new EnginePart(home.dockerSocket(), vsock, () -> binding, this::onEngine);
+        news = new EngineNews(agent::ping, events);
         card = new NetDevice(
                 loops.link(),
                 new NetConfig(NetworkConfig.GUEST_MAC, settings.network().mtu(), machine.takesConfig()),
@@ -117,12 +122,34 @@ final class GuestRun implements GuestStack {
                 engine.readyPart(BOOT_LIMIT));
     }
 
+    private void onEngine(EngineState state) {
+        news.accept(state);
+        PortReconciler following = reconciler;
+        if (following != null) {
+            following.onEngine(state);
+        }
+    }
+
+    private void onPortsChanged() {
+        PortReconciler following = reconciler;
+        if (following != null) {
+            following.onPortsChanged();
+        }
+    }
+
     private void openNetwork() throws Exception {
-        network = Futures.get(loops.link().submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), events);
+        GuestNetwork opened = Futures.get(loops.link().submit(() -> {
+            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), events, this::onPortsChanged);
             made.start();
             return made;
         }));
+        network = opened;
+        reconciler = new PortReconciler(
+                engine.dialer(),
+                opened.ports(),
+                IpAddress.of(settings.network().plan().guest()),
+                text -> events.accept(new Events.Notice(text)),
+                _ -> {});
         live.guestHas(effective);
         obeying = live.obey(this::obey);
         Futures.get(cardSocket.open());
@@ -163,6 +190,11 @@ final class GuestRun implements GuestStack {
             open.close();
         }
         live.guestEnded();
+        PortReconciler following = reconciler;
+        reconciler = null;
+        if (following != null) {
+            following.close();
+        }
         GuestNetwork had = network;
         network = null;
         if (had != null) {
@@ -241,7 +273,13 @@ final class GuestRun implements GuestStack {
                 plan.host().getHostAddress(),
                 settings.network().mtu(),
                 agentReady,
-                open == null ? 0 : open.dropped() + cardDrops());
+                open == null ? 0 : open.dropped() + cardDrops(),
+                portProblems());
+    }
+
+    private List<String> portProblems() {
+        PortReconciler following = reconciler;
+        return following == null ? List.of() : following.problems();
     }
 
     private long cardDrops() {

@@ -7,6 +7,7 @@ import dev.longshore.control.Daemon;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Status;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.LongSupplier;
@@ -57,7 +58,8 @@ final class NetDaemon implements Daemon {
                         plan.host().getHostAddress(),
                         network.mtu(),
                         true,
-                        dropped.getAsLong()),
+                        dropped.getAsLong(),
+                        List.of()),
                 0,
                 Status.Configuration.NONE);
     }

@@ -75,7 +75,8 @@ final class NetRun {
             NetLink made = NetLink.make(options.link(), settings.network(), loop, this::onGone);
             link = made;
             GuestNetwork started = Futures.get(loop.submit(() -> {
-                GuestNetwork n = new GuestNetwork(settings, recorded(withFaults(made.link())), loop, events::add);
+                GuestNetwork n =
+                        new GuestNetwork(settings, recorded(withFaults(made.link())), loop, events::add, () -> {});
                 n.start();
                 return n;
             }));

@@ -185,7 +185,7 @@ class ConductorTest {
 
         @Override
         public Status.Network network() {
-            return new Status.Network("", false, "", "", "", "", 1500, true, 0);
+            return new Status.Network("", false, "", "", "", "", 1500, true, 0, List.of());
         }
 
         @Override

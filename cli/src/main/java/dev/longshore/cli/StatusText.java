@@ -107,6 +107,7 @@ final class StatusText {
                 "",
                 "guest " + n.getGuest() + ", gateway " + n.getGateway() + ", DNS " + n.getDns() + ", host "
                         + n.getHost());
+        n.getPortProblemsList().forEach(p -> line(text, "ports", p));
     }
 
     private static void settings(StringBuilder text, SettingsStatus s) {
@@ -189,6 +190,7 @@ final class StatusText {
         json.put("mtu", n.getMtu());
         json.put("linkUp", n.getLinkUp());
         json.put("dropped", n.getDropped());
+        json.put("portProblems", List.copyOf(n.getPortProblemsList()));
         return json;
     }
 

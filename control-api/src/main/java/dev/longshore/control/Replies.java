@@ -97,6 +97,7 @@ final class Replies {
                 .setMtu(n.mtu())
                 .setLinkUp(n.linkUp())
                 .setDropped(n.dropped())
+                .addAllPortProblems(n.portProblems())
                 .build();
     }
 

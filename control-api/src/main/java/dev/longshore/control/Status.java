@@ -41,6 +41,7 @@ public record Status(
 
     public record Engine(boolean ready, String version, String apiVersion) {}
 
+    /** What is to be said of the network; {@code portProblems} has a sentence for each port that should be bound and can't. */
     public record Network(
             String subnet,
             boolean moved,
@@ -50,5 +51,10 @@ public record Status(
             String host,
             int mtu,
             boolean linkUp,
-            long dropped) {}
+            long dropped,
+            List<String> portProblems) {
+        public Network {
+            portProblems = List.copyOf(portProblems);
+        }
+    }
 }

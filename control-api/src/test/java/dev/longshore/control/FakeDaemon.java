@@ -30,7 +30,8 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                     "192.168.65.254",
                     1500,
                     true,
-                    17),
+                    17,
+                    List.of("a port problem")),
             9,
             new Status.Configuration(List.of("a problem"), List.of("a warning"), List.of("cpus")));
 

@@ -31,7 +31,7 @@ public final class BareNetwork implements AutoCloseable {
                 Settings.DEFAULTS.withNetwork(Settings.DEFAULTS.network().withSubnet(Ipv4Subnet.parse(subnet)));
         backend = new VhostUserBackend(loop, card, socket);
         network = Futures.get(loop.submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, card, loop, _ -> {});
+            GuestNetwork made = new GuestNetwork(settings, card, loop, _ -> {}, () -> {});
             made.start();
             return made;
         }));

@@ -158,7 +158,8 @@ class PublishProtocolTest {
             agent.send(expose(port));
             assertThat(agent.line()).startsWith("OK ");
 
-            assertThat(await(table.dismiss(await(table.list()).getFirst().id()))).isTrue();
+            assertThat(await(table.dismiss(await(table.list()).getFirst().id())))
+                    .isTrue();
 
             assertThat(agent.line()).isEqualTo("GONE");
             agent.expectEof();

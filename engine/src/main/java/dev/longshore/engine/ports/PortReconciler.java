@@ -51,7 +51,7 @@ public final class PortReconciler {
             "disconnect");
 
     private static final String EVENTS = "/events?filters="
-            + URLEncoder.encode("{\"type\":[\"container\",\"network\",\"service\"]}", StandardCharsets.UTF_8);
+            + URLEncoder.encode("{\"type\":[\"container\",\"network\",\"service\",\"node\"]}", StandardCharsets.UTF_8);
 
     private static final Logger LOG = LoggerFactory.getLogger(PortReconciler.class);
     private static final long GATHER_MILLIS = 50;
@@ -71,6 +71,7 @@ public final class PortReconciler {
     private final Map<Wanted, String> failures = new LinkedHashMap<>();
     private SwarmPorts swarm = SwarmPorts.NONE;
     private boolean swarmDirty;
+    private boolean managesSwarm; // and has not been asked for its services yet
     private boolean following;
     private boolean synced;
     private boolean asking;
@@ -207,7 +208,7 @@ public final class PortReconciler {
                     markDirty(actor.path("Attributes").path("container").asString(""));
                 }
             }
-            case "service" -> {
+            case "service", "node" -> {
                 swarmDirty = true;
                 pumpSoon();
             }
@@ -283,6 +284,9 @@ public final class PortReconciler {
             ask("/containers/" + id + "/json", answer -> onContainer(id, answer));
         } else if (swarmDirty) {
             swarmDirty = false;
+            ask("/info", this::onInfo);
+        } else if (managesSwarm) {
+            managesSwarm = false;
             ask("/services", this::onServices);
         } else {
             tellHostNetwork();
@@ -314,7 +318,14 @@ public final class PortReconciler {
         }
     }
 
-    /** 503 where there is no swarm, or this is no manager of it. */
+    /** Services are asked for where there are some to ask for: the Engine would log the question as an error. */
+    private void onInfo(EngineClient.Answer answer) {
+        managesSwarm = answer.body().path("Swarm").path("ControlAvailable").asBoolean(false);
+        if (!managesSwarm) {
+            swarm = SwarmPorts.NONE;
+        }
+    }
+
     private void onServices(EngineClient.Answer answer) {
         swarm = answer.status() == 200 ? SwarmPorts.of(answer.body(), guest) : SwarmPorts.NONE;
         if (!swarm.complete()) {
@@ -343,7 +354,7 @@ public final class PortReconciler {
     }
 
     private boolean isCurrent() {
-        return synced && !asking && dirty.isEmpty() && !swarmDirty;
+        return synced && !asking && dirty.isEmpty() && !swarmDirty && !managesSwarm;
     }
 
     private void compare() {
@@ -422,11 +433,12 @@ public final class PortReconciler {
             }
             case ExposeResult.Refused r -> {
                 String text = wanted.who() + ": " + r.message();
-                if (!text.equals(failures.put(wanted, text))) {
+                String before = failures.put(wanted, text);
+                problems = List.copyOf(failures.values());
+                if (!text.equals(before)) {
                     LOG.warn("{}", text);
                     notices.accept(text);
                 }
-                problems = List.copyOf(failures.values());
             }
         }
     }

@@ -122,6 +122,9 @@ class PortReconcilerTest {
                         .map(b -> "{\"Id\":\"" + b.id + "\"}")
                         .collect(Collectors.joining(",", "[", "]"));
             }
+            if (path.equals("/info")) {
+                return "{\"Swarm\":{\"ControlAvailable\":" + !services.isEmpty() + "}}";
+            }
             if (path.equals("/services")) {
                 return services;
             }
