@@ -27,7 +27,7 @@ record Peers(Optional<Path> root) {
                 .map(r -> {
                     List<String> start = new ArrayList<>();
                     Path loader = r.resolve("usr/lib64/ld-linux-x86-64.so.2");
-                    Path file = r.resolve("usr/bin").resolve(program);
+                    Path file = variant(r.resolve("usr/bin"), program);
                     start.addAll(List.of(
                             loader.toString(),
                             "--library-path",
@@ -37,6 +37,16 @@ record Peers(Optional<Path> root) {
                             file.toString()));
                     return start;
                 });
+    }
+
+    /** passt and pasta go over to another file for newer processors by themselves, but not from under a loader. */
+    private static Path variant(Path directory, String program) {
+        Path avx2 = directory.resolve(program + ".avx2");
+        boolean wanted = Files.isExecutable(avx2)
+                && Commands.read(Path.of("/proc/cpuinfo"))
+                        .lines()
+                        .anyMatch(l -> l.startsWith("flags") && l.contains(" avx2 "));
+        return wanted ? avx2 : directory.resolve(program);
     }
 
     Optional<String> obstacle(String program) {
