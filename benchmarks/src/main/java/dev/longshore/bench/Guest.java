@@ -18,6 +18,10 @@ interface Guest extends AutoCloseable {
     @Nullable
     Long stack();
 
+    /** The guest's own process, with what it has started; null where the guest is not a process. */
+    @Nullable
+    Long machine();
+
     /** Starts a program in the guest whose input the caller holds; null where that can't be done. */
     @Nullable
     Process hold(List<String> command);

@@ -18,12 +18,16 @@ import tools.jackson.databind.json.JsonMapper;
 record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final int IDLE_FLOWS = 10_000;
+    private static final int LEAST_IDLE_FLOWS = 2000;
     private static final Pattern SPACE = Pattern.compile(" ");
 
-    /** What one look gave: the value, and the stack's processor seconds for each gigabyte where that makes sense. */
-    record Sample(double value, @Nullable Double cpuSecondsPerGigabyte) {
+    /** What one look gave: the value, and the processor seconds of stack and guest for each gigabyte where that makes sense. */
+    record Sample(
+            double value,
+            @Nullable Double cpuSecondsPerGigabyte,
+            @Nullable Double guestSecondsPerGigabyte) {
         static Sample of(double value) {
-            return new Sample(value, null);
+            return new Sample(value, null, null);
         }
     }
 
@@ -65,13 +69,16 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
     private static Measurement tcp(String name, String options) {
         return new Measurement(name, "Gbit/s", true, (guest, seconds) -> {
             Usage before = usage(guest);
+            double guestBefore = guestSeconds(guest);
             JsonNode result = iperf(guest, seconds, options);
+            double guestCpu = guestSeconds(guest) - guestBefore;
             double cpu = usage(guest).cpuSeconds() - before.cpuSeconds();
             JsonNode sum = result.at("/end/sum_received");
             double gigabytes = sum.at("/bytes").asDouble() / 1e9;
             return new Sample(
                     sum.at("/bits_per_second").asDouble() / 1e9,
-                    guest.stack() == null || gigabytes == 0 ? null : cpu / gigabytes);
+                    guest.stack() == null || gigabytes == 0 ? null : cpu / gigabytes,
+                    guest.machine() == null || gigabytes == 0 ? null : guestCpu / gigabytes);
         });
     }
 
@@ -85,6 +92,11 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
     private static Usage usage(Guest guest) {
         Long stack = guest.stack();
         return stack == null ? new Usage(0, 0) : Usage.of(stack);
+    }
+
+    private static double guestSeconds(Guest guest) {
+        Long machine = guest.machine();
+        return machine == null ? 0 : Usage.treeSeconds(machine);
     }
 
     private static JsonNode iperf(Guest guest, int seconds, String options) {
@@ -107,7 +119,7 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
         return JSON.readTree(text.substring(text.indexOf('{'))).at("/" + field).asDouble();
     }
 
-    /** How much {@value #IDLE_FLOWS} open connections add to the stack's memory, for each. */
+    /** How much {@value #IDLE_FLOWS} open connections, or as many as the stack allows, add to its memory, for each. */
     private static @Nullable Sample idle(Guest guest) {
         Long stack = guest.stack();
         if (stack == null) {
@@ -124,7 +136,7 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
             int opened = line == null ? 0 : JSON.readTree(line).at("/opened").asInt();
             Waiting.pause(1000); // what opening needed is collected
             long after = Usage.of(stack).residentBytes();
-            if (opened < IDLE_FLOWS) {
+            if (opened < LEAST_IDLE_FLOWS) {
                 throw new BenchException("only " + opened + " of " + IDLE_FLOWS + " connections");
             }
             return Sample.of((after - before) / 1e3 / opened);

@@ -45,6 +45,11 @@ final class NamespaceGuest implements Guest {
     }
 
     @Override
+    public @Nullable Long machine() {
+        return null;
+    }
+
+    @Override
     public Process hold(List<String> command) {
         try {
             return new ProcessBuilder(Lab.in(namespace, command))

@@ -69,6 +69,11 @@ final class NetBench implements Callable<Integer> {
         uml
     }
 
+    @Option(
+            names = "--beside",
+            description = "The launcher of another build of this product, to measure beside this one as \"other\".")
+    private @Nullable Path other;
+
     private final PrintStream out;
     private final Path launcher;
 
@@ -119,7 +124,10 @@ final class NetBench implements Callable<Integer> {
 
     private void addTap(List<Contender> all, Peers programs) {
         for (int mtu : MTUS) {
-            all.add(new TapContenders.Longshore(launcher, mtu, List.of()));
+            all.add(new TapContenders.Longshore("longshore", launcher, mtu, List.of()));
+            if (other != null) {
+                all.add(new TapContenders.Longshore("other", other, mtu, List.of()));
+            }
             all.add(new TapContenders.Pasta(programs, mtu));
             all.add(new TapContenders.Slirp4netns(programs, mtu));
             all.add(new TapContenders.Gvproxy(programs, mtu));
@@ -131,7 +139,10 @@ final class NetBench implements Callable<Integer> {
                 programs, Home.locate(System.getenv(), Path.of("/")).cache(), lab.dir());
         out.println("guests: " + kernel.description());
         for (int mtu : MTUS) {
-            all.add(new UmlContenders.Longshore(launcher, kernel, mtu));
+            all.add(new UmlContenders.Longshore("longshore", launcher, kernel, mtu));
+            if (other != null) {
+                all.add(new UmlContenders.Longshore("other", other, kernel, mtu));
+            }
             all.add(new UmlContenders.Passt(programs, kernel, mtu));
         }
     }

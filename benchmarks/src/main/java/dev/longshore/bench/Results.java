@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -33,31 +35,26 @@ final class Results {
     }
 
     private @Nullable Double median(Measurement m, String contender) {
-        List<Measurement.Sample> all =
-                samples.get(m) == null ? null : samples.get(m).get(contender);
-        if (all == null) {
-            return null;
-        }
-        double[] sorted =
-                all.stream().mapToDouble(Measurement.Sample::value).sorted().toArray();
-        return sorted[sorted.length / 2];
+        return median(m, contender, Measurement.Sample::value);
     }
 
-    private @Nullable Double medianCpu(Measurement m, String contender) {
+    private @Nullable Double median(
+            Measurement m, String contender, Function<Measurement.Sample, @Nullable Double> part) {
         List<Measurement.Sample> all =
                 samples.get(m) == null ? null : samples.get(m).get(contender);
         if (all == null) {
             return null;
         }
         double[] sorted = all.stream()
-                .filter(s -> s.cpuSecondsPerGigabyte() != null)
-                .mapToDouble(s -> s.cpuSecondsPerGigabyte())
+                .map(part)
+                .filter(Objects::nonNull)
+                .mapToDouble(v -> v)
                 .sorted()
                 .toArray();
         return sorted.length == 0 ? null : sorted[sorted.length / 2];
     }
 
-    /** A Markdown table: medians, with the stack's processor seconds for each gigabyte in brackets. */
+    /** A Markdown table: medians, with the processor seconds of the stack and of a virtual machine for each gigabyte. */
     void print(PrintStream out) {
         out.println("| | unit | " + String.join(" | ", contenders) + " |");
         out.println("|---|---|" + "---|".repeat(contenders.size()));
@@ -75,9 +72,16 @@ final class Results {
         if (value == null) {
             return failures.getOrDefault(m, Map.of()).containsKey(contender) ? "failed" : "";
         }
-        Double cpu = medianCpu(m, contender);
+        Double cpu = median(m, contender, Measurement.Sample::cpuSecondsPerGigabyte);
+        Double guest = median(m, contender, Measurement.Sample::guestSecondsPerGigabyte);
         String text = String.format(Locale.ROOT, value < 100 ? "%.2f" : "%.0f", value);
-        return cpu == null ? text : text + String.format(Locale.ROOT, " (%.2f)", cpu);
+        if (cpu == null) {
+            return text;
+        }
+        if (guest == null) {
+            return text + String.format(Locale.ROOT, " (%.2f)", cpu);
+        }
+        return text + String.format(Locale.ROOT, " (%.2f + %.2f)", cpu, guest);
     }
 
     /** Each sample, for programs. */
@@ -96,7 +100,11 @@ final class Results {
                 if (median != null) {
                     one.put("median", median);
                 }
-                Double cpu = medianCpu(m, contender);
+                Double guest = median(m, contender, Measurement.Sample::guestSecondsPerGigabyte);
+                if (guest != null) {
+                    one.put("guestSecondsPerGigabyte", guest);
+                }
+                Double cpu = median(m, contender, Measurement.Sample::cpuSecondsPerGigabyte);
                 if (cpu != null) {
                     one.put("cpuSecondsPerGigabyte", cpu);
                 }

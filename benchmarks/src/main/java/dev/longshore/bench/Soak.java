@@ -79,7 +79,10 @@ final class Soak implements Callable<Integer> {
             Path control = run.resolve("control.sock");
             makeDirectory(run);
             Contender contender = new TapContenders.Longshore(
-                    launcher, 1500, List.of("--faults", Double.toString(faults), "--control", control.toString()));
+                    "longshore",
+                    launcher,
+                    1500,
+                    List.of("--faults", Double.toString(faults), "--control", control.toString()));
             Guest guest = contender.start(lab);
             try {
                 double warmUp = Math.max(LEAST_WARM_UP_MINUTES, minutes * WARM_UP);

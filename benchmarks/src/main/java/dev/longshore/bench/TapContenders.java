@@ -31,10 +31,10 @@ final class TapContenders {
     }
 
     /** This product's network alone. */
-    record Longshore(Path launcher, int mtu, List<String> options) implements Contender {
+    record Longshore(String program, Path launcher, int mtu, List<String> options) implements Contender {
         @Override
         public String name() {
-            return "longshore " + mtu;
+            return program + " " + mtu;
         }
 
         @Override
@@ -44,7 +44,7 @@ final class TapContenders {
 
         @Override
         public Guest start(Lab lab) {
-            String namespace = lab.guestNamespace("longshore" + mtu);
+            String namespace = lab.guestNamespace(program + mtu);
             List<String> command = new ArrayList<>(lab.inHost(
                     launcher.toString(),
                     "net",

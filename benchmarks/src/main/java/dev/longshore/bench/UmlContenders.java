@@ -12,10 +12,10 @@ final class UmlContenders {
     private UmlContenders() {}
 
     /** This product's network alone. */
-    record Longshore(Path launcher, UmlKernel kernel, int mtu) implements Contender {
+    record Longshore(String program, Path launcher, UmlKernel kernel, int mtu) implements Contender {
         @Override
         public String name() {
-            return "longshore " + mtu;
+            return program + " " + mtu;
         }
 
         @Override
@@ -25,7 +25,7 @@ final class UmlContenders {
 
         @Override
         public Guest start(Lab lab) {
-            Path socket = lab.dir().resolve("longshore" + mtu + ".sock");
+            Path socket = lab.dir().resolve(program + mtu + ".sock");
             Process stack = Commands.start(
                     TapContenders.log(lab, this),
                     lab.inHost(
@@ -55,7 +55,7 @@ final class UmlContenders {
 
         @Override
         public Guest start(Lab lab) {
-            // As nobody, which it becomes before it makes the socket: a directory that nobody may write to.
+            // It becomes nobody before it makes its socket, so the directory is one that anybody may write to.
             Path dir = lab.openDirectory("passt" + mtu);
             Path socket = dir.resolve("passt" + mtu + ".sock");
             List<String> options = new ArrayList<>(

@@ -210,6 +210,11 @@ final class UmlGuest implements Guest {
         return stack.pid();
     }
 
+    @Override
+    public Long machine() {
+        return machine.pid();
+    }
+
     /** Null: the terminal has room for one program. */
     @Override
     public @Nullable Process hold(List<String> command) {

@@ -5,7 +5,7 @@
  *   netload reach ADDR PORT MS    exit status 0 once a connection succeeds, tried for MS milliseconds
  *   netload rr ADDR PORT MS       one connection, one byte there and back, again and again
  *   netload crr ADDR PORT MS      the same with a connection for each byte
- *   netload idle ADDR PORT COUNT  opens COUNT connections, says how many, holds them until standard input ends
+ *   netload idle ADDR PORT COUNT  opens connections, COUNT or until one fails, says how many, holds them until standard input ends
  *   netload verify ADDR PORT BYTES SEED   pseudo-random bytes and an end to the echo; the same must come back
  *   netload churn ADDR PORT COUNT         connections one after the other that end in all kinds of ways
  *   netload datagrams ADDR PORT COUNT     echoed datagrams of 0 to 65,507 bytes; one that comes back must be whole
@@ -39,6 +39,7 @@
 
 static struct sockaddr_storage peer;
 static socklen_t peer_bytes;
+static struct timeval patience; /* with a connect; zero: the kernel's own */
 
 static void fail(const char *what) {
     perror(what);
@@ -72,6 +73,7 @@ static int try_open(void) {
     int s = socket(peer.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     if (s < 0) fail("socket");
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(s, (struct sockaddr *)&peer, peer_bytes) == 0) return s;
     int why = errno;
     close(s);
@@ -128,6 +130,7 @@ static void raise_limit(void) {
 
 static void idle(int count) {
     raise_limit();
+    patience.tv_sec = 5; /* who has no room for more may answer nothing at all */
     int opened = 0;
     while (opened < count && try_open() >= 0) opened++;
     printf("{\"opened\":%d}\n", opened);
