@@ -8,6 +8,7 @@ import dev.longshore.engine.EngineFacts;
 import dev.longshore.engine.EngineLimits;
 import dev.longshore.engine.EngineState;
 import dev.longshore.engine.policy.ApiGate;
+import dev.longshore.engine.policy.BindSources;
 import dev.longshore.engine.policy.BoundAddresses;
 import dev.longshore.engine.policy.GuestPaths;
 import dev.longshore.engine.policy.MountPolicy;
@@ -36,14 +37,20 @@ final class EnginePart {
     private volatile @Nullable Engine engine; // written by the lifecycle thread, read by status
 
     /**
+     * @param sources of bind mounts, beside the guest's own paths
      * @param ports where published ports are bound now; called on the vsock device's loop
      * @param followers hear of each change of the Engine's state, on that loop
      */
-    EnginePart(Path socket, VsockHost vsock, Supplier<BindPolicy> ports, Consumer<EngineState> followers) {
+    EnginePart(
+            Path socket,
+            VsockHost vsock,
+            BindSources sources,
+            Supplier<BindPolicy> ports,
+            Consumer<EngineState> followers) {
         this.socket = socket;
         this.followers = followers;
         gate = new ApiGate(
-                List.of(new MountPolicy(List.of(new GuestPaths(socket)))), List.of(new BoundAddresses(ports)));
+                List.of(new MountPolicy(List.of(new GuestPaths(socket), sources))), List.of(new BoundAddresses(ports)));
         dialer = new EngineDialer() {
             @Override
             public EventLoop loop() {

@@ -36,6 +36,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -70,6 +71,7 @@ final class GuestRun implements GuestStack {
     private final VhostUserBackend vsockSocket;
     private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
     private final HostSockets hostSockets = new HostSockets();
+    private final MountedSockets mountedSockets;
     private volatile boolean agentReady;
     private Events.@Nullable Subscription obeying;
     private @Nullable VsockListener publishing;
@@ -95,8 +97,9 @@ final class GuestRun implements GuestStack {
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
         hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
+        mountedSockets = new MountedSockets(hostSockets, agent::socket, home.mountedSockets());
         binding = BindPolicy.of(settings.ports());
-        engine = new EnginePart(home.dockerSocket(), vsock, () -> binding, this::onEngine);
+        engine = new EnginePart(home.dockerSocket(), vsock, mountedSockets, () -> binding, this::onEngine);
         news = new EngineNews(agent::ping, events);
         card = new NetDevice(
                 loops.link(),
@@ -217,6 +220,7 @@ final class GuestRun implements GuestStack {
                 listener.close();
             }
         }
+        mountedSockets.close();
         Futures.settle(vsockSocket.close());
     }
 
@@ -242,6 +246,7 @@ final class GuestRun implements GuestStack {
                 events.accept(new Events.Notice("no SSH agent in containers: " + error.getMessage()));
             }
         });
+        CompletionStage<Void> _ = mountedSockets.restore();
     }
 
     /** The agent of whoever started this daemon: it is the only one whose keys we may use. */

@@ -65,6 +65,11 @@ public record Home(Path state, Path run, Path log, Path cache) {
         return state.resolve("data.ext4");
     }
 
+    /** The paths of the host's sockets that containers have mounted, a line each. */
+    public Path mountedSockets() {
+        return state.resolve("mounted-sockets");
+    }
+
     public Path controlSocket() {
         return run.resolve("control.sock");
     }

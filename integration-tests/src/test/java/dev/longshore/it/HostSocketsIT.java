@@ -10,6 +10,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -44,6 +45,24 @@ class HostSocketsIT {
     @Test
     void absentAgent_isAHangUp() {
         assertThat(ask("0").text()).isEmpty();
+    }
+
+    /** By -v and by --mount, for users that are not root; and what is no socket is refused as before. */
+    @Test
+    void anySocketOfTheHost_canBeMounted() throws Exception {
+        Path path = product.home().resolve("my service.sock");
+        try (ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            service.bind(UnixDomainSocketAddress.of(path));
+            Thread.ofVirtual().start(() -> answerAll(service));
+            for (String mount : new String[] {"-v=" + path + ":/x.sock", "--mount=type=bind,src=" + path + ",dst=/x.sock"}) {
+                assertThat(docker.ok("run", "--rm", "-u", "1000", mount, TestImage.NAME, "peer", "unix", "/x.sock", "who?"))
+                        .isEqualTo("agent got: who?");
+            }
+        } finally {
+            Files.deleteIfExists(path);
+        }
+        assertThat(docker.run("run", "--rm", "-v", path + ":/x.sock", TestImage.NAME, "true").err())
+                .contains("Mounts denied");
     }
 
     /** A container without the mount has not got the socket, and cannot ask the daemon itself: it does not know the key. */
