@@ -9,7 +9,7 @@ import org.testcontainers.utility.DockerImageName;
 
 /** What a project's tests do with Testcontainers. {@link TestcontainersIT} runs it. */
 public final class TestcontainersUser {
-    /** Takes the image's name. */
+    /** Takes the image's name, and "stay" to wait for its end with the container running. */
     public static void main(String[] arguments) throws Exception {
         try (GenericContainer<?> web = new GenericContainer<>(DockerImageName.parse(arguments[0]))) {
             web.withExposedPorts(80)
@@ -19,6 +19,10 @@ public final class TestcontainersUser {
             URI uri = URI.create("http://" + web.getHost() + ":" + web.getMappedPort(80) + "/");
             try (InputStream page = uri.toURL().openStream()) {
                 System.out.print("http: " + new String(page.readAllBytes(), StandardCharsets.UTF_8));
+            }
+            if (arguments.length > 1) {
+                System.out.println("staying");
+                Thread.currentThread().join();
             }
             System.out.print(
                     "exec: " + web.execInContainer("echo", "in the container").getStdout());

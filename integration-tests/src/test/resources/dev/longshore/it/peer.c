@@ -10,6 +10,8 @@
  *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
  *   peer unix PATH TEXT                the same to a Unix socket
  *   peer vsock CID PORT TEXT           the same over AF_VSOCK and with a line end behind TEXT; prints the step that failed, and why
+ *   peer reaper                        what Testcontainers wants of Ryuk: takes filters on port 8080, and once nobody is connected
+ *                                      any more removes the containers that they fit, by the Engine's socket
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -230,8 +232,57 @@ static int vsock(unsigned cid, unsigned port, const char *text) {
     return 0;
 }
 
+/* One request to the Engine; the answer's bytes, to be freed. HTTP/1.0, so that it ends with the connection. */
+static char *engine(const char *method, const char *target) {
+    size_t size = 1 << 20, used = 0;
+    char *answer = calloc(1, size);
+    int fd = open_unix("/var/run/docker.sock");
+    if (fd < 0 || answer == NULL) die("the Engine's socket");
+    dprintf(fd, "%s %s HTTP/1.0\r\nHost: docker\r\n\r\n", method, target);
+    for (ssize_t n; (n = read(fd, answer + used, size - 1 - used)) > 0;) used += n;
+    close(fd);
+    return answer;
+}
+
+/* "label=a=b&label=c" as the Engine's filters {"label":["a=b","c"]}, percent-encoded where that matters. */
+static void reap(char *line) {
+    char target[4096] = "/containers/json?all=1&filters=%7B%22label%22%3A%5B", *save;
+    int any = 0;
+    for (char *f = strtok_r(line, "&", &save); f; f = strtok_r(NULL, "&", &save)) {
+        if (strncmp(f, "label=", 6)) continue;
+        size_t used = strlen(target);
+        snprintf(target + used, sizeof target - used, "%s%%22%s%%22", any++ ? "%2C" : "", f + 6);
+    }
+    strcat(target, "%5D%7D");
+    char *answer = engine("GET", target);
+    for (char *id = answer; any && (id = strstr(id, "\"Id\":\"")) != NULL;) {
+        char removal[128];
+        snprintf(removal, sizeof removal, "/containers/%.64s?force=1&v=1", id += 6);
+        printf("removing %.12s\n", id);
+        free(engine("DELETE", removal));
+    }
+    free(answer);
+}
+
+static int reaper(void) {
+    static char filters[64][1024];
+    int fd = listener(SOCK_STREAM, 8080), count = 0;
+    printf("Started\n");
+    FILE *caller = fdopen(accept(fd, NULL, NULL), "r+");
+    if (caller == NULL) die("accept");
+    setvbuf(caller, NULL, _IONBF, 0);
+    while (count < 64 && fgets(filters[count], sizeof filters[count], caller)) {
+        filters[count][strcspn(filters[count], "\n")] = 0;
+        if (filters[count][0]) count++;
+        fprintf(caller, "ACK\n");
+    }
+    for (int i = 0; i < count; i++) reap(filters[i]);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 2 && !strcmp(argv[1], "reaper")) return reaper();
     if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
     if (argc == 4 && !strcmp(argv[1], "unix")) return half_close(open_unix(argv[2]), argv[3]);
