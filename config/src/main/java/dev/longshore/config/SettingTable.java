@@ -244,12 +244,13 @@ public final class SettingTable {
             NO_FILES,
             "Folders of the host that containers may mount, with what is below them; $HOME, $TMP and $TEMP are replaced.");
 
-    public static final Setting<Boolean> CONTAINERD_SNAPSHOTTER = inert(
+    public static final Setting<Boolean> CONTAINERD_SNAPSHOTTER = setting(
             "useContainerdSnapshotter",
             ValueTypes.BOOL,
             false,
-            "the Engine keeps images in its own store",
-            "containerd's image store instead of the Engine's own.");
+            Effect.GUEST_RESTART,
+            "containerd's image store instead of the Engine's own, as for images of several platforms. Images and containers of the"
+                    + " store that is not in use are not shown; they stay on the data disk, and come back with their store.");
 
     public static final Setting<Boolean> EXPOSE_TCP_2375 = new Setting<>(
             "exposeDockerAPIOnTCP2375",

@@ -285,4 +285,9 @@ public record Settings(
     public Settings withVm(Vm other) {
         return new Settings(other, network, ports, limits, proxy, containersProxy, engine, fileSharing, control);
     }
+
+    /** The same with the Engine changed. */
+    public Settings withEngine(EngineSettings other) {
+        return new Settings(vm, network, ports, limits, proxy, containersProxy, other, fileSharing, control);
+    }
 }

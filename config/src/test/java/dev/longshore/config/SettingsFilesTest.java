@@ -261,12 +261,12 @@ class SettingsFilesTest {
 
     @Test
     void whatNothingActsOn_isSaid() {
-        assertThat(usable("{\"useContainerdSnapshotter\": true}").warnings())
+        assertThat(usable("{\"proxyEnableKerberosNTLM\": true}").warnings())
                 .singleElement()
                 .extracting(Problem::text)
                 .asString()
                 .startsWith("accepted, has no effect yet: ");
-        assertThat(usable("{\"useContainerdSnapshotter\": false}").warnings()).isEmpty();
+        assertThat(usable("{\"proxyEnableKerberosNTLM\": false}").warnings()).isEmpty();
         assertThat(usable("{\"exposeDockerAPIOnTCP2375\": true}").warnings())
                 .singleElement()
                 .extracting(Problem::text)

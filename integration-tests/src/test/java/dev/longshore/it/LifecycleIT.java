@@ -59,8 +59,10 @@ class LifecycleIT {
         assertIsAsBefore(docker);
         docker.ok("rm", "-f", "web");
         byDockersPlugin(product, docker);
+        inContainerdsStore(product, docker, context);
         product.longshore("restart").within(Duration.ofMinutes(2)).run().expectOk();
         assertIsAsBefore(docker);
+        assertThat(docker.ok("images", "-q", MultiPlatformImage.NAME)).isEmpty();
         product.down();
         assertNothingIsLeft(product, 18087);
         product.down(); // idempotent
@@ -95,6 +97,26 @@ class LifecycleIT {
                 .expectOk();
         assertThat(docker.run("desktop", "start").expectOk().err()).contains("already running");
         assertIsAsBefore(docker);
+    }
+
+    /** Images of several platforms, while those of the other store are out of sight. The setting is as before at the end. */
+    private static void inContainerdsStore(Product product, DockerCli docker, Path context) throws IOException {
+        MultiPlatformImage image = MultiPlatformImage.make(context, context.resolve("rootfs"));
+        product.longshore("settings", "set", "useContainerdSnapshotter", "true")
+                .run()
+                .expectOk();
+        product.longshore("restart").within(Duration.ofMinutes(2)).run().expectOk();
+
+        assertThat(docker.ok("info", "--format", "{{.DriverStatus}}")).contains("io.containerd.snapshotter.v1");
+        assertThat(docker.ok("images", "-q")).as("of the other store").isEmpty();
+        docker.ok("load", "-i", image.tar().toString());
+        assertThat(docker.ok("run", "--rm", MultiPlatformImage.NAME)).isEqualTo("amd64");
+        Path saved = context.resolve("saved.tar");
+        docker.ok("save", "-o", saved.toString(), MultiPlatformImage.NAME);
+        assertThat(Command.of("tar", "-tf", saved.toString()).run().expectOk().out())
+                .contains(image.digests());
+
+        product.longshore("settings", "unset", "useContainerdSnapshotter").run().expectOk();
     }
 
     private static Duration timed(String what, Product product) {

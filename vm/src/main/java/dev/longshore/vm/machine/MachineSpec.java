@@ -29,6 +29,9 @@ public record MachineSpec(GuestImage image, Home home, Settings settings, boolea
         if (growDisk) {
             words.add("longshore_grow=1");
         }
+        if (settings.engine().containerdSnapshotter()) {
+            words.add("longshore_containerd_store=1");
+        }
         return words;
     }
 

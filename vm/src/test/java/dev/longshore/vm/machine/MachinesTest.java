@@ -60,6 +60,15 @@ class MachinesTest {
     }
 
     @Test
+    void containerdsImageStore_wanted_guestIsTold() throws Exception {
+        assertThat(uml().launch(spec(Settings.DEFAULTS, false)).command())
+                .noneMatch(word -> word.contains("containerd"));
+        Settings settings = Settings.DEFAULTS.withEngine(new Settings.EngineSettings(true, false));
+
+        assertThat(uml().launch(spec(settings, false)).command()).contains("longshore_containerd_store=1");
+    }
+
+    @Test
     void uml_seccompWanted_onlyWithAKernelThatKnowsIt() throws Exception {
         Settings.Vm vm = new Settings.Vm(VmKind.UML, 0, 1024, 0, 65_536, true);
         Settings settings = Settings.DEFAULTS.withVm(vm);
