@@ -42,7 +42,8 @@ class ComposeIT {
                     .as("of another network")
                     .isNotZero();
             assertThat(compose(directory, "logs", "client").expectOk().out()).contains("web is healthy");
-            assertThat(compose(directory, "port", "web", "80").expectOk().text()).isEqualTo("0.0.0.0:" + PORT);
+            assertThat(compose(directory, "port", "web", "80").expectOk().text())
+                    .isEqualTo("0.0.0.0:" + PORT);
             compose(directory, "restart", "-t", "1", "web").expectOk();
             Await.until("the port after a restart", Duration.ofSeconds(20), this::answers);
         } finally {
@@ -98,10 +99,15 @@ class ComposeIT {
     private Command.Result compose(Path directory, String... arguments) {
         boolean plugin = docker.run("compose", "version").exit() == 0;
         List<String> line = new ArrayList<>(plugin ? List.of("docker", "compose") : List.of("docker-compose"));
-        line.addAll(List.of("-p", "shop", "-f", directory.resolve("docker-compose.yml").toString()));
+        line.addAll(List.of(
+                "-p", "shop", "-f", directory.resolve("docker-compose.yml").toString()));
         line.addAll(List.of(arguments));
         return Command.of(line)
-                .with(Map.of("DOCKER_HOST", docker.host(), "DOCKER_CONFIG", docker.config().toString()))
+                .with(Map.of(
+                        "DOCKER_HOST",
+                        docker.host(),
+                        "DOCKER_CONFIG",
+                        docker.config().toString()))
                 .within(Duration.ofSeconds(100))
                 .run();
     }

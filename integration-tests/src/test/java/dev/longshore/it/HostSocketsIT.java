@@ -54,14 +54,17 @@ class HostSocketsIT {
         try (ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             service.bind(UnixDomainSocketAddress.of(path));
             Thread.ofVirtual().start(() -> answerAll(service));
-            for (String mount : new String[] {"-v=" + path + ":/x.sock", "--mount=type=bind,src=" + path + ",dst=/x.sock"}) {
-                assertThat(docker.ok("run", "--rm", "-u", "1000", mount, TestImage.NAME, "peer", "unix", "/x.sock", "who?"))
+            for (String mount :
+                    new String[] {"-v=" + path + ":/x.sock", "--mount=type=bind,src=" + path + ",dst=/x.sock"}) {
+                assertThat(docker.ok(
+                                "run", "--rm", "-u", "1000", mount, TestImage.NAME, "peer", "unix", "/x.sock", "who?"))
                         .isEqualTo("agent got: who?");
             }
         } finally {
             Files.deleteIfExists(path);
         }
-        assertThat(docker.run("run", "--rm", "-v", path + ":/x.sock", TestImage.NAME, "true").err())
+        assertThat(docker.run("run", "--rm", "-v", path + ":/x.sock", TestImage.NAME, "true")
+                        .err())
                 .contains("Mounts denied");
     }
 
