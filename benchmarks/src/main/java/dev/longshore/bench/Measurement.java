@@ -18,7 +18,6 @@ import tools.jackson.databind.json.JsonMapper;
 record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final int IDLE_FLOWS = 10_000;
-    private static final int LEAST_IDLE_FLOWS = 2000;
     private static final Pattern SPACE = Pattern.compile(" ");
 
     /** What one look gave: the value, and the processor seconds of stack and guest for each gigabyte where that makes sense. */
@@ -119,7 +118,7 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
         return JSON.readTree(text.substring(text.indexOf('{'))).at("/" + field).asDouble();
     }
 
-    /** How much {@value #IDLE_FLOWS} open connections, or as many as the stack allows, add to its memory, for each. */
+    /** How much {@value #IDLE_FLOWS} open connections add to its memory, for each. */
     private static @Nullable Sample idle(Guest guest) {
         Long stack = guest.stack();
         if (stack == null) {
@@ -136,7 +135,7 @@ record Measurement(String name, String unit, boolean moreIsBetter, Probe probe) 
             int opened = line == null ? 0 : JSON.readTree(line).at("/opened").asInt();
             Waiting.pause(1000); // what opening needed is collected
             long after = Usage.of(stack).residentBytes();
-            if (opened < LEAST_IDLE_FLOWS) {
+            if (opened < IDLE_FLOWS) {
                 throw new BenchException("only " + opened + " of " + IDLE_FLOWS + " connections");
             }
             return Sample.of((after - before) / 1e3 / opened);
