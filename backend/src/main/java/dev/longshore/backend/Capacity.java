@@ -10,11 +10,12 @@ import java.lang.management.ManagementFactory;
  * descriptors and memory stay for the Docker socket, the control socket and published ports.
  *
  * @param tcpFlows at most as many as the settings say
+ * @param dials connections of the guest to the host being opened at a time
  * @param udpFlows at most as many as the settings say
  * @param idleOrigins connections that the HTTP proxy keeps for its guests' next requests
  * @param bufferedBytes what TCP keeps for slow receivers, each way
  */
-record Capacity(int tcpFlows, int udpFlows, int idleOrigins, long bufferedBytes) {
+record Capacity(int tcpFlows, int dials, int udpFlows, int idleOrigins, long bufferedBytes) {
     /**
      * For the Docker socket (2048 connections), the control plane, published ports (1024 streams), DNS questions under way (2048
      * sockets) and files.
@@ -24,10 +25,14 @@ record Capacity(int tcpFlows, int udpFlows, int idleOrigins, long bufferedBytes)
     /** What a TCP flow and its host socket take of the heap, generously. */
     private static final int HEAP_PER_FLOW = 16 << 10;
 
-    /** One read of a host socket that nobody has asked for yet. */
-    private static final int DIRECT_PER_FLOW = 32 << 10;
+    /** What has come and can't go on yet: host sockets are read only when there is room, so it is little on average. */
+    private static final int DIRECT_PER_FLOW = 16 << 10;
+
+    /** UDP's part of the descriptors. */
+    private static final int UDP_SHARE = 6;
 
     private static final int LEAST_FLOWS = 16;
+    private static final int MOST_DIALS = 2048;
     private static final int LEAST_IDLE_ORIGINS = 4;
     private static final int MOST_IDLE_ORIGINS = 1024;
 
@@ -42,12 +47,17 @@ record Capacity(int tcpFlows, int udpFlows, int idleOrigins, long bufferedBytes)
         long free = descriptors - Math.min(KEPT_DESCRIPTORS, descriptors / 2);
         int idle = Math.clamp(free / 32, LEAST_IDLE_ORIGINS, MOST_IDLE_ORIGINS);
         free = Math.max(0, free - idle);
-        // A TCP flow has one descriptor, or two while it is dialed; the proxy's own have none but those of the origin.
-        // A UDP flow has two, if it has several remotes. Three quarters for the one, a quarter for the other.
-        long tcp = Math.min(free / 8 * 3, Math.min(heapBytes / HEAP_PER_FLOW, directBytes / DIRECT_PER_FLOW));
+        // A UDP flow has two descriptors if it has several remotes. A TCP flow has one, and another while it is dialed,
+        // which are
+        // few at a time; the proxy's own have none but those of the origin.
+        long udp = free / UDP_SHARE / 2;
+        int dials = Math.clamp(free / 16, LEAST_FLOWS, MOST_DIALS);
+        long tcp = free - 2 * udp - dials;
+        tcp = Math.min(tcp, Math.min(heapBytes / HEAP_PER_FLOW, directBytes / DIRECT_PER_FLOW));
         return new Capacity(
                 Math.clamp(tcp, LEAST_FLOWS, wanted.tcpFlows()),
-                Math.clamp(free / 8, LEAST_FLOWS, wanted.udpFlows()),
+                dials,
+                Math.clamp(udp, LEAST_FLOWS, wanted.udpFlows()),
                 idle,
                 Math.min(256L << 20, directBytes / 8));
     }

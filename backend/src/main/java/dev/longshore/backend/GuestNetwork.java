@@ -84,8 +84,7 @@ final class GuestNetwork {
                     settings.limits().tcpFlows(),
                     settings.limits().udpFlows());
         }
-        TcpLimits limits =
-                new TcpLimits(capacity.tcpFlows(), TcpLimits.defaults().dials(), capacity.bufferedBytes());
+        TcpLimits limits = new TcpLimits(capacity.tcpFlows(), capacity.dials(), capacity.bufferedBytes());
         network = new Network(
                 config(plan, settings, capacity),
                 link,

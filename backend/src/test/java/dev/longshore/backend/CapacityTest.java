@@ -13,8 +13,11 @@ class CapacityTest {
     @Test
     void smallProcess_keepsDescriptorsAndMemoryForOthers() {
         Capacity c = Capacity.of(WANTED, 20_000, 192 * MIB, 192 * MIB);
-        assertThat(c.tcpFlows()).isBetween(4_000, 8_000);
-        assertThat(2 * c.tcpFlows() + 2 * c.udpFlows() + c.idleOrigins()).isLessThanOrEqualTo(20_000 - 6_144);
+        assertThat(c.tcpFlows()).isBetween(10_000, 12_000);
+        assertThat(c.udpFlows()).isGreaterThan(1_000);
+        assertThat(c.dials()).isGreaterThan(500);
+        assertThat(c.tcpFlows() + c.dials() + 2 * c.udpFlows() + c.idleOrigins())
+                .isLessThanOrEqualTo(20_000 - 6_144);
         assertThat(c.idleOrigins()).isEqualTo(433);
         assertThat(c.bufferedBytes()).isEqualTo(24 * MIB);
     }
@@ -22,7 +25,7 @@ class CapacityTest {
     @Test
     void largeProcess_hasWhatTheSettingsSay() {
         Capacity c = Capacity.of(WANTED, 1 << 20, 4096 * MIB, 4096 * MIB);
-        assertThat(c).isEqualTo(new Capacity(16_384, 4_096, 1_024, 256 * MIB));
+        assertThat(c).isEqualTo(new Capacity(16_384, 2_048, 4_096, 1_024, 256 * MIB));
     }
 
     @Test
@@ -30,7 +33,7 @@ class CapacityTest {
         assertThat(Capacity.of(WANTED, 64, MIB, MIB).tcpFlows()).isEqualTo(16);
         assertThat(Capacity.of(WANTED, 64, MIB, MIB).idleOrigins()).isEqualTo(4);
         assertThat(Capacity.of(WANTED, Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE))
-                .isEqualTo(new Capacity(16_384, 4_096, 1_024, 256 * MIB));
+                .isEqualTo(new Capacity(16_384, 2_048, 4_096, 1_024, 256 * MIB));
         assertThat(Capacity.of(new Settings.Limits(16, 16, 1, 1), 1 << 20, 4096 * MIB, 4096 * MIB)
                         .udpFlows())
                 .isEqualTo(16);
