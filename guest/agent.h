@@ -54,6 +54,11 @@ const char *host_engine_socket(void);
 /* The directory of sockets that lead to the host, made if need be. */
 const char *host_services(void);
 
+/* Replaces the (forked) process by a shell that reads commands from standard input. Returns only on failure. */
+void host_exec_shell(void);
+/* True of the guest's own programs: those outside of containers. */
+bool host_is_own_process(const char *pid);
+
 /* Copies printable ASCII of `from` to `to` (of `size` bytes, always terminated), the rest as '?'. */
 void copy_printable(char *to, unsigned size, const char *from);
 /* Digits only, no sign, no blanks, `min`..`max`. */

@@ -6,6 +6,9 @@
  *   key <32 hex digits>      ok              after keeping it for docker-proxy
  *   socket <name> <file>     ok              after listening at HOST_SERVICES/<file> for callers of the host's socket <name>
  *   nosocket <name>          ok              after listening there no more
+ *   hostnet <host's IPv4> <IPv6 or ->  ok   then `+ <tcp|udp> <address> <port>[ dual]` for each listener of the guest's network,
+ *                                           `-` when it goes, until the session ends: see hostnet.c
+ *   host <+|-> <tcp|udp> <port>             in such a session, without an answer: the host serves that port, or no more
  *   poweroff                ok              then the guest shuts down
  *   anything else           err <reason>
  *
@@ -15,6 +18,7 @@
 #include "control.h"
 
 #include "agent.h"
+#include "hostnet.h"
 #include "loop.h"
 #include "sockets.h"
 
@@ -43,6 +47,7 @@ static struct session *of(struct watch *w) {
 }
 
 static void end(struct session *s) {
+    hostnet_end(s->watch.fd);
     loop_close(&s->watch);
     loop_free_later(&s->garbage);
 }
@@ -100,6 +105,16 @@ static bool keep_key(struct session *s, const char *key) {
     return answer(s, "ok");
 }
 
+/* `ok` if there is none and an answer is expected. */
+static bool answer_problem(struct session *s, const char *problem, bool expected) {
+    char text[128];
+    if (!problem) {
+        return !expected || answer(s, "ok");
+    }
+    snprintf(text, sizeof text, "err %s", problem);
+    return answer(s, text);
+}
+
 static bool open_socket(struct session *s, const char *words) {
     char name[LINE_BYTES], text[128];
     const char *blank = strchr(words, ' ');
@@ -131,6 +146,12 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "nosocket ", 9) == 0) {
         return answer(s, sockets_close(line + 9) ? "ok" : "err no such socket");
+    }
+    if (strncmp(line, "hostnet ", 8) == 0) {
+        return answer_problem(s, hostnet_begin(s->watch.fd, line + 8), true);
+    }
+    if (strncmp(line, "host ", 5) == 0) {
+        return answer_problem(s, hostnet_host_port(s->watch.fd, line + 5), false);
     }
     if (strcmp(line, "poweroff") == 0) {
         bool sent = answer(s, "ok");

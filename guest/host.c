@@ -27,6 +27,24 @@ const char *host_engine_socket(void) {
     return ENGINE_SOCKET;
 }
 
+void host_exec_shell(void) {
+    setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+    execl("/bin/sh", "sh", "-s", (char *)NULL);
+}
+
+/* The guest's services run in the root control group, every container in one of its own. */
+bool host_is_own_process(const char *pid) {
+    char path[300], group[8] = "";
+    snprintf(path, sizeof path, "/proc/%s/cgroup", pid);
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        return false;
+    }
+    bool own = fgets(group, sizeof group, f) && strcmp(group, "0::/\n") == 0;
+    fclose(f);
+    return own;
+}
+
 const char *host_services(void) {
     if (mkdir(HOST_SERVICES, 0755) < 0 && errno != EEXIST) {
         perror("longshore-agent: " HOST_SERVICES);
@@ -63,6 +81,19 @@ void host_exec_poweroff(void) {
     char path[256];
     test_path(path, sizeof path, "poweroff");
     execl(path, "poweroff", (char *)NULL);
+}
+
+void host_exec_shell(void) {
+    char path[300];
+    test_path(path, sizeof path, "script");
+    char command[1000];
+    snprintf(command, sizeof command, "cat > %s.new && mv %s.new %s", path, path, path);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+}
+
+/* The tests' processes share a control group; their "containers" are what is not the agent itself. */
+bool host_is_own_process(const char *pid) {
+    return atoi(pid) == getpid();
 }
 
 const char *host_engine_socket(void) {

@@ -57,6 +57,7 @@ final class GuestNetwork {
     private final EventLoop loop;
     private final DirectDialer dialer;
     private final Network network;
+    private final IpPlan plan;
     private final PortTable ports;
     private final NetworkView view;
     private final SecureRandom random = new SecureRandom();
@@ -69,7 +70,7 @@ final class GuestNetwork {
      */
     GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events, Runnable portsChanged) {
         this.loop = loop;
-        IpPlan plan = plan(settings.network());
+        plan = plan(settings.network());
         OwnAddresses own = own(plan);
         dialer = new DirectDialer(own);
         Services services = new Services();
@@ -229,6 +230,11 @@ final class GuestNetwork {
         } catch (RejectedExecutionException e) {
             LOG.debug("the network has ended");
         }
+    }
+
+    /** From any thread. */
+    IpPlan plan() {
+        return plan;
     }
 
     /** From any thread. */

@@ -39,6 +39,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,6 +65,7 @@ final class GuestRun implements GuestStack {
     private final GuestKey guestKey = GuestKey.random();
     private final EnginePart engine;
     private final EngineNews news;
+    private volatile @Nullable HostNetworking hostNetworking; // written by the lifecycle thread, read by status
     private volatile @Nullable PortReconciler reconciler; // written by the lifecycle thread, read by the loops
     private volatile BindPolicy binding; // written as settings change, read by the engine's loop
     private final NetDevice card;
@@ -147,12 +149,14 @@ final class GuestRun implements GuestStack {
             return made;
         }));
         network = opened;
+        HostNetworking mirror = new HostNetworking(vsock, opened.ports(), opened.plan(), HostServices.ofHost(), events);
+        hostNetworking = mirror;
         reconciler = new PortReconciler(
                 engine.dialer(),
                 opened.ports(),
-                IpAddress.of(settings.network().plan().guest()),
+                opened.plan().guest(),
                 text -> events.accept(new Events.Notice(text)),
-                _ -> {});
+                mirror::use);
         live.guestHas(effective);
         obeying = live.obey(this::obey);
         Futures.get(cardSocket.open());
@@ -163,6 +167,10 @@ final class GuestRun implements GuestStack {
         GuestNetwork open = network;
         if (open != null) {
             open.apply(now);
+        }
+        HostNetworking mirror = hostNetworking;
+        if (mirror != null) {
+            mirror.enable(now.engine().hostNetworking());
         }
     }
 
@@ -197,6 +205,11 @@ final class GuestRun implements GuestStack {
         reconciler = null;
         if (following != null) {
             following.close();
+        }
+        HostNetworking mirror = hostNetworking;
+        hostNetworking = null;
+        if (mirror != null) {
+            mirror.close();
         }
         GuestNetwork had = network;
         network = null;
@@ -284,7 +297,11 @@ final class GuestRun implements GuestStack {
 
     private List<String> portProblems() {
         PortReconciler following = reconciler;
-        return following == null ? List.of() : following.problems();
+        HostNetworking mirror = hostNetworking;
+        return Stream.concat(
+                        following == null ? Stream.of() : following.problems().stream(),
+                        mirror == null ? Stream.of() : mirror.problems().stream())
+                .toList();
     }
 
     private long cardDrops() {

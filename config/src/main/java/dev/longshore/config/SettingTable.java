@@ -153,11 +153,11 @@ public final class SettingTable {
             Effect.GUEST_RESTART,
             "IPv6 of the guest's network: none (off), a route to the Internet if the host has one (auto) or always (on).");
 
-    public static final Setting<Boolean> HOST_NETWORKING = inert(
+    public static final Setting<Boolean> HOST_NETWORKING = setting(
             "hostNetworkingEnabled",
             ValueTypes.BOOL,
             false,
-            "listeners of containers on the guest's network are not mirrored to the host",
+            Effect.LIVE,
             "Host networking: docker run --net=host reaches, and is reached on, the host's loopback.");
 
     // ---- published ports
