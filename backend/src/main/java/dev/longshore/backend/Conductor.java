@@ -280,8 +280,13 @@ final class Conductor implements Daemon {
 
             @Override
             public CompletionStage<Outcome<Port>> expose(
-                    Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
-                return ifRunning(p -> p.expose(protocol, hostAddress, hostPort, guestAddress, guestPort));
+                    Protocol protocol,
+                    String hostAddress,
+                    int hostPort,
+                    String guestAddress,
+                    int guestPort,
+                    ProxyProtocol proxy) {
+                return ifRunning(p -> p.expose(protocol, hostAddress, hostPort, guestAddress, guestPort, proxy));
             }
 
             @Override

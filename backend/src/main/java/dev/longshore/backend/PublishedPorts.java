@@ -33,12 +33,12 @@ final class PublishedPorts implements Ports {
         this.guest = guest;
     }
 
-    /** Waits for the loop, which never takes long; Unix sockets are not in the words of the control API yet. */
+    /** Waits for the loop, which never takes long. */
     @Override
     public List<Port> list() {
         try {
             return table.list().get(LIST_SECONDS, TimeUnit.SECONDS).stream()
-                    .flatMap(p -> port(p).stream())
+                    .map(PublishedPorts::port)
                     .toList();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -50,9 +50,17 @@ final class PublishedPorts implements Ports {
 
     @Override
     public CompletionStage<Outcome<Port>> expose(
-            Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
-        return understood(() ->
-                        new Forward(endpoint(protocol, hostAddress, hostPort), address(guestAddress, guest), guestPort))
+            Protocol protocol,
+            String hostAddress,
+            int hostPort,
+            String guestAddress,
+            int guestPort,
+            ProxyProtocol proxy) {
+        return understood(() -> new Forward(
+                        endpoint(protocol, hostAddress, hostPort),
+                        address(guestAddress, guest),
+                        guestPort,
+                        dev.longshore.portforward.ProxyProtocol.valueOf(proxy.name())))
                 .fold(PublishedPorts::failed, forward -> table.expose(forward, Owner.CONTROL_API)
                         .thenApply(r -> outcome(r, forward)));
     }
@@ -89,7 +97,10 @@ final class PublishedPorts implements Ports {
         return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.INVALID, text));
     }
 
-    private static HostEndpoint.Port endpoint(Protocol protocol, String address, int port) {
+    private static HostEndpoint endpoint(Protocol protocol, String address, int port) {
+        if (protocol == Protocol.UNIX) {
+            return new HostEndpoint.UnixPath(address);
+        }
         IpAddress at = address(address, ANY);
         return protocol == Protocol.TCP ? HostEndpoint.tcp(at, port) : HostEndpoint.udp(at, port);
     }
@@ -101,9 +112,7 @@ final class PublishedPorts implements Ports {
     private static Outcome<Port> outcome(ExposeResult result, Forward forward) {
         return switch (result) {
             case ExposeResult.Exposed e ->
-                port(e.bound(), forward, Owner.CONTROL_API, 0, e.note())
-                        .<Outcome<Port>>map(Outcome.Done::new)
-                        .orElseThrow();
+                new Outcome.Done<>(port(e.bound(), forward, Owner.CONTROL_API, 0, e.note()));
             case ExposeResult.Refused r -> new Outcome.Failed<>(reason(r.reason()), r.message());
         };
     }
@@ -118,23 +127,20 @@ final class PublishedPorts implements Ports {
         };
     }
 
-    private static Optional<Port> port(PortSnapshot p) {
+    private static Port port(PortSnapshot p) {
         return port(p.host(), p.requested(), p.owner(), p.active(), p.note());
     }
 
-    private static Optional<Port> port(HostEndpoint host, Forward forward, Owner owner, long active, String note) {
-        return switch (host) {
-            case HostEndpoint.UnixPath _ -> Optional.empty();
-            case HostEndpoint.Port at ->
-                Optional.of(new Port(
-                        at.protocol() == dev.longshore.portforward.Protocol.TCP ? Protocol.TCP : Protocol.UDP,
-                        at.address().toString(),
-                        at.port(),
-                        forward.guest().toString(),
-                        forward.guestPort(),
-                        owner.kind().word(),
-                        active,
-                        note));
-        };
+    private static Port port(HostEndpoint host, Forward forward, Owner owner, long active, String note) {
+        return new Port(
+                Protocol.valueOf(host.protocol().name()),
+                host instanceof HostEndpoint.Port at ? at.address().toString() : host.text(),
+                host instanceof HostEndpoint.Port at ? at.port() : 0,
+                forward.guest().toString(),
+                forward.guestPort(),
+                owner.kind().word(),
+                active,
+                note,
+                ProxyProtocol.valueOf(forward.proxy().name()));
     }
 }

@@ -3,12 +3,14 @@ package dev.longshore.cli;
 import dev.longshore.proto.control.v1.ExposePortRequest;
 import dev.longshore.proto.control.v1.ListPortsRequest;
 import dev.longshore.proto.control.v1.Port;
+import dev.longshore.proto.control.v1.ProxyProtocol;
 import dev.longshore.proto.control.v1.UnexposePortRequest;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -87,7 +89,7 @@ final class PortsCommand implements Callable<Integer> {
 
         private static String row(String protocol, String host, String guest, String owner, String open, String note) {
             return String.format(
-                            Locale.ROOT, "%-6s %-28s %-28s %-10s %-5s %s", protocol, host, guest, owner, open, note)
+                            Locale.ROOT, "%-6s %-28s %-28s %-12s %-5s %s", protocol, host, guest, owner, open, note)
                     .stripTrailing();
         }
     }
@@ -101,13 +103,35 @@ final class PortsCommand implements Callable<Integer> {
                 "%nExamples:",
                 "  longshore ports expose 2222:22                       the guest's own port 22",
                 "  longshore ports expose 127.0.0.1:8080:172.17.0.2:80  a container's port",
-                "  longshore ports expose 0:53/udp                      any free port of the host"
+                "  longshore ports expose 0:53/udp                      any free port of the host",
+                "  longshore ports expose unix:/tmp/db.sock:172.17.0.2:5432   a socket in the host's file system"
             })
     static final class Expose implements Callable<Integer> {
         private final Context context;
 
-        @Parameters(paramLabel = "PORT", description = "[HOST-IP:]HOST-PORT:[GUEST-IP:]GUEST-PORT[/tcp|/udp]")
+        @Parameters(
+                paramLabel = "PORT",
+                description = "[HOST-IP:]HOST-PORT:[GUEST-IP:]GUEST-PORT[/tcp|/udp], or unix:PATH:[GUEST-IP:]GUEST-PORT")
         private String port = "";
+
+        @Option(
+                names = "--proxy-protocol",
+                paramLabel = "VERSION",
+                description = "Tell the service who called: ${COMPLETION-CANDIDATES}; not for UDP.")
+        private @Nullable Introduction introduction;
+
+        private enum Introduction {
+            v1,
+            v2
+        }
+
+        private ProxyProtocol proxyProtocol() {
+            return switch (introduction) {
+                case null -> ProxyProtocol.PROXY_PROTOCOL_UNSPECIFIED;
+                case v1 -> ProxyProtocol.PROXY_PROTOCOL_V1;
+                case v2 -> ProxyProtocol.PROXY_PROTOCOL_V2;
+            };
+        }
 
         Expose(Context context) {
             this.context = context;
@@ -125,6 +149,7 @@ final class PortsCommand implements Callable<Integer> {
                                 .setProtocol(spec.protocol())
                                 .setHost(spec.host())
                                 .setGuest(spec.guest())
+                                .setProxyProtocol(proxyProtocol())
                                 .build())
                         .getPort();
                 context.terminal().result(PortSpec.text(bound.getHost()));
@@ -137,7 +162,7 @@ final class PortsCommand implements Callable<Integer> {
     static final class Unexpose implements Callable<Integer> {
         private final Context context;
 
-        @Parameters(paramLabel = "PORT", description = "[HOST-IP:]HOST-PORT[/tcp|/udp]")
+        @Parameters(paramLabel = "PORT", description = "[HOST-IP:]HOST-PORT[/tcp|/udp], or unix:PATH")
         private String port = "";
 
         Unexpose(Context context) {

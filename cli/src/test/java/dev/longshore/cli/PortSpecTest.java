@@ -11,6 +11,12 @@ class PortSpecTest {
     @Test
     void forms_parsed_haveTheirParts() {
         assertThat(PortSpec.parse("8080:80")).isEqualTo(spec(Protocol.PROTOCOL_TCP, "", 8080, "", 80));
+        assertThat(PortSpec.parse("unix:/run/a:b.sock:172.17.0.2:80"))
+                .isEqualTo(spec(Protocol.PROTOCOL_UNIX, "/run/a:b.sock", 0, "172.17.0.2", 80));
+        assertThat(PortSpec.parse("unix:/run/db.sock:80"))
+                .isEqualTo(spec(Protocol.PROTOCOL_UNIX, "/run/db.sock", 0, "", 80));
+        assertThat(PortSpec.parse("unix:/run/db.sock"))
+                .isEqualTo(spec(Protocol.PROTOCOL_UNIX, "/run/db.sock", 0, "", 0));
         assertThat(PortSpec.parse("8080")).isEqualTo(spec(Protocol.PROTOCOL_TCP, "", 8080, "", 0));
         assertThat(PortSpec.parse("0:53/udp")).isEqualTo(spec(Protocol.PROTOCOL_UDP, "", 0, "", 53));
         assertThat(PortSpec.parse("127.0.0.1:8080:172.17.0.2:80/tcp"))

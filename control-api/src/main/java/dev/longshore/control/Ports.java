@@ -10,18 +10,37 @@ public interface Ports {
     /**
      * Binds a port.
      *
-     * @param hostAddress an address literal; empty for the one the settings prescribe
+     * @param hostAddress an address literal; empty for the one the settings prescribe; the path of a Unix socket
      * @param hostPort 0 for any free one
      * @param guestAddress an address literal; empty for the guest itself
      */
     CompletionStage<Outcome<Port>> expose(
-            Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort);
+            Protocol protocol,
+            String hostAddress,
+            int hostPort,
+            String guestAddress,
+            int guestPort,
+            ProxyProtocol proxy);
+
+    /** Without the PROXY protocol. */
+    default CompletionStage<Outcome<Port>> expose(
+            Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
+        return expose(protocol, hostAddress, hostPort, guestAddress, guestPort, ProxyProtocol.NONE);
+    }
 
     CompletionStage<Outcome<Outcome.Nothing>> unexpose(Protocol protocol, String hostAddress, int hostPort);
 
     enum Protocol {
         TCP,
-        UDP
+        UDP,
+        UNIX
+    }
+
+    /** How a service is told who called. */
+    enum ProxyProtocol {
+        NONE,
+        V1,
+        V2
     }
 
     /** One listener of the host. Immutable. The fields are explained in {@code ports.proto}. */
@@ -33,5 +52,6 @@ public interface Ports {
             int guestPort,
             String owner,
             long active,
-            String note) {}
+            String note,
+            ProxyProtocol proxy) {}
 }

@@ -18,6 +18,7 @@ import dev.longshore.proto.control.v1.NoticeEvent;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.PortEvent;
 import dev.longshore.proto.control.v1.Protocol;
+import dev.longshore.proto.control.v1.ProxyProtocol;
 import dev.longshore.proto.control.v1.Setting;
 import dev.longshore.proto.control.v1.SettingEffect;
 import dev.longshore.proto.control.v1.SettingSource;
@@ -109,6 +110,12 @@ final class Replies {
                 .setOwner(p.owner())
                 .setActive(p.active())
                 .setNote(p.note())
+                .setProxyProtocol(
+                        switch (p.proxy()) {
+                            case NONE -> ProxyProtocol.PROXY_PROTOCOL_UNSPECIFIED;
+                            case V1 -> ProxyProtocol.PROXY_PROTOCOL_V1;
+                            case V2 -> ProxyProtocol.PROXY_PROTOCOL_V2;
+                        })
                 .build();
     }
 
@@ -116,6 +123,7 @@ final class Replies {
         return switch (protocol) {
             case TCP -> Protocol.PROTOCOL_TCP;
             case UDP -> Protocol.PROTOCOL_UDP;
+            case UNIX -> Protocol.PROTOCOL_UNIX;
         };
     }
 

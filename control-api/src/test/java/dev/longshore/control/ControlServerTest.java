@@ -163,8 +163,8 @@ class ControlServerTest {
 
     @Test
     void ports_exposedAndListed_areTranslatedBothWays() {
-        daemon.exposed.complete(new Outcome.Done<>(
-                new Ports.Port(Ports.Protocol.TCP, "0.0.0.0", 8080, "192.168.65.3", 80, "control", 0, "")));
+        daemon.exposed.complete(new Outcome.Done<>(new Ports.Port(
+                Ports.Protocol.TCP, "0.0.0.0", 8080, "192.168.65.3", 80, "control", 0, "", Ports.ProxyProtocol.NONE)));
 
         ExposePortReply reply = PortServiceGrpc.newBlockingStub(channel).exposePort(exposeRequest(8080));
 

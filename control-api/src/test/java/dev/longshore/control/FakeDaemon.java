@@ -69,13 +69,28 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
 
     @Override
     public List<Port> list() {
-        return List.of(new Port(Ports.Protocol.UDP, "::1", 53, "172.17.0.2", 5353, "container", 7, "nothing listens"));
+        return List.of(new Port(
+                Ports.Protocol.UDP,
+                "::1",
+                53,
+                "172.17.0.2",
+                5353,
+                "container",
+                7,
+                "nothing listens",
+                Ports.ProxyProtocol.V2));
     }
 
     @Override
     public CompletionStage<Outcome<Port>> expose(
-            Ports.Protocol protocol, String hostAddress, int hostPort, String guestAddress, int guestPort) {
-        calls.add("expose " + protocol + " " + hostAddress + " " + hostPort + " " + guestAddress + " " + guestPort);
+            Ports.Protocol protocol,
+            String hostAddress,
+            int hostPort,
+            String guestAddress,
+            int guestPort,
+            Ports.ProxyProtocol proxy) {
+        calls.add("expose " + protocol + " " + hostAddress + " " + hostPort + " " + guestAddress + " " + guestPort
+                + (proxy == Ports.ProxyProtocol.NONE ? "" : " " + proxy));
         return exposed;
     }
 

@@ -10,6 +10,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import java.util.HashSet;
 import java.util.Set;
@@ -35,7 +36,11 @@ final class Accepted {
         return new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel ch) {
-                ch.pipeline().addLast(new Counter(traffic), new Starter());
+                ch.pipeline().addLast(new Counter(traffic));
+                if (forward.proxy() != ProxyProtocol.NONE) {
+                    ch.pipeline().addLast(new Introduction(forward.proxy()));
+                }
+                ch.pipeline().addLast(new Starter());
             }
         };
     }
@@ -67,6 +72,50 @@ final class Accepted {
         public void channelActive(ChannelHandlerContext ctx) {
             ctx.pipeline().remove(this);
             start(ctx.channel());
+        }
+    }
+
+    /**
+     * The PROXY protocol's header in front of all that the caller sends. It goes when the flow first wants to read, which is when the
+     * guest has answered, or before the first bytes or end of the caller's that come all the same.
+     */
+    private static final class Introduction extends ChannelDuplexHandler {
+        private final ProxyProtocol protocol;
+        private boolean done;
+
+        Introduction(ProxyProtocol protocol) {
+            this.protocol = protocol;
+        }
+
+        private void introduce(ChannelHandlerContext ctx) {
+            if (!done) {
+                done = true;
+                ctx.fireChannelRead(protocol.header(
+                        ctx.alloc(),
+                        ctx.channel().remoteAddress(),
+                        ctx.channel().localAddress()));
+                ctx.fireChannelReadComplete();
+            }
+        }
+
+        @Override
+        public void read(ChannelHandlerContext ctx) {
+            introduce(ctx);
+            ctx.read();
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext ctx, Object msg) {
+            introduce(ctx);
+            ctx.fireChannelRead(msg);
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            if (event instanceof ChannelInputShutdownEvent) {
+                introduce(ctx);
+            }
+            ctx.fireUserEventTriggered(event);
         }
     }
 

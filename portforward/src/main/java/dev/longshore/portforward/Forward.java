@@ -7,16 +7,25 @@ import dev.longshore.packet.wire.IpAddress;
  *
  * @param guest a container's own address, or the guest's
  * @param guestPort 1..65535
+ * @param proxy how the service is told who called; not for UDP
  */
-public record Forward(HostEndpoint host, IpAddress guest, int guestPort) {
+public record Forward(HostEndpoint host, IpAddress guest, int guestPort, ProxyProtocol proxy) {
     public Forward {
+        if (proxy != ProxyProtocol.NONE && host.protocol() == Protocol.UDP) {
+            throw new IllegalArgumentException("the PROXY protocol is not for UDP");
+        }
         if (guestPort < 1 || guestPort > 65535) {
             throw new IllegalArgumentException("guest port " + guestPort);
         }
     }
 
+    /** Without the PROXY protocol. */
+    public Forward(HostEndpoint host, IpAddress guest, int guestPort) {
+        this(host, guest, guestPort, ProxyProtocol.NONE);
+    }
+
     Forward withHost(HostEndpoint other) {
-        return new Forward(other, guest, guestPort);
+        return new Forward(other, guest, guestPort, proxy);
     }
 
     /** As in {@code tcp 0.0.0.0:8080 -> 172.17.0.2:80}. */

@@ -43,6 +43,12 @@ public sealed interface HostEndpoint {
 
     /** A Unix stream socket; {@code path} is absolute and fits into sun_path (107 bytes). */
     record UnixPath(String path) implements HostEndpoint {
+        public UnixPath {
+            if (!path.startsWith("/") || path.indexOf('\0') >= 0) {
+                throw new IllegalArgumentException("not an absolute path: '" + path + "'");
+            }
+        }
+
         @Override
         public Protocol protocol() {
             return Protocol.UNIX;

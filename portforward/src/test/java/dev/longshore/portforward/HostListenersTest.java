@@ -342,6 +342,23 @@ class HostListenersTest {
     }
 
     @Test
+    void proxyProtocol_introducesTheCaller_beforeWhatItSends() throws Exception {
+        Path socket = dir.resolve("s");
+        await(table.expose(
+                new Forward(new HostEndpoint.UnixPath(socket.toString()), CONTAINER, 80, ProxyProtocol.V1),
+                Owner.CONTROL_API));
+        assertThat(echo(socket, "hello")).isEqualTo("PROXY UNKNOWN\r\nhello");
+
+        Exposed tcp = (Exposed) await(table.expose(
+                new Forward(HostEndpoint.tcp(LOOPBACK, 0), CONTAINER, 80, ProxyProtocol.V1), Owner.CONTROL_API));
+        try (Socket s = new Socket(java.net.InetAddress.getLoopbackAddress(), port(tcp))) {
+            s.shutdownOutput(); // nothing of the caller's comes
+            assertThat(new String(s.getInputStream().readAllBytes(), US_ASCII))
+                    .isEqualTo("PROXY TCP4 127.0.0.1 127.0.0.1 " + s.getLocalPort() + " " + port(tcp) + "\r\n");
+        }
+    }
+
+    @Test
     void unix_fileOfACrash_isReplaced() throws Exception {
         Path socket = dir.resolve("s");
         ServerSocketChannel.open(StandardProtocolFamily.UNIX)
