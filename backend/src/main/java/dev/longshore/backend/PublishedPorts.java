@@ -111,8 +111,7 @@ final class PublishedPorts implements Ports {
 
     private static Outcome<Port> outcome(ExposeResult result, Forward forward) {
         return switch (result) {
-            case ExposeResult.Exposed e ->
-                new Outcome.Done<>(port(e.bound(), forward, Owner.CONTROL_API, 0, e.note()));
+            case ExposeResult.Exposed e -> new Outcome.Done<>(port(e.bound(), forward, Owner.CONTROL_API, 0, e.note()));
             case ExposeResult.Refused r -> new Outcome.Failed<>(reason(r.reason()), r.message());
         };
     }

@@ -32,8 +32,9 @@ record PortSpec(Protocol protocol, Endpoint host, Endpoint guest) {
         }
         Matcher m = FORM.matcher(text);
         if (!m.matches()) {
-            throw CliException.wrongArguments("'" + text
-                    + "' is not a port: [HOST-IP:]HOST-PORT[:[GUEST-IP:]GUEST-PORT][/tcp|/udp], IPv6 in brackets, or unix:PATH[:…]");
+            throw CliException.wrongArguments(
+                    "'" + text
+                            + "' is not a port: [HOST-IP:]HOST-PORT[:[GUEST-IP:]GUEST-PORT][/tcp|/udp], IPv6 in brackets, or unix:PATH[:…]");
         }
         Protocol protocol = "udp".equals(m.group(7)) ? Protocol.PROTOCOL_UDP : Protocol.PROTOCOL_TCP;
         return new PortSpec(

@@ -111,7 +111,8 @@ final class PortsCommand implements Callable<Integer> {
 
         @Parameters(
                 paramLabel = "PORT",
-                description = "[HOST-IP:]HOST-PORT:[GUEST-IP:]GUEST-PORT[/tcp|/udp], or unix:PATH:[GUEST-IP:]GUEST-PORT")
+                description =
+                        "[HOST-IP:]HOST-PORT:[GUEST-IP:]GUEST-PORT[/tcp|/udp], or unix:PATH:[GUEST-IP:]GUEST-PORT")
         private String port = "";
 
         @Option(

@@ -27,11 +27,13 @@ final class PortsJson {
         json.put("owner", p.getOwner());
         json.put("active", p.getActive());
         json.put("note", p.getNote());
-        json.put("proxyProtocol", switch (p.getProxyProtocol()) {
-            case PROXY_PROTOCOL_V1 -> "v1";
-            case PROXY_PROTOCOL_V2 -> "v2";
-            case PROXY_PROTOCOL_UNSPECIFIED, UNRECOGNIZED -> "";
-        });
+        json.put(
+                "proxyProtocol",
+                switch (p.getProxyProtocol()) {
+                    case PROXY_PROTOCOL_V1 -> "v1";
+                    case PROXY_PROTOCOL_V2 -> "v2";
+                    case PROXY_PROTOCOL_UNSPECIFIED, UNRECOGNIZED -> "";
+                });
         return json;
     }
 

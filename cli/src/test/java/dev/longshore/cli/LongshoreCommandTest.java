@@ -160,7 +160,7 @@ class LongshoreCommandTest {
         assertThat(PortsJson.text(List.of(port)).replaceAll("\\s", ""))
                 .isEqualTo("[{\"protocol\":\"udp\",\"host\":{\"address\":\"::\",\"port\":53},"
                         + "\"guest\":{\"address\":\"172.17.0.2\",\"port\":5353},"
-                        + "\"owner\":\"container\",\"active\":2,\"note\":\"\"}]");
+                        + "\"owner\":\"container\",\"active\":2,\"note\":\"\",\"proxyProtocol\":\"\"}]");
         assertThat(PortsJson.text(List.of()).replaceAll("\\s", "")).isEqualTo("[]");
     }
 
