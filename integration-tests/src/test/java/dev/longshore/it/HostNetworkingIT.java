@@ -11,14 +11,17 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** {@code docker run --net=host} with {@code hostNetworkingEnabled}: one loopback for the host and such containers. */
 @Order(22)
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
 @ExtendWith(SharedProduct.class)
 class HostNetworkingIT {
     private static final Duration SOON = Duration.ofSeconds(30);
@@ -149,14 +152,9 @@ class HostNetworkingIT {
                             "1",
                             "-m",
                             "-n",
-                            "busybox",
-                            "wget",
-                            "-q",
-                            "-T",
-                            "10",
-                            "-O",
-                            "-",
-                            "http://[::1]:" + service.port() + "/"))
+                            "/bin/sh",
+                            "-c",
+                            "PATH=/usr/sbin:/usr/bin; busybox wget -q -T 10 -O - http://[::1]:" + service.port() + "/"))
                     .isEqualTo("the host's");
         }
         try (ServerSocket taken = new ServerSocket(18555, 5, InetAddress.ofLiteral("127.0.0.1"))) {

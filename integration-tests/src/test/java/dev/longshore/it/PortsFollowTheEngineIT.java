@@ -244,6 +244,7 @@ class PortsFollowTheEngineIT {
     }
 
     @Test
+    @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void portsOfASwarmService_areOnTheHost() {
         docker.ok("swarm", "init", "--advertise-addr", "192.168.65.3");
         try {
@@ -265,7 +266,12 @@ class PortsFollowTheEngineIT {
                     "80",
                     "-h",
                     "/www");
-            awaitWeb(18500);
+            // swarm asks a registry for the image first, and takes its time to do without
+            Await.until(
+                    "a page of the service",
+                    Duration.ofSeconds(100),
+                    () -> HostServer.get(18500).equals(HELLO),
+                    () -> difference() + docker.run("service", "ps", "sw").out());
             String assigned =
                     docker.ok("service", "inspect", "-f", "{{range .Endpoint.Ports}}{{.PublishedPort}} {{end}}", "sw");
             Set<String> expected = Arrays.stream(assigned.split(" ", -1))

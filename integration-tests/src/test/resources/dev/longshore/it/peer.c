@@ -184,11 +184,16 @@ static int udp_ask(const struct sockaddr_in *a, const char *text) {
     static char b[65536];
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof *a) < 0) die("socket");
-    for (int tries = 0; tries < 10; tries++) {
+    for (int tries = 0; tries < 20; tries++) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (send(fd, text, strlen(text), 0) < 0) die("send");
+        /* nobody is there yet: the next try is a second later all the same */
+        if (send(fd, text, strlen(text), 0) < 0 && errno != ECONNREFUSED) die("send");
         if (poll(&p, 1, 1000) > 0) {
             ssize_t n = read(fd, b, sizeof b);
+            if (n < 0 && errno == ECONNREFUSED) {
+                poll(NULL, 0, 1000);
+                continue;
+            }
             if (n < 0) die("read");
             write_all(1, b, n);
             return 0;

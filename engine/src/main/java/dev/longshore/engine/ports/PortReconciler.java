@@ -57,6 +57,7 @@ public final class PortReconciler {
     private static final long GATHER_MILLIS = 50;
     private static final long RECONNECT_MILLIS = 250;
     private static final long NUMBERS_MILLIS = 1000;
+    private static final long SETTLED_MILLIS = 3000;
 
     private final EventLoop loop;
     private final EngineClient client;
@@ -82,6 +83,7 @@ public final class PortReconciler {
     private @Nullable Future<?> stream;
     private @Nullable ScheduledFuture<?> pump;
     private @Nullable ScheduledFuture<?> look;
+    private @Nullable ScheduledFuture<?> swarmLook;
     private volatile List<String> problems = List.of(); // written by the loop, read by status
 
     /**
@@ -195,6 +197,9 @@ public final class PortReconciler {
     }
 
     private void take(JsonNode event) {
+        if (!swarm.wanted().isEmpty()) {
+            lookAtSwarmTwice(); // the Engine tells of no end of a swarm, but of its containers' and networks'
+        }
         String action = event.path("Action").asString("");
         JsonNode actor = event.path("Actor");
         switch (event.path("Type").asString("")) {
@@ -213,6 +218,22 @@ public final class PortReconciler {
                 pumpSoon();
             }
             default -> {}
+        }
+    }
+
+    /** Now, and when whatever has begun is over. */
+    private void lookAtSwarmTwice() {
+        swarmDirty = true;
+        pumpSoon();
+        if (swarmLook == null) {
+            swarmLook = loop.schedule(
+                    () -> {
+                        swarmLook = null;
+                        swarmDirty = true;
+                        pumpSoon();
+                    },
+                    SETTLED_MILLIS,
+                    TimeUnit.MILLISECONDS);
         }
     }
 

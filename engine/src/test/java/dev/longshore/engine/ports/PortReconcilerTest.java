@@ -342,6 +342,23 @@ class PortReconcilerTest {
     }
 
     @Test
+    void swarmThatIsLeft_takesItsPortsAlong_thoughNoEventSaysSo() throws Exception {
+        synchronized (model()) {
+            model().services = "[{\"Spec\":{\"Name\":\"s\"},\"Endpoint\":{\"Ports\":[{\"Protocol\":\"tcp\","
+                    + "\"PublishedPort\":8080,\"PublishMode\":\"ingress\"}]}}]";
+        }
+        model().engine.event("service", "create", "s1", "");
+        Set<String> bound = Set.of("tcp 0.0.0.0:8080 -> 192.168.65.3:8080");
+        assertThat(listeners.awaitOpen(bound, 20)).isEqualTo(bound);
+
+        synchronized (model()) {
+            model().services = "";
+        }
+        model().engine.event("network", "destroy", "n1", "\"name\":\"ingress\"");
+        assertThat(listeners.awaitOpen(Set.of(), 20)).isEmpty();
+    }
+
+    @Test
     void portThatTheHostHasTaken_isTold_andBoundWhenItIsFree() throws Exception {
         Box box = model().create(8080);
         model().start(box);
