@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -89,7 +90,7 @@ final class HostNetworking implements AutoCloseable {
 
     /** As the settings say. */
     void enable(boolean on) {
-        loop.execute(() -> {
+        onLoop(() -> {
             enabled = on;
             update();
         });
@@ -97,7 +98,7 @@ final class HostNetworking implements AutoCloseable {
 
     /** Whether a container with {@code --net=host} runs. */
     void use(boolean some) {
-        loop.execute(() -> {
+        onLoop(() -> {
             used = some;
             update();
         });
@@ -113,6 +114,15 @@ final class HostNetworking implements AutoCloseable {
     public void close() {
         enable(false);
         looking.shutdown();
+    }
+
+    /** Nothing is left to do once the loop has ended. */
+    private void onLoop(Runnable task) {
+        try {
+            loop.execute(task);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("the vsock device's loop has ended");
+        }
     }
 
     private void update() {
@@ -292,7 +302,7 @@ final class HostNetworking implements AutoCloseable {
 
     private <T> void then(CompletableFuture<T> change, Consumer<@Nullable T> next) {
         moving = true;
-        change.whenComplete((result, failure) -> loop.execute(() -> {
+        change.whenComplete((result, failure) -> onLoop(() -> {
             moving = false;
             if (failure == null) {
                 next.accept(result);
@@ -331,10 +341,14 @@ final class HostNetworking implements AutoCloseable {
     // ---- the host's services in the guest
 
     private void lookAtHost(DuplexChannel channel) {
+        if (looking.isShutdown()) {
+            channel.close(); // closed while the session was being opened
+            return;
+        }
         ticks = looking.scheduleWithFixedDelay(
                 () -> {
                     Set<HostServices.Service> now = services.read();
-                    loop.execute(() -> tell(channel, now));
+                    onLoop(() -> tell(channel, now));
                 },
                 0,
                 LOOK_MILLIS,

@@ -18,6 +18,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -118,7 +119,7 @@ public final class PortReconciler {
 
     /** The Engine's state has changed. */
     public void onEngine(EngineState state) {
-        loop.execute(() -> {
+        onLoop(() -> {
             switch (state) {
                 case EngineState.Ready _ -> follow();
                 case EngineState.Starting _ -> {} // its streams end by themselves
@@ -129,16 +130,25 @@ public final class PortReconciler {
 
     /** A port was bound or released. */
     public void onPortsChanged() {
-        loop.execute(this::compareSoon);
+        onLoop(this::compareSoon);
     }
 
     public void close() {
-        loop.execute(this::stop);
+        onLoop(this::stop);
     }
 
     /** Published ports that can't be bound now, for the user; any thread. */
     public List<String> problems() {
         return problems;
+    }
+
+    /** Nothing is left to do once the loop has ended. */
+    private void onLoop(Runnable task) {
+        try {
+            loop.execute(task);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("the Engine's loop has ended");
+        }
     }
 
     // ---- the stream
@@ -388,7 +398,7 @@ public final class PortReconciler {
         }
         comparing = true;
         ports.list()
-                .whenComplete((bound, failure) -> loop.execute(() -> {
+                .whenComplete((bound, failure) -> onLoop(() -> {
                     comparing = false;
                     if (failure == null && isCurrent()) {
                         mend(bound);
@@ -440,7 +450,7 @@ public final class PortReconciler {
             }
             case Reconciliation.Step.Bind b ->
                 ports.expose(b.wanted().forward(), Owner.ENGINE_STATE)
-                        .whenComplete((result, failure) -> loop.execute(() -> onBound(b.wanted(), result)));
+                        .whenComplete((result, failure) -> onLoop(() -> onBound(b.wanted(), result)));
         }
     }
 
