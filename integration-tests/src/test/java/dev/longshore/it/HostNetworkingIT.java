@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Order;
@@ -50,7 +51,10 @@ class HostNetworkingIT {
     }
 
     private Set<String> listeners() {
-        return new TreeSet<>(HostListeners.of(product.daemonPid()));
+        // the sockets of flows of the guest's are not connected either, and stay for a while
+        return HostListeners.of(product.daemonPid()).stream()
+                .filter(l -> l.startsWith("tcp") || l.matches("udp. 1855[0-9]"))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     private void set(boolean on) {
@@ -157,11 +161,10 @@ class HostNetworkingIT {
                             "PATH=/usr/sbin:/usr/bin; busybox wget -q -T 10 -O - http://[::1]:" + service.port() + "/"))
                     .isEqualTo("the host's");
         }
-        try (ServerSocket taken = new ServerSocket(18555, 5, InetAddress.ofLiteral("127.0.0.1"))) {
-            runHost("host", "peer", "tcp-echo", "18555");
-            Await.until("the guest's own", SOON, () -> ask("127.0.0.1", 18555, "mine")
+        try (HostServer service = HostServer.http("the host's")) {
+            runHost("host", "peer", "tcp-echo", String.valueOf(service.port()));
+            Await.until("the guest's own", SOON, () -> ask("127.0.0.1", service.port(), "mine")
                     .equals("mine"));
-            assertThat(taken.isBound()).isTrue();
         }
     }
 
