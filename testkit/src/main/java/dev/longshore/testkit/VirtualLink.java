@@ -5,6 +5,10 @@ import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.OffloadRequest;
 import dev.longshore.packet.link.OutFrame;
 import dev.longshore.packet.wire.Checksum;
+import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Header;
+import dev.longshore.packet.wire.TcpHeader;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.ArrayDeque;
@@ -267,6 +271,7 @@ public final class VirtualLink implements Link {
             check(frame.checksumStart() >= 0, "GSO without a partial checksum");
             check(frame.gsoSize() > 0, "GSO without a size");
             check(frame.headerBytes() >= frame.checksumStart() + 20, "GSO header length");
+            check(!isOtherPacket(copy, frame.gsoType() == OutFrame.GSO_TCPV4), "GSO of what is no TCP segment");
         } else {
             check(frame.bytes() <= 65_550, "too large");
         }
@@ -277,6 +282,21 @@ public final class VirtualLink implements Link {
             copy.setShort(start + frame.checksumOffset(), checksum == 0 ? 0xFFFF : checksum);
         }
         return copy;
+    }
+
+    /** A valid IP packet that is no TCP segment of the family it is to be cut as; what tests of links send is no packet. */
+    private static boolean isOtherPacket(ByteBuf frame, boolean v4) {
+        int at = EthernetHeader.BYTES;
+        int len = frame.readableBytes() - at;
+        return switch (EthernetHeader.type(frame, 0)) {
+            case EthernetHeader.TYPE_IPV4 ->
+                Ipv4Header.isValid(frame, at, len)
+                        && Ipv4Header.isChecksumRight(frame, at)
+                        && !(v4 && Ipv4Header.protocol(frame, at) == TcpHeader.PROTOCOL);
+            case EthernetHeader.TYPE_IPV6 ->
+                Ipv6Header.isValid(frame, at, len) && (v4 || Ipv6Header.nextHeader(frame, at) != TcpHeader.PROTOCOL);
+            default -> false;
+        };
     }
 
     private static void check(boolean condition, String what) {

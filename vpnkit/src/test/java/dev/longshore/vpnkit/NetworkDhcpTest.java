@@ -128,6 +128,7 @@ class NetworkDhcpTest {
         return DhcpMessage.yourIp(r.frame(), r.transportAt() + UdpHeader.BYTES);
     }
 
+    /** kvm-guest-drivers-windows: an ACK with a partial checksum is dropped. The guest's end checks that it is complete. */
     @Test
     void discoverThenRequest_givesTheGuestItsAddressAndTheNetwork() {
         send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
@@ -156,6 +157,7 @@ class NetworkDhcpTest {
         assertThat(Ipv4Header.destination(offer.frame(), offer.ipAt())).isEqualTo(-1);
     }
 
+    /** gvproxy: a guest that came back had another address. Leases stick to the card. */
     @Test
     void stranger_getsAnotherAddress_evenIfItCameFirstAndTheGuestCameLater() {
         send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));

@@ -141,6 +141,7 @@ class NetworkFamiliesTest {
         assertThat(net.count("vpnkit.dns.answers", "from=filter")).isEqualTo((noA ? 1 : 0) + (noAaaa ? 1 : 0));
     }
 
+    /** vpnkit: resolvers hung on how a AAAA was left out. */
     @Test
     void leftOut_isAnsweredWithTheQuestion_andNothingThatCouldBeKept() {
         net.network.setFamilies(NetworkingMode.DUAL_STACK, DnsFilter.IPV6);

@@ -61,6 +61,25 @@ class NetworkIcmpTest {
         guest.receivesNothing();
     }
 
+    /** openvmm PR#3413: what was no TCP was marked for segmentation as TCP. The link checks the same of every frame there is. */
+    @Test
+    void largePing_ofAGuestThatTakesSegments_isAnsweredInFragmentsAllTheSame() {
+        net.link.offloading();
+        ByteBuf b = Unpooled.buffer(8 + 30_000);
+        IcmpHeader.write(b, IcmpHeader.ECHO_REQUEST, 0, 1);
+        b.writeZero(30_000);
+        IcmpHeader.complete(b, 0, b.writerIndex());
+        guest.sendFragments(IpProtocol.ICMP, GuestEnd.GATEWAY, b, 1500);
+        int bytes = 0;
+        while (bytes < 30_008) {
+            Received piece = guest.receive();
+            assertThat(piece.frame().readableBytes()).isLessThanOrEqualTo(1514);
+            assertThat(Ipv4Header.fragmentOffset(piece.frame(), piece.ipAt())).isEqualTo(bytes);
+            bytes += piece.transportLen();
+        }
+        guest.receivesNothing();
+    }
+
     /** As nmap does, looking for the kind of a system. The guest's end checks the checksum. */
     @Test
     void pingWithCode_isAnsweredByAValidReply() {

@@ -126,7 +126,7 @@ class DatagramLinkTest {
         assertThat(link.counters().get(LinkCounter.DROPPED_RUNT)).isEqualTo(1);
     }
 
-    /** As lessons.md, 1: a full socket is back-pressure. */
+    /** gvproxy: ENOBUFS under load was taken for the end of the guest. A full socket is back-pressure. */
     @Test
     void fullSocket_isNotADisconnect() throws IOException {
         SocketGuest guest = guest("g");

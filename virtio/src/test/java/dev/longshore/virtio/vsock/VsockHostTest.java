@@ -288,6 +288,7 @@ class VsockHostTest {
         guest.receivesNothing();
     }
 
+    /** libkrun: what did not fit into the buffer was lost. */
     @Test
     void write_largerThanBuffer_isCutAndKeepsItsRest() {
         guest.room = 10;
@@ -378,6 +379,7 @@ class VsockHostTest {
         assertThat(seen.events).containsExactly("active", "exception", "inactive");
     }
 
+    /** vhost-device, hyperkit: a question for credit got no answer, and the stream hung. */
     @Test
     void creditRequest_isAnsweredEachTime() {
         opens();
@@ -404,6 +406,7 @@ class VsockHostTest {
 
     // ---- half-close
 
+    /** vpnkit over Hyper-V sockets: the last bytes were lost where no half could be closed. */
     @Test
     void guestShutsDownSending_eofAndHostGoesOn() {
         opens();
@@ -586,6 +589,7 @@ class VsockHostTest {
         assertEquals(0, host.streamsFromGuest());
     }
 
+    /** vpnkit: a packet that crossed with the end of its stream ended the process. */
     @Test
     void bothClose_atOnce_noResetIsAnsweredByReset() {
         opens();

@@ -6,9 +6,11 @@ import static dev.longshore.packet.wire.TcpHeader.RST;
 import static dev.longshore.packet.wire.TcpHeader.SYN;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.packet.link.FrameSink;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.TcpGuest;
 import dev.longshore.vpnkit.flow.HostChannel;
+import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Objects;
@@ -191,6 +193,39 @@ class TcpLessonsTest {
         }
         assertThat(got).isEqualTo(text.length);
         assertThat(bench.isGone()).isTrue();
+    }
+
+    /** libkrun, krunkit: with offloads on, one direction was fast and the other broken. Each direction has its own agreement. */
+    @Test
+    void offloadsAgreedOnFromTheGuestOnly_bothDirectionsMove() {
+        bench.link.plain(1500);
+        byte[] text = TcpTransferTest.pattern(60_000);
+        FakeHost host = bench.established();
+        ByteBuf large = bench.guest.segment(ACK, 0, bench.iss + 1, text);
+        large.setShort(16, 0x1234); // a partial checksum, as TSO leaves it
+        bench.guest.sendsRaw(large, FrameSink.CHECKSUM_PARTIAL | FrameSink.LARGE_SEGMENT);
+        bench.guest.receives(ACK, bench.iss + 1, 60_000);
+        assertThat(host.takeReceived()).isEqualTo(text);
+        host.sends(Arrays.copyOf(text, 3000));
+        bench.run();
+        for (int at = 0; at < 3000; at += 1460) { // the link takes nothing else; the guest's end checks the checksums
+            byte[] piece = bench.guest.receives().payload();
+            assertThat(piece).isEqualTo(Arrays.copyOfRange(text, at, Math.min(at + 1460, 3000)));
+        }
+    }
+
+    /** The other way round: a guest that takes what it does not send. */
+    @Test
+    void offloadsAgreedOnToTheGuestOnly_bothDirectionsMove() {
+        bench.link.offloading();
+        byte[] text = TcpTransferTest.pattern(50_000);
+        FakeHost host = bench.established();
+        host.sends(text);
+        bench.run();
+        assertThat(bench.guest.receives().payload()).isEqualTo(text);
+        bench.guest.sends(ACK, 0, bench.iss + 50_001, Arrays.copyOf(text, 1460));
+        bench.guest.receives(ACK, bench.iss + 50_001, 1460);
+        assertThat(host.takeReceived()).isEqualTo(Arrays.copyOf(text, 1460));
     }
 
     /** Urgent data (telnet, rlogin): nothing of it is lost, it stays where it was sent, as with SO_OOBINLINE. */

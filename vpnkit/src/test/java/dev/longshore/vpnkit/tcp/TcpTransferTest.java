@@ -137,6 +137,7 @@ class TcpTransferTest {
         assertThat(host.takeReceived()).isEqualTo(data);
     }
 
+    /** grout, F-Stack: pings crossed and TCP did not, as partial checksums were passed on as they were. */
     @Test
     void wrongChecksum_isDroppedUnlessVouchedFor() {
         FakeHost host = bench.established();

@@ -1,0 +1,69 @@
+package dev.longshore.vpnkit.gateway;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** resolv.conf(5), as it is now and not as it was at the start. */
+class ResolversTest {
+    private static final InetSocketAddress LOOPBACK = new InetSocketAddress(InetAddress.getLoopbackAddress(), 53);
+
+    @TempDir
+    Path dir;
+
+    private long now = Long.MAX_VALUE - 5;
+
+    private void twoSecondsPass() {
+        now += TimeUnit.SECONDS.toNanos(2);
+    }
+
+    private static InetSocketAddress resolver(String address) throws IOException {
+        return new InetSocketAddress(InetAddress.getByName(address), 53);
+    }
+
+    /** podman, pasta: started before the host had its network, it never got one. */
+    @Test
+    void fileThatComesChangesAndGoes_isObeyedFromThenOn() throws IOException {
+        Path file = dir.resolve("resolv.conf");
+        Resolvers resolvers = Resolvers.ofFile(file, () -> now);
+        assertThat(resolvers.servers()).containsExactly(LOOPBACK);
+        assertThat(resolvers.searchDomains()).isEmpty();
+
+        Files.writeString(file, "nameserver 192.0.2.1\nsearch example.test\n");
+        assertThat(resolvers.servers()).as("not looked at again yet").containsExactly(LOOPBACK);
+        twoSecondsPass();
+        assertThat(resolvers.servers()).containsExactly(resolver("192.0.2.1"));
+        assertThat(resolvers.searchDomains()).containsExactly("example.test");
+
+        Path other = Files.writeString(dir.resolve("other"), "nameserver 192.0.2.2\nnameserver 2001:db8::53\n");
+        Files.delete(file);
+        Files.createSymbolicLink(file, other);
+        twoSecondsPass();
+        assertThat(resolvers.servers()).containsExactly(resolver("192.0.2.2"), resolver("2001:db8::53"));
+        assertThat(resolvers.searchDomains()).isEmpty();
+
+        Files.delete(file);
+        twoSecondsPass();
+        assertThat(resolvers.servers()).as("better than none").hasSize(2);
+    }
+
+    @Test
+    void lines_areReadAsTheCLibraryDoes_andNoNameIsLookedUp() throws IOException {
+        assertThat(Resolvers.parse(List.of(
+                        "# nameserver 192.0.2.9",
+                        "  nameserver\t192.0.2.1 # comment",
+                        "nameserver resolver.test",
+                        "nameserver 999.0.2.1",
+                        "nameserver",
+                        "nameserver ::1")))
+                .containsExactly(resolver("192.0.2.1"), resolver("::1"));
+    }
+}
