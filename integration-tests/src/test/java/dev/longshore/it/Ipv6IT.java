@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A real kernel speaks IPv6 with the network. */
+/** A real kernel speaks IPv6 with the network. podman and gvproxy had none of it for years. */
 @Timeout(120)
 class Ipv6IT {
     private static final String HOST = "[" + Ipv6Lab.HOST + "]";

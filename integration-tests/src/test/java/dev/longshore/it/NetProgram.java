@@ -16,20 +16,39 @@ final class NetProgram implements AutoCloseable {
 
     /** Returns when it says that it is ready. */
     NetProgram(String... arguments) {
-        Path root = Path.of(System.getProperty("longshore.root", ".."))
-                .toAbsolutePath()
-                .normalize();
-        List<String> line = new ArrayList<>(List.of(root.resolve("longshore").toString(), "net"));
-        line.addAll(List.of(arguments));
-        running = Command.of(line).start();
+        this(line(arguments));
+    }
+
+    private NetProgram(Command command) {
+        running = command.start();
         Await.until(
-                "ready from " + line,
+                "ready from " + command.line(),
                 START,
                 () -> running.err().contains("ready: ") || !running.isAlive(),
                 running::err);
         if (!running.isAlive()) {
             throw new AssertionError("it ended: " + running.err());
         }
+    }
+
+    /** Started by another command, which becomes the program. */
+    static NetProgram of(Command command) {
+        return new NetProgram(command);
+    }
+
+    private static Command line(String... arguments) {
+        List<String> line = new ArrayList<>(List.of(launcher(), "net"));
+        line.addAll(List.of(arguments));
+        return Command.of(line);
+    }
+
+    /** The path of {@code ./longshore}. */
+    static String launcher() {
+        return Path.of(System.getProperty("longshore.root", ".."))
+                .toAbsolutePath()
+                .normalize()
+                .resolve("longshore")
+                .toString();
     }
 
     /** What it said on standard error. */

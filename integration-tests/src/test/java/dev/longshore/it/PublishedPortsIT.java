@@ -76,6 +76,7 @@ class PublishedPortsIT {
         assertThat(docker.ok("port", "web")).contains("80/tcp -> 0.0.0.0:18080");
     }
 
+    /** rootlesskit, gvproxy, slirp4netns: services saw the gateway in place of each caller. */
     @Test
     void publishedPort_answersAnotherHost_andTheContainerSeesItsAddress() {
         runWeb("web", "-p", "18080:80");

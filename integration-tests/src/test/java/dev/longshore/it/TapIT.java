@@ -2,13 +2,16 @@ package dev.longshore.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Order;
@@ -117,6 +120,7 @@ class TapIT {
         }
     }
 
+    /** vpnkit under rootlesskit: no port led to a guest without an agent. */
     @Test
     void publishedPort_leadsToTheGuest() throws Exception {
         try (NetProgram net = net("--configure", "--publish", "127.0.0.1:18378:80");
@@ -206,6 +210,98 @@ class TapIT {
             // wrong one.
             assertThat(discarded).as("blocks that made no sense").isLessThanOrEqualTo(dubious);
             assertThat(net.stop()).isZero();
+        }
+    }
+
+    /** gvproxy: a capture nobody had named went to a directory that takes no files, and that ended the program without a word. */
+    @Test
+    void captureThatCannotBeWritten_isSaidOnOneLine_andNoOtherIsMade() throws Exception {
+        Command.Result result = Command.of(
+                        NetProgram.launcher(), "net", "--tap", "tap0@" + namespace, "--pcap", dir + "/no/such/file")
+                .run()
+                .expectExit(1);
+        assertThat(result.err().strip().lines()).hasSize(1);
+        assertThat(result.err()).contains("--pcap").contains(dir + "/no/such/file");
+
+        try (NetProgram net = NetProgram.of(Command.of(
+                "sh",
+                "-c",
+                "cd " + dir + " && exec " + NetProgram.launcher() + " net --tap tap0@" + namespace + " --configure"))) {
+            guest("ping", "-c", "1", "-W", "5", "192.168.65.1").run().expectOk();
+            assertThat(net.stop()).isZero();
+        }
+        try (Stream<Path> files = Files.list(dir)) {
+            assertThat(files).isEmpty();
+        }
+    }
+
+    /** podman, pasta: it failed where the host had no route yet, and kept the addresses of then. */
+    @Test
+    void hostWithoutAnyRoute_servesItsGuest_andTheNetworkOnceItComes() {
+        String host = namespace + "-host";
+        String server = namespace + "-server";
+        Command.of(NetProgram.launcher(), "net", "--help")
+                .within(Duration.ofMinutes(10))
+                .run(); // builds, outside of the namespace
+        try {
+            for (String name : List.of(host, server)) {
+                Command.of("ip", "netns", "add", name).run().expectOk();
+                Command.of("ip", "-n", name, "link", "set", "lo", "up").run().expectOk();
+            }
+            try (NetProgram net = NetProgram.of(Command.of(
+                    "ip",
+                    "netns",
+                    "exec",
+                    host,
+                    NetProgram.launcher(),
+                    "net",
+                    "--tap",
+                    "tap0@" + namespace,
+                    "--configure"))) {
+                guest("ping", "-c", "1", "-W", "5", "192.168.65.254").run().expectOk();
+                Command call = guest("curl", "-sS", "-m", "20", "http://10.79.1.2/");
+                assertThat(call.run().err()).as("at once, and with the reason").contains("No route to host");
+
+                Files.writeString(dir.resolve("index.html"), "hello");
+                Command.of("ip", "-n", host, "link", "add", "lan0", "type", "veth", "peer", "wan0", "netns", server)
+                        .run()
+                        .expectOk();
+                Command.of("ip", "-n", server, "addr", "add", "10.79.1.2/24", "dev", "wan0")
+                        .run()
+                        .expectOk();
+                Command.of("ip", "-n", server, "link", "set", "wan0", "up")
+                        .run()
+                        .expectOk();
+                Command.of("ip", "-n", host, "addr", "add", "10.79.1.1/24", "dev", "lan0")
+                        .run()
+                        .expectOk();
+                Command.of("ip", "-n", host, "link", "set", "lan0", "up").run().expectOk();
+                try (Running _ = Command.of(
+                                "ip",
+                                "netns",
+                                "exec",
+                                server,
+                                "busybox",
+                                "httpd",
+                                "-f",
+                                "-p",
+                                "80",
+                                "-h",
+                                dir.toString())
+                        .start()) {
+                    Await.until(
+                            "the server answers the guest",
+                            Duration.ofSeconds(20),
+                            () -> call.run().text().equals("hello"),
+                            net::said);
+                }
+                assertThat(net.stop()).isZero();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } finally {
+            Command.of("ip", "netns", "del", host).run();
+            Command.of("ip", "netns", "del", server).run();
         }
     }
 
