@@ -26,11 +26,16 @@ public enum IpCounter implements Counted {
             "vpnkit.packets.dropped", "layer=ip,reason=fragment_limit", "Incomplete packets given up for newer ones."),
     DROPPED_FRAGMENT_TIMEOUT(
             "vpnkit.packets.dropped", "layer=ip,reason=fragment_timeout", "Incomplete packets given up after 30 s."),
+    DROPPED_FRAGMENT_LINK(
+            "vpnkit.packets.dropped", "layer=ip,reason=link_down", "Incomplete packets of a guest that went away."),
     DROPPED_EXTENSION(
             "vpnkit.packets.dropped", "layer=ip,reason=extension", "IPv6 extension headers that can't be followed."),
     DROPPED_SCOPE("vpnkit.packets.dropped", "layer=ip,reason=scope", "Link-local sources that want beyond the link."),
     DROPPED_NDP("vpnkit.packets.dropped", "layer=ip,reason=ndp", "Neighbor discovery that is to be discarded."),
-    DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=ip,reason=no_room", "Fragments the guest had no room for."),
+    DROPPED_NO_ROOM(
+            "vpnkit.packets.dropped",
+            "layer=ip,reason=no_room",
+            "Fragments and ICMP errors the guest had no room for."),
     DROPPED_FAULT("vpnkit.packets.dropped", "layer=ip,reason=fault", "Packets that hit a bug of ours.");
 
     private final String metric;

@@ -144,10 +144,7 @@ final class Ipv4Input {
     private void onFragment(ByteBuf b, int at, int offload) {
         counters.increment(IpCounter.FRAGMENTS_FROM_GUEST);
         Partial whole = reassembly.add(b, at, offload, nanoClock.getAsLong());
-        IpCounter dropped = reassembly.dropped();
-        if (dropped != null) {
-            counters.increment(dropped);
-        }
+        reassembly.count(counters);
         if (whole != null) {
             counters.increment(IpCounter.REASSEMBLED);
             dispatch(whole.packet, 0, whole.offload);
@@ -239,7 +236,7 @@ final class Ipv4Input {
 
     /** The guest went away. */
     void clear() {
-        reassembly.clear();
+        counters.add(IpCounter.DROPPED_FRAGMENT_LINK, reassembly.clear());
     }
 
     /** Forgets unfinished packets. Idempotent. */

@@ -253,10 +253,7 @@ final class Ipv6Input {
             return;
         }
         Partial whole = reassembly.addIpv6(b, ipAt, at, offload, nanoClock.getAsLong());
-        IpCounter dropped = reassembly.dropped();
-        if (dropped != null) {
-            counters.increment(dropped);
-        }
+        reassembly.count(counters);
         if (whole != null) {
             counters.increment(IpCounter.REASSEMBLED);
             ByteBuf packet = whole.packet;
@@ -524,7 +521,7 @@ final class Ipv6Input {
 
     /** The guest went away. */
     void clear() {
-        reassembly.clear();
+        counters.add(IpCounter.DROPPED_FRAGMENT_LINK, reassembly.clear());
     }
 
     /** Forgets unfinished packets. Idempotent. */

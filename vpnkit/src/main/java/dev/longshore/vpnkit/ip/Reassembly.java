@@ -4,6 +4,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.packet.wire.Ipv6Extension;
 import dev.longshore.packet.wire.Ipv6Header;
+import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
@@ -48,8 +49,11 @@ final class Reassembly {
     private final List<Partial> partials = new ArrayList<>();
     private int bytes;
 
-    /** Why the last {@link #add} dropped something, or null. */
-    private @Nullable IpCounter dropped;
+    /** The last {@link #add} dropped its fragment, and what there was of its packet. */
+    private boolean refused;
+
+    /** Older packets that the last {@link #add} gave up. */
+    private int evicted;
 
     /** The packet that the last fragment went to, or null. */
     private @Nullable Partial lastTouched;
@@ -189,16 +193,17 @@ final class Reassembly {
             boolean more,
             int offload,
             long now) {
-        dropped = null;
+        refused = false;
+        evicted = 0;
         lastTouched = null;
         if (len <= 0 || (more && len % UNIT != 0) || offset + len > maxPayload) {
-            dropped = IpCounter.DROPPED_FRAGMENT;
+            refused = true;
             return null;
         }
         Partial p = find(sourceHi, sourceLo, destinationHi, destinationLo, key, now);
         if (!accepts(p, b, from, offset, len, more)) {
             discard(p);
-            dropped = IpCounter.DROPPED_FRAGMENT;
+            refused = true;
             return null;
         }
         store(p, b, from, offset, len, offload);
@@ -270,7 +275,9 @@ final class Reassembly {
         int before = p.packet.capacity();
         if (p.packet.writerIndex() < at + len) {
             p.packet.ensureWritable(at + len - p.packet.writerIndex());
-            p.packet.writerIndex(at + len);
+            // What is missing may be quoted to the guest when the time is over, and the buffer's past is not the
+            // guest's.
+            p.packet.writeZero(at + len - p.packet.writerIndex());
         }
         bytes += p.packet.capacity() - before;
         p.packet.setBytes(at, b, from, len);
@@ -310,7 +317,7 @@ final class Reassembly {
     }
 
     private void dropOldest() {
-        dropped = IpCounter.DROPPED_FRAGMENT_LIMIT;
+        evicted++;
         discard(partials.getFirst());
     }
 
@@ -324,10 +331,14 @@ final class Reassembly {
         partials.remove(p);
     }
 
-    /** What the last {@link #add} has to be counted as, besides its result; null if nothing was dropped. */
-    @Nullable
-    IpCounter dropped() {
-        return dropped;
+    /** Counts what the last {@link #add} has dropped. */
+    void count(Counters<IpCounter> counters) {
+        if (refused) {
+            counters.increment(IpCounter.DROPPED_FRAGMENT);
+        }
+        if (evicted > 0) {
+            counters.add(IpCounter.DROPPED_FRAGMENT_LIMIT, evicted);
+        }
     }
 
     /** Removes and returns a packet whose time is over, or null. The caller owns and releases it. */
@@ -357,10 +368,13 @@ final class Reassembly {
         return bytes;
     }
 
-    void clear() {
+    /** Gives all up; how many there were. */
+    int clear() {
+        int given = partials.size();
         while (!partials.isEmpty()) {
             discard(partials.getLast());
         }
+        return given;
     }
 
     /** See the class comment. */

@@ -7,13 +7,16 @@ import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.VirtualLink;
+import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ip.Reassembly.Partial;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Objects;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -26,6 +29,7 @@ class ReassemblyTest {
     private static final int AT = EthernetHeader.BYTES;
 
     private final Reassembly reassembly = Reassembly.ofIpv4(UnpooledByteBufAllocator.DEFAULT);
+    private final Counters<IpCounter> counters = new Counters<>(IpCounter.class);
     private final GuestEnd guest = new GuestEnd(new VirtualLink());
     private long now = Long.MAX_VALUE - 5;
 
@@ -39,8 +43,13 @@ class ReassemblyTest {
     private @Nullable Partial add(ByteBuf frame) {
         Partial p = reassembly.add(frame, AT, 0, now);
         frame.release();
+        reassembly.count(counters);
         reassembly.checkInvariants();
         return p;
+    }
+
+    private long counted(IpCounter counter) {
+        return counters.get(counter);
     }
 
     private ByteBuf[] fragments(byte[] payload, int mtu) {
@@ -108,7 +117,7 @@ class ReassemblyTest {
     void overlap_spoilsThePacket() {
         assertThat(add(fragment(1, 0, 16, true))).isNull();
         assertThat(add(fragment(1, 8, 16, true))).isNull();
-        assertThat(reassembly.dropped()).isEqualTo(IpCounter.DROPPED_FRAGMENT);
+        assertThat(counted(IpCounter.DROPPED_FRAGMENT)).isEqualTo(1);
         assertThat(reassembly.size()).isZero();
     }
 
@@ -145,6 +154,7 @@ class ReassemblyTest {
             assertThat(add(fragment(id, 0, 8, true))).isNull();
         }
         assertThat(reassembly.size()).isEqualTo(Reassembly.MAX_PACKETS);
+        assertThat(counted(IpCounter.DROPPED_FRAGMENT_LIMIT)).isEqualTo(10);
         assertWhole(add(fragment(50, 8, 8, false)), new byte[16]);
         assertThat(add(fragment(5, 8, 8, false))).isNull(); // one of the oldest: its start is gone
     }
@@ -155,6 +165,38 @@ class ReassemblyTest {
             assertThat(add(fragment(id, 65_472, 8, true))).isNull();
         }
         assertThat(reassembly.bytes()).isLessThanOrEqualTo(Reassembly.MAX_BYTES);
+        assertThat(reassembly.size() + counted(IpCounter.DROPPED_FRAGMENT_LIMIT))
+                .isEqualTo(Reassembly.MAX_PACKETS);
+    }
+
+    @Test
+    void clear_saysHowManyAreGivenUp() {
+        for (int id = 0; id < 5; id++) {
+            assertThat(add(fragment(id, 0, 8, true))).isNull();
+        }
+        assertThat(reassembly.clear()).isEqualTo(5);
+    }
+
+    /** What a time-exceeded error quotes of a packet with holes must not be what another flow left in the buffer. */
+    @Test
+    void holes_holdNothingOfTheBuffersPast() {
+        PooledByteBufAllocator used = new PooledByteBufAllocator(true);
+        for (int bytes : new int[] {2048, 4096, 65_536}) {
+            ByteBuf secret = used.directBuffer(bytes);
+            while (secret.isWritable()) {
+                secret.writeByte(0xAA);
+            }
+            secret.release(); // the next one of this size is this one
+        }
+        Reassembly r = Reassembly.ofIpv4(used);
+        for (int at : new int[] {0, 800, 3000}) {
+            ByteBuf frame = fragment(1, at, 8, true);
+            assertThat(r.add(frame, AT, 0, now)).isNull();
+            frame.release();
+        }
+        Partial expired = Objects.requireNonNull(r.pollExpired(now + Reassembly.TIMEOUT_NANOS));
+        assertThat(ByteBufUtil.getBytes(expired.packet)).hasSize(20 + 3008).containsOnly(0);
+        expired.packet.release();
     }
 
     @Test
