@@ -13,7 +13,9 @@ import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.packet.wire.Ipv6Extension;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.testkit.GuestEnd;
+import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.time.Duration;
 import java.util.Random;
@@ -192,6 +194,58 @@ class NetworkRandomTest {
             case 7 -> frame.setLong(0, random.nextLong());
             default -> {}
         }
+    }
+
+    /** What says of a frame that it was taken, answered or dropped; not that it came, nor what is there now. */
+    private long fates() {
+        return net.network.readings().stream()
+                .filter(r -> !r.metric().equals("vpnkit.frames")
+                        && !r.metric().equals("vpnkit.bytes")
+                        && !r.metric().endsWith(".active")
+                        && !r.metric().endsWith(".leases"))
+                .mapToLong(Counters.Reading::value)
+                .sum();
+    }
+
+    /** Nothing disappears: each frame moves a counter, whatever it is. */
+    @Test
+    void randomFrames_areAllCounted() {
+        long seed = 20_27;
+        Random random = new Random(seed);
+        for (int i = 0; i < FRAMES; i++) {
+            ByteBuf frame = frame(random);
+            String hex = ByteBufUtil.hexDump(frame);
+            long before = fates();
+            net.link.deliver(frame, random.nextInt(4) == 0 ? random.nextInt(8) : FrameSink.CHECKSUM_PARTIAL);
+            assertThat(fates()).as("seed %d, frame %d: %s", seed, i, hex).isGreaterThan(before);
+            if (i % 1000 == 0) {
+                net.loop.advance(Duration.ofMillis(500));
+                net.guest.clearReceived();
+            }
+        }
+    }
+
+    /** A guest that takes nothing: what it would have been answered is counted too. */
+    @Test
+    void randomFrames_ofAGuestWithoutRoom_loseAnswersThatAreCounted() {
+        long seed = 20_28;
+        Random random = new Random(seed);
+        net.link.limitRoom(0);
+        long answersBefore = net.link.framesToGuest();
+        net.guest.sendArpRequest(GuestEnd.GATEWAY);
+        for (int i = 0; i < FRAMES; i++) {
+            long before = fates();
+            net.link.deliver(frame(random), FrameSink.CHECKSUM_PARTIAL);
+            assertThat(fates()).as("seed %d, frame %d", seed, i).isGreaterThan(before);
+        }
+        assertThat(net.dropped("reason=no_room")).isPositive();
+        assertThat(net.link.framesToGuest()).isEqualTo(answersBefore);
+        for (String layer : new String[] {"ethernet", "ip", "icmp", "dhcp", "dns"}) {
+            assertThat(net.dropped("layer=" + layer + ",reason=no_room"))
+                    .as(layer)
+                    .isPositive();
+        }
+        assertThat(net.count("vpnkit.icmp.errors.sent", "")).isZero();
     }
 
     @Test

@@ -126,6 +126,8 @@ final class Arp {
         if (ArpPacket.operation(b, at) == ArpPacket.REQUEST && isOurs(asked)) {
             boolean sent = send(ArpPacket.REPLY, source, asked, source, ArpPacket.senderIp(b, at));
             counters.increment(sent ? EthernetCounter.ARP_ANSWERED : EthernetCounter.DROPPED_NO_ROOM);
+        } else {
+            counters.increment(EthernetCounter.ARP_HEARD);
         }
     }
 

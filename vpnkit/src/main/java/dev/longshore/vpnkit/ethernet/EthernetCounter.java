@@ -9,8 +9,10 @@ public enum EthernetCounter implements Counted {
     FRAMES_TO_GUEST("vpnkit.frames", "direction=toGuest", "Frames sent to the guest; a large segment is one."),
     BYTES_TO_GUEST("vpnkit.bytes", "direction=toGuest", "Bytes of frames sent to the guest."),
     ARP_ANSWERED("vpnkit.arp.answered", "", "ARP questions for our addresses, answered."),
+    ARP_HEARD("vpnkit.arp.heard", "", "ARP answers and announcements of the guest, and questions for others."),
     ARP_ASKED("vpnkit.arp.asked", "", "ARP questions sent for addresses of the guest."),
     NDP_ANSWERED("vpnkit.ndp.answered", "", "Neighbor solicitations for our addresses, answered."),
+    NDP_HEARD("vpnkit.ndp.heard", "", "Neighbor advertisements of the guest, and solicitations for others."),
     NDP_ASKED("vpnkit.ndp.asked", "", "Neighbor solicitations sent for addresses of the guest."),
     DROPPED_SHORT("vpnkit.packets.dropped", "layer=ethernet,reason=short", "Frames too short for an Ethernet header."),
     DROPPED_SOURCE(

@@ -187,6 +187,7 @@ public final class NeighborDiscovery {
         long targetLo = NdpMessage.targetLo(b, at);
         boolean anonymous = sourceHi == 0 && sourceLo == 0;
         if (!isOurs(targetHi, targetLo)) { // the guest's own test of an address, or a question for another station
+            counters.increment(EthernetCounter.NDP_HEARD);
             if (anonymous && targetHi == config.ipv6Prefix() && ethernet.isGuest(frameFrom)) {
                 testedLo = targetLo;
             }
@@ -207,7 +208,10 @@ public final class NeighborDiscovery {
         long lo = NdpMessage.targetLo(b, at);
         if (isOurs(hi, lo)) {
             counters.increment(EthernetCounter.DROPPED_BAD_NDP);
-        } else if (mac > 0 && !EthernetHeader.isGroup(mac) && mac != config.ourMac()) {
+            return;
+        }
+        counters.increment(EthernetCounter.NDP_HEARD);
+        if (mac > 0 && !EthernetHeader.isGroup(mac) && mac != config.ourMac()) {
             learn(hi, lo, mac);
         }
     }

@@ -233,7 +233,9 @@ public final class DhcpServer implements UdpService {
                 head,
                 udpAt,
                 pseudo + Checksum.sum(head, udpAt, UdpHeader.BYTES) + Checksum.sum(answer, 0, answer.writerIndex()));
-        output.end(out); // without room it is lost, and asked for again
+        if (!output.end(out)) { // asked for again
+            counters.increment(GatewayCounter.DHCP_NO_ROOM);
+        }
         out.clear();
     }
 

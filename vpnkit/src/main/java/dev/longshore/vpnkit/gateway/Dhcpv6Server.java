@@ -227,7 +227,9 @@ final class Dhcpv6Server {
                 head,
                 udpAt,
                 pseudo + Checksum.sum(head, udpAt, UdpHeader.BYTES) + Checksum.sum(answer, 0, answer.writerIndex()));
-        output.end(out); // without room it is lost, and asked for again
+        if (!output.end(out)) { // asked for again
+            counters.increment(GatewayCounter.DHCP_NO_ROOM);
+        }
         out.clear();
     }
 

@@ -57,8 +57,12 @@ public final class DnsServer implements UdpService {
             long ourLo,
             int ourPort) {
         var _ = query(b, at, len, false, message -> {
-            output.send(ourHi, ourLo, ourPort, guestHi, guestLo, guestPort, message, 0, message.readableBytes());
+            boolean sent = output.send(
+                    ourHi, ourLo, ourPort, guestHi, guestLo, guestPort, message, 0, message.readableBytes());
             message.release();
+            if (!sent) {
+                counters.increment(GatewayCounter.DNS_NO_ROOM);
+            }
             output.flush();
         });
     }
@@ -101,6 +105,11 @@ public final class DnsServer implements UdpService {
         counters.increment(GatewayCounter.DNS_LOCAL);
         to.answer(local(b, at, len, afterQuestion, type, entry));
         return true;
+    }
+
+    /** A TCP connection had more than it may send ahead. */
+    void onTooMuch() {
+        counters.increment(GatewayCounter.DNS_DROPPED);
     }
 
     private void refuse(ByteBuf b, int at, int rcode, DnsAnswers to) {

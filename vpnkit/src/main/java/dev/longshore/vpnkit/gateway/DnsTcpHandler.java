@@ -71,6 +71,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
         }
         b.release();
         if (!fits) {
+            server.onTooMuch();
             ctx.close(); // more than it was allowed to send ahead
             return;
         }

@@ -11,6 +11,7 @@ public enum GatewayCounter implements Counted {
     DHCP_DECLINED("vpnkit.dhcp.declined", "", "Addresses a guest found in use."),
     DHCP_DROPPED(
             "vpnkit.packets.dropped", "layer=dhcp,reason=bad", "DHCP messages that make no sense or need no answer."),
+    DHCP_NO_ROOM("vpnkit.packets.dropped", "layer=dhcp,reason=no_room", "DHCP answers the guest had no room for."),
     DHCP_EXHAUSTED("vpnkit.packets.dropped", "layer=dhcp,reason=exhausted", "DHCP questions with no address left."),
     DHCPV6_REPLIES("vpnkit.dhcpv6.answers", "", "DHCPv6 messages answered."),
     DHCPV6_LEASES("vpnkit.dhcpv6.leases", "", "IPv6 addresses leased now."),
@@ -26,6 +27,7 @@ public enum GatewayCounter implements Counted {
     DNS_SOCKETS("vpnkit.dns.sockets.active", "", "Sockets of questions that wait for a resolver now."),
     DNS_BUSY("vpnkit.dns.busy", "", "Questions refused as too many were waiting."),
     DNS_SPOOFED("vpnkit.packets.dropped", "layer=dns,reason=mismatch", "Answers that match no question."),
+    DNS_NO_ROOM("vpnkit.packets.dropped", "layer=dns,reason=no_room", "DNS answers the guest had no room for."),
     DNS_DROPPED("vpnkit.packets.dropped", "layer=dns,reason=bad", "DNS messages that are no question.");
 
     private final String metric;

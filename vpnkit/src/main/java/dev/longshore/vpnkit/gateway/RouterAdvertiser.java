@@ -91,7 +91,9 @@ final class RouterAdvertiser {
     void onSolicitation(long guestHi, long guestLo) {
         look();
         boolean anonymous = guestHi == 0 && guestLo == 0;
-        advertise(anonymous ? ALL_NODES.hi() : guestHi, anonymous ? ALL_NODES.lo() : guestLo);
+        if (!advertise(anonymous ? ALL_NODES.hi() : guestHi, anonymous ? ALL_NODES.lo() : guestLo)) {
+            pending = true; // to all, when there is room
+        }
     }
 
     void onLinkState(boolean isUp) {

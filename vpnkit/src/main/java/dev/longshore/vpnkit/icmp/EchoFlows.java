@@ -122,7 +122,9 @@ public final class EchoFlows {
             LOG.debug("{}: errno {}", flow, errno);
             flow.close();
             HostError error = HostError.of(IpAddress.isV4(remoteHi, remoteLo), errno);
-            if (error != null) {
+            if (error == null) {
+                counters.increment(IcmpCounter.DROPPED_HOST_FAILED);
+            } else {
                 pass(error, flow, b, at, len);
             }
             return null;

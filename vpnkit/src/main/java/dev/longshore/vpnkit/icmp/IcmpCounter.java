@@ -15,7 +15,9 @@ public enum IcmpCounter implements Counted {
     DROPPED_TYPE("vpnkit.packets.dropped", "layer=icmp,reason=type", "Messages of a type that asks nothing of us."),
     DROPPED_QUOTE("vpnkit.packets.dropped", "layer=icmp,reason=quote", "Errors that quote no packet we could know."),
     DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=icmp,reason=no_room", "Answers the guest had no room for."),
-    DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=icmp,reason=host_busy", "Pings the host had no room for.");
+    DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=icmp,reason=host_busy", "Pings the host had no room for."),
+    DROPPED_HOST_FAILED(
+            "vpnkit.packets.dropped", "layer=icmp,reason=host_failed", "Pings the host's socket did not take.");
 
     private final String metric;
     private final String tags;

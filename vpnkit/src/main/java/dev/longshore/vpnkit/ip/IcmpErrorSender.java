@@ -268,9 +268,7 @@ public final class IcmpErrorSender implements IcmpErrors {
     }
 
     private void send(OutFrame out) {
-        if (output.end(out)) {
-            counters.increment(IpCounter.ICMP_ERRORS_SENT);
-        }
+        counters.increment(output.end(out) ? IpCounter.ICMP_ERRORS_SENT : IpCounter.DROPPED_NO_ROOM);
         out.clear();
     }
 }

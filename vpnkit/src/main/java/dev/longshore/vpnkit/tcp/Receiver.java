@@ -60,6 +60,8 @@ final class Receiver {
 
     private int againTo;
     private int acked; // RCV.NXT as last told
+    private boolean cut; // of the last text, as the next
+    private boolean scattered;
 
     long bytes;
 
@@ -150,6 +152,8 @@ final class Receiver {
         int beyond = Math.max(0, Seq.distance(edge, seq + len));
         int from = seq + old;
         int fresh = len - old - beyond;
+        cut = beyond > 0;
+        scattered = false;
         if (old > 0) {
             onAgain(seq, Math.min(old, len));
         } else if (fresh > 0 && early != null) {
@@ -200,6 +204,16 @@ final class Receiver {
         return againFrom != againTo;
     }
 
+    /** The last text, or FIN, went beyond the window, and that part of it is dropped. */
+    boolean isCut() {
+        return cut;
+    }
+
+    /** The last text was out of order, and some of it is dropped: there are too many pieces already. */
+    boolean isScattered() {
+        return scattered;
+    }
+
     private void take(ByteBuf data, HostSide host) {
         int n = data.readableBytes();
         rcvNxt += n;
@@ -213,7 +227,7 @@ final class Receiver {
             r = new Reassembly();
             early = r;
         }
-        r.add(b, at, len, seq);
+        scattered = !r.add(b, at, len, seq);
         assert r.checkInvariants();
     }
 

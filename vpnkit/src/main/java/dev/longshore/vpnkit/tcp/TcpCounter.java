@@ -26,6 +26,19 @@ public enum TcpCounter implements Counted {
             "vpnkit.packets.dropped",
             "layer=tcp,reason=no_connection",
             "Segments of no connection, without acknowledgment, where somebody may listen: port scans."),
+    DROPPED_STRAY_RESET("vpnkit.packets.dropped", "layer=tcp,reason=stray_reset", "RST segments of no connection."),
+    DROPPED_UNEXPECTED(
+            "vpnkit.packets.dropped",
+            "layer=tcp,reason=unexpected",
+            "Segments that mean nothing where their connection stands: SYNs repeated during a dial, RST beside the window, no"
+                    + " acknowledgment, text behind the FIN."),
+    DROPPED_BEYOND_WINDOW(
+            "vpnkit.packets.dropped", "layer=tcp,reason=beyond_window", "Segments whose end was beyond the window."),
+    DROPPED_GAPS(
+            "vpnkit.packets.dropped",
+            "layer=tcp,reason=gaps",
+            "Text out of order, in more pieces than are worth keeping."),
+    DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=tcp,reason=no_room", "RST segments the guest had no room for."),
     DROPPED_MEMORY(
             "vpnkit.packets.dropped",
             "layer=tcp,reason=memory",
@@ -43,6 +56,8 @@ public enum TcpCounter implements Counted {
     PROBES("vpnkit.tcp.probes", "", "Zero-window and keep-alive probes."),
     RESETS_TO_GUEST("vpnkit.tcp.resets", "direction=toGuest", "RST segments sent."),
     CHALLENGES("vpnkit.tcp.challenges", "", "Challenge ACKs, RFC 5961."),
+    CHALLENGES_SUPPRESSED(
+            "vpnkit.tcp.challenges.suppressed", "", "Segments that deserved a challenge ACK beyond the rate limit."),
     BYTES_FROM_GUEST("vpnkit.tcp.bytes", "direction=fromGuest", "Payload taken from the guest in order, in bytes."),
     BYTES_TO_GUEST("vpnkit.tcp.bytes", "direction=toGuest", "Payload the guest acknowledged, in bytes.");
 

@@ -147,8 +147,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     /** No way to the host: {@code reset} the guest, or leave it to its own timer. */
     void notConnected(String reason, boolean reset) {
         dial = null;
-        if (reset && out.control(this, 0, receiver.rcvNxt(), TcpHeader.RST | TcpHeader.ACK, 0)) {
-            count(TcpCounter.RESETS_TO_GUEST);
+        if (reset) {
+            sendReset(0, receiver.rcvNxt(), TcpHeader.RST | TcpHeader.ACK);
         }
         end(new FlowEnd.NotConnected(reason));
     }
@@ -193,8 +193,10 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             int seq = TcpHeader.seq(b, at);
             if (seq == receiver.rcvNxt() || seq == receiver.irs()) {
                 end(new FlowEnd.GuestReset());
+                return;
             }
         }
+        count(TcpCounter.DROPPED_UNEXPECTED);
     }
 
     /** §3.10.7.3. */
@@ -204,20 +206,20 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         boolean acked = (flags & TcpHeader.ACK) != 0;
         if (acked && (Seq.le(ack, sender.sndUna()) || Seq.gt(ack, sender.sndMax()))) {
             if ((flags & TcpHeader.RST) == 0) {
-                out.control(this, ack, 0, TcpHeader.RST, 0);
-                count(TcpCounter.RESETS_TO_GUEST);
+                sendReset(ack, 0, TcpHeader.RST);
                 sender.repeatSyn(); // an old connection's TIME-WAIT is gone now
                 stack.work(this);
+            } else {
+                count(TcpCounter.DROPPED_UNEXPECTED);
             }
             return;
         }
-        if ((flags & TcpHeader.RST) != 0) {
-            if (acked) {
-                end(new FlowEnd.GuestRefused());
-            }
+        if ((flags & TcpHeader.RST) != 0 && acked) {
+            end(new FlowEnd.GuestRefused());
             return;
         }
-        if ((flags & TcpHeader.SYN) == 0) {
+        if ((flags & (TcpHeader.RST | TcpHeader.SYN)) != TcpHeader.SYN) {
+            count(TcpCounter.DROPPED_UNEXPECTED);
             return;
         }
         onSynOptions(b, at);
@@ -259,6 +261,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             return;
         }
         if ((flags & TcpHeader.ACK) == 0) {
+            count(TcpCounter.DROPPED_UNEXPECTED);
             return;
         }
         if (options.isOld(b, at, heardAt)) {
@@ -274,7 +277,13 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         if (state == TcpState.SYN_RECEIVED && !onAckOfSyn(b, at, seq)) {
             return;
         }
-        if (!onAck(b, at, seq, segLen == 0) || !state.takesText()) {
+        if (!onAck(b, at, seq, segLen == 0)) {
+            return;
+        }
+        if (!state.takesText()) {
+            if (segLen > 0) {
+                count(TcpCounter.DROPPED_UNEXPECTED);
+            }
             return;
         }
         onText(b, at, len, seq, (flags & TcpHeader.FIN) != 0);
@@ -315,6 +324,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             end(state == TcpState.TIME_WAIT ? new FlowEnd.Closed() : new FlowEnd.GuestReset());
         } else if (receiver.isAcceptable(seq, 0)) {
             challenge();
+        } else {
+            count(TcpCounter.DROPPED_UNEXPECTED);
         }
     }
 
@@ -333,6 +344,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             count(TcpCounter.CHALLENGES);
             receiver.oweAck();
             stack.work(this);
+        } else {
+            count(TcpCounter.CHALLENGES_SUPPRESSED);
         }
     }
 
@@ -340,8 +353,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private boolean onAckOfSyn(ByteBuf b, int at, int seq) {
         int ack = TcpHeader.ack(b, at);
         if (Seq.le(ack, sender.sndUna()) || Seq.gt(ack, sender.sndMax())) {
-            out.control(this, ack, 0, TcpHeader.RST, 0);
-            count(TcpCounter.RESETS_TO_GUEST);
+            sendReset(ack, 0, TcpHeader.RST);
             return false;
         }
         sender.onSynAcked(seq, ack, TcpHeader.window(b, at));
@@ -401,6 +413,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         long before = receiver.bytes;
         receiver.grow(heardAt, to.held());
         boolean finNow = receiver.onText(b, at + header, text, seq, fin, to);
+        countLost();
         flushDue = true;
         countBytes(TcpCounter.BYTES_FROM_GUEST, (int) (receiver.bytes - before));
         if (finNow && state != TcpState.CLOSED) {
@@ -415,6 +428,15 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             sendAckNow();
         }
         stack.work(this);
+    }
+
+    private void countLost() {
+        if (receiver.isCut()) {
+            count(TcpCounter.DROPPED_BEYOND_WINDOW);
+        }
+        if (receiver.isScattered()) {
+            count(TcpCounter.DROPPED_GAPS);
+        }
     }
 
     /** A FIN at RCV.NXT; all text before it has been delivered to the host. */
@@ -785,11 +807,15 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         }
     }
 
+    private void sendReset(int seq, int ack, int flags) {
+        boolean sent = out.control(this, seq, ack, flags, 0);
+        count(sent ? TcpCounter.RESETS_TO_GUEST : TcpCounter.DROPPED_NO_ROOM);
+    }
+
     /** Ends the flow with a RST to the guest, if it knows of the flow. */
     void abort(FlowEnd why) {
         if (state.isSynchronized() || state == TcpState.SYN_RECEIVED) {
-            out.control(this, sender.sndMax(), receiver.rcvNxt(), TcpHeader.RST | TcpHeader.ACK, 0);
-            count(TcpCounter.RESETS_TO_GUEST);
+            sendReset(sender.sndMax(), receiver.rcvNxt(), TcpHeader.RST | TcpHeader.ACK);
             stack.flushSoon();
         }
         end(why);

@@ -221,6 +221,7 @@ public final class TcpStack implements TransportInput {
             int remotePort) {
         int flags = TcpHeader.flags(b, at);
         if ((flags & TcpHeader.RST) != 0) {
+            counters.increment(TcpCounter.DROPPED_STRAY_RESET);
             return;
         }
         boolean acked = (flags & TcpHeader.ACK) != 0;
@@ -230,8 +231,9 @@ public final class TcpStack implements TransportInput {
         }
         int seq = acked ? TcpHeader.ack(b, at) : 0;
         int ack = acked ? 0 : TcpHeader.seq(b, at) + TcpHeader.segLen(b, at, len);
-        out.reset(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, seq, ack, acked ? 0 : TcpHeader.ACK);
-        counters.increment(TcpCounter.RESETS_TO_GUEST);
+        boolean sent = out.reset(
+                guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, seq, ack, acked ? 0 : TcpHeader.ACK);
+        counters.increment(sent ? TcpCounter.RESETS_TO_GUEST : TcpCounter.DROPPED_NO_ROOM);
     }
 
     private boolean mayListen(long remoteHi, long remoteLo, int remotePort) {

@@ -26,6 +26,9 @@ final class InboundFlows {
 
         /** A datagram went nowhere, for want of IPv6. */
         void onNoIpv6();
+
+        /** A datagram is larger than any packet of IPv4. */
+        void onTooLarge();
     }
 
     /** To an IPv6 address on a network without it. */
@@ -110,6 +113,10 @@ final class InboundFlows {
 
     void send(InboundUdp flow, ByteBuf b, int at, int len) {
         owner.send(flow, b, at, len);
+    }
+
+    void onTooLarge() {
+        owner.onTooLarge();
     }
 
     void forget(InboundUdp f) {

@@ -45,10 +45,15 @@ final class InboundUdp implements UdpFlow {
 
     @Override
     public void sendToGuest(ByteBuf b, int at, int len) {
-        if (!closed && len <= UdpHeader.MAX_PAYLOAD_V4) {
-            bytesToGuest += len;
-            flows.send(this, b, at, len);
+        if (closed) {
+            return; // its owner has said so
         }
+        if (len > UdpHeader.MAX_PAYLOAD_V4) {
+            flows.onTooLarge();
+            return;
+        }
+        bytesToGuest += len;
+        flows.send(this, b, at, len);
     }
 
     @Override

@@ -32,6 +32,10 @@ public enum UdpCounter implements Counted {
     DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
     DROPPED_HOST_FAILED(
             "vpnkit.packets.dropped", "layer=udp,reason=host_failed", "Datagrams no host socket could be had for."),
+    DROPPED_TOO_LARGE(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=too_large",
+            "Datagrams for published ports, larger than IPv4 carries."),
     DROPPED_NO_IPV6(
             "vpnkit.packets.dropped",
             "layer=udp,reason=no_ipv6",

@@ -407,6 +407,11 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
         counters.increment(UdpCounter.DROPPED_NO_IPV6);
     }
 
+    @Override
+    public void onTooLarge() {
+        counters.increment(UdpCounter.DROPPED_TOO_LARGE);
+    }
+
     // ---- the flows' lives
 
     private void touch(UdpFlow flow) {
