@@ -19,6 +19,7 @@ public enum TcpCounter implements Counted {
     SYNS_OVER_DIAL_LIMIT(
             "vpnkit.packets.dropped", "layer=tcp,reason=dials", "SYNs not answered: too many dials are under way."),
     DIALS_EVICTED("vpnkit.tcp.dials.evicted", "", "Dials given up after some seconds, for others, at the limit."),
+    HALF_OPEN_EVICTED("vpnkit.tcp.handshakes.evicted", "", "Unfinished handshakes given up for others, at the limit."),
     SYNS_OVER_FLOW_LIMIT("vpnkit.packets.dropped", "layer=tcp,reason=flows", "SYNs not answered: too many flows."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=tcp,reason=header", "Segments with impossible lengths."),
     DROPPED_CHECKSUM("vpnkit.packets.dropped", "layer=tcp,reason=checksum", "Segments with a wrong checksum."),

@@ -803,7 +803,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
                 }
             }
             case ESTABLISHED, CLOSE_WAIT -> wakeBy(now() + KEEPALIVE_IDLE);
-            case CLOSED, SYN_SENT, SYN_RECEIVED, FIN_WAIT_1, CLOSING, LAST_ACK -> {}
+            case SYN_RECEIVED -> stack.onHalfOpen(this);
+            case CLOSED, SYN_SENT, FIN_WAIT_1, CLOSING, LAST_ACK -> {}
         }
     }
 

@@ -82,6 +82,7 @@ public final class TcpStack implements TransportInput {
     private final ArrayDeque<TcpFlow> working = new ArrayDeque<>();
     private final Waiting timeWaits = new Waiting(TcpState.TIME_WAIT);
     private final Waiting dialed = new Waiting(TcpState.LISTEN);
+    private final Waiting halfOpen = new Waiting(TcpState.SYN_RECEIVED);
     private final Memory memory;
     private final Runnable workTask = this::workNow;
     private final Orphans orphans;
@@ -413,8 +414,8 @@ public final class TcpStack implements TransportInput {
     }
 
     private boolean hasRoomForFlow() {
-        if (flows.size() >= limits.flows()) {
-            evictTimeWait();
+        if (flows.size() >= limits.flows() && !evictTimeWait()) {
+            evictHalfOpen();
         }
         boolean room = flows.size() < limits.flows();
         if (!room && !limitLogged) {
@@ -599,6 +600,10 @@ public final class TcpStack implements TransportInput {
         dials--;
     }
 
+    void onHalfOpen(TcpFlow flow) {
+        halfOpen.add(flow, flows.size());
+    }
+
     void onTimeWait(TcpFlow flow) {
         timeWaits.add(flow, flows.size());
     }
@@ -620,7 +625,7 @@ public final class TcpStack implements TransportInput {
 
     /** For tests. */
     int waiting() {
-        return timeWaits.size() + dialed.size();
+        return timeWaits.size() + dialed.size() + halfOpen.size();
     }
 
     /** Called by the flow when it ends. */
@@ -632,13 +637,28 @@ public final class TcpStack implements TransportInput {
         counters.set(TcpCounter.FLOWS_ACTIVE, flows.size());
         timeWaits.oldest(); // forgets those that are over
         dialed.oldest();
+        halfOpen.oldest();
     }
 
-    /** The oldest TIME-WAIT makes room. */
-    private void evictTimeWait() {
+    /** The oldest TIME-WAIT makes room. False if there is none. */
+    private boolean evictTimeWait() {
         TcpFlow oldest = timeWaits.oldest();
         if (oldest != null) {
             oldest.end(new FlowEnd.Closed());
+        }
+        return oldest != null;
+    }
+
+    /**
+     * The oldest handshake that its guest has not finished makes room, as in Linux' SYN queue: an honest one is finished within a
+     * millisecond, and those of a flood would keep everybody else out for a minute. Nothing is said to the guest; if it was
+     * honest and slow, its acknowledgment is answered by RST.
+     */
+    private void evictHalfOpen() {
+        TcpFlow oldest = halfOpen.oldest();
+        if (oldest != null) {
+            counters.increment(TcpCounter.HALF_OPEN_EVICTED);
+            oldest.end(new FlowEnd.Evicted());
         }
     }
 

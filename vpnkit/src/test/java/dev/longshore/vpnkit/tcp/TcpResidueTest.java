@@ -89,6 +89,39 @@ class TcpResidueTest {
         }
     }
 
+    /** The same for handshakes that are never finished: any container can begin some thousands. */
+    @Test
+    void halfOpenFlood_doesNotKeepOthersOut() {
+        try (TcpBench bench = new TcpBench(new TcpLimits(100, 2048, 64 << 20))) {
+            for (int i = 0; i < 150; i++) {
+                port(bench, 1 + i, 80).sendsSyn(i, 1460, 7);
+                hosts.add(bench.connects());
+            }
+            assertThat(bench.stack.flowCount()).isEqualTo(100);
+            bench.guestEnd.clearReceived();
+            TcpGuest honest = port(bench, 40_001, 80);
+            honest.sendsSyn(0, 1460, 7);
+            FakeHost host = bench.connects();
+            TcpGuest.Segment answer = honest.receives();
+            assertThat(answer.flags()).isEqualTo(SYN | ACK);
+            honest.sends(ACK, 1, answer.seq() + 1, "hello");
+            assertThat(host.takeText()).isEqualTo("hello");
+            assertThat(bench.count(TcpCounter.HALF_OPEN_EVICTED)).isEqualTo(51);
+            assertThat(bench.count(TcpCounter.SYNS_OVER_FLOW_LIMIT)).isZero();
+            assertThat(hosts.subList(0, 51)).allMatch(FakeHost::isReset);
+            assertThat(hosts.subList(51, 150)).noneMatch(FakeHost::isClosed);
+            bench.guestEnd.clearReceived();
+            for (int i = 0; i < 200; i++) { // who has finished stays
+                port(bench, 2000 + i, 80).sendsSyn(i, 1460, 7);
+                hosts.add(bench.connects());
+            }
+            bench.guestEnd.clearReceived();
+            honest.sends(ACK, 6, answer.seq() + 1, "again");
+            assertThat(host.takeText()).isEqualTo("again");
+            bench.guestEnd.clearReceived();
+        }
+    }
+
     @Test
     void twentyThousandHalfOpenConnections_endWithTheirHosts() {
         try (TcpBench bench = new TcpBench(new TcpLimits(30_000, 2048, 64 << 20))) {
