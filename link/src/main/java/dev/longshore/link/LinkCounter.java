@@ -23,6 +23,7 @@ public enum LinkCounter {
     DROPPED_NO_ADDRESS("link.dropped", "reason=no_address", "From a guest whose socket cannot be answered."),
     DROPPED_TOO_LARGE("link.dropped", "reason=too_large", "To the guest: larger than the link carries."),
     DROPPED_OFFLOAD("link.dropped", "reason=offload", "To the guest: asks for what was not agreed on."),
+    DROPPED_DISCONNECTED("link.dropped", "reason=disconnected", "To a guest that left before it had read them."),
     DROPPED_REFUSED("link.dropped", "reason=refused", "To the guest: the host's kernel does not take this frame.");
 
     private final String metric;

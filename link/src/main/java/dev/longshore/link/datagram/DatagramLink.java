@@ -340,6 +340,7 @@ public final class DatagramLink implements Link {
     }
 
     private void onBug(Throwable t) {
+        counters.count(LinkCounter.DROPPED_SINK_FAILED);
         LOG.error("bug: {} failed", path.path(), t);
     }
 

@@ -59,6 +59,7 @@ public final class StreamLink implements Link {
     private @Nullable FdWatch peer;
     private @Nullable FrameSink sink;
     private @Nullable LinkState state;
+    private int begun; // bytes that are left in out of a frame whose start is written
     private boolean waiting; // for EPOLLOUT
     private boolean interested; // in EPOLLOUT
     private boolean refused; // a send had no room and the sink has not heard of room since
@@ -270,7 +271,7 @@ public final class StreamLink implements Link {
 
     private void write(FdWatch to) {
         try {
-            out.skipBytes(write(to.fd()));
+            onWritten(write(to.fd()));
         } catch (IOException e) {
             disconnect(String.valueOf(e.getMessage()));
             return;
@@ -283,6 +284,29 @@ public final class StreamLink implements Link {
         if (!waiting) {
             out.clear();
         }
+    }
+
+    /** Remembers where the first frame that has not gone whole ends. */
+    private void onWritten(int bytes) {
+        int at = out.readerIndex();
+        int end = at + bytes;
+        int next = at + begun;
+        while (next < end) {
+            next += LENGTH_BYTES + out.getInt(next);
+        }
+        begun = next - end;
+        out.readerIndex(end);
+    }
+
+    /** What waited for a guest that is gone. */
+    private void drop() {
+        int lost = begun > 0 ? 1 : 0;
+        for (int at = out.readerIndex() + begun; at < out.writerIndex(); at += LENGTH_BYTES + out.getInt(at)) {
+            lost++;
+        }
+        counters.add(LinkCounter.DROPPED_DISCONNECTED, lost);
+        out.clear();
+        begun = 0;
     }
 
     private int write(FileDescriptor to) throws IOException {
@@ -315,7 +339,7 @@ public final class StreamLink implements Link {
         peer = null;
         old.close();
         in.clear();
-        out.clear();
+        drop();
         waiting = false;
         interested = false;
         if (state != null) {
@@ -325,6 +349,7 @@ public final class StreamLink implements Link {
     }
 
     private void onBug(Throwable t) {
+        counters.count(LinkCounter.DROPPED_SINK_FAILED);
         LOG.error("bug: {} failed", path.path(), t);
         disconnect("an error of ours");
     }

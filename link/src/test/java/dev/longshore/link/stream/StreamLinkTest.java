@@ -208,6 +208,8 @@ class StreamLinkTest {
         }
         first.close();
         loop.runUntil(() -> !sink.states.getLast(), "link down");
+        long sent = link.counters().get(LinkCounter.FRAMES_TO_GUEST);
+        assertThat(link.counters().get(LinkCounter.DROPPED_DISCONNECTED)).isBetween(1L, sent);
         StreamGuest second = connected();
         assertThat(link.isWritable()).isTrue();
         assertThat(link.send(frame(60, 1))).isTrue();
