@@ -246,6 +246,7 @@ final class GuestNetwork {
     List<dev.longshore.vpnkit.count.Counters.Reading> readings() {
         List<dev.longshore.vpnkit.count.Counters.Reading> all = new java.util.ArrayList<>(network.readings());
         all.addAll(tcp().counters().readings());
+        all.addAll(ports.readings());
         return all;
     }
 

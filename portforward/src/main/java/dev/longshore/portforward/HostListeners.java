@@ -1,5 +1,6 @@
 package dev.longshore.portforward;
 
+import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import io.netty.channel.socket.SocketProtocolFamily;
@@ -16,10 +17,12 @@ final class HostListeners implements ListenerFactory {
     private final GuestConnector guest;
     private final UdpLimits udpLimits;
     private final HostDatagrams datagrams;
+    private final Counters<PortCounter> counters;
 
-    HostListeners(GuestConnector guest, UdpLimits udpLimits) {
+    HostListeners(GuestConnector guest, UdpLimits udpLimits, Counters<PortCounter> counters) {
         this.guest = guest;
         this.udpLimits = udpLimits;
+        this.counters = counters;
         this.datagrams = new HostDatagrams(guest.loop());
     }
 
@@ -29,7 +32,7 @@ final class HostListeners implements ListenerFactory {
             case HostEndpoint.UnixPath path -> new UnixListener(guest, forward, path, traffic);
             case HostEndpoint.Port port ->
                 port.protocol() == Protocol.UDP
-                        ? new UdpListener(guest, datagrams, forward, port, traffic, udpLimits)
+                        ? new UdpListener(guest, datagrams, forward, port, traffic, udpLimits, counters)
                         : new TcpListener(guest, forward, port, traffic);
         };
     }

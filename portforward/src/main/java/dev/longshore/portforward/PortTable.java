@@ -3,6 +3,7 @@ package dev.longshore.portforward;
 import dev.longshore.portforward.ExposeResult.Exposed;
 import dev.longshore.portforward.ExposeResult.Reason;
 import dev.longshore.portforward.ExposeResult.Refused;
+import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
@@ -39,6 +40,7 @@ public final class PortTable {
     private final int limit;
     private final ListenerFactory listeners;
     private final PortWatcher watcher;
+    private final Counters<PortCounter> counters;
     private final Map<Long, PublishedPort> ports = new LinkedHashMap<>();
     private BindPolicy policy;
     private long lastId;
@@ -48,10 +50,31 @@ public final class PortTable {
      * @param limit ports at a time, those being opened included; what comes after is refused
      */
     public PortTable(GuestConnector guest, BindPolicy policy, int limit, UdpLimits udpLimits, PortWatcher watcher) {
-        this(guest.loop(), policy, limit, new HostListeners(guest, udpLimits), watcher);
+        this(guest, policy, limit, udpLimits, watcher, new Counters<>(PortCounter.class));
+    }
+
+    private PortTable(
+            GuestConnector guest,
+            BindPolicy policy,
+            int limit,
+            UdpLimits udpLimits,
+            PortWatcher watcher,
+            Counters<PortCounter> counters) {
+        this(guest.loop(), policy, limit, new HostListeners(guest, udpLimits, counters), watcher, counters);
     }
 
     PortTable(EventLoop loop, BindPolicy policy, int limit, ListenerFactory listeners, PortWatcher watcher) {
+        this(loop, policy, limit, listeners, watcher, new Counters<>(PortCounter.class));
+    }
+
+    private PortTable(
+            EventLoop loop,
+            BindPolicy policy,
+            int limit,
+            ListenerFactory listeners,
+            PortWatcher watcher,
+            Counters<PortCounter> counters) {
+        this.counters = counters;
         this.loop = loop;
         this.policy = policy;
         this.limit = limit;
@@ -60,6 +83,11 @@ public final class PortTable {
     }
 
     // ---- for any thread ----
+
+    /** What all ports have counted. */
+    public List<Counters.Reading> readings() {
+        return counters.readings();
+    }
 
     /** Binds a port; see {@link ExposeResult}. */
     public CompletableFuture<ExposeResult> expose(Forward forward, Owner owner) {

@@ -1,5 +1,6 @@
 package dev.longshore.portforward;
 
+import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
@@ -31,6 +32,7 @@ final class UdpListener implements HostListener, HostDatagrams.Receiver {
     private final Forward forward;
     private final HostEndpoint.Port port;
     private final Traffic traffic;
+    private final Counters<PortCounter> counters;
     private final UdpFlows flows;
     private final UdpFlows.Opener opener = this::openFlow;
     private HostDatagrams.@Nullable Socket socket;
@@ -43,13 +45,15 @@ final class UdpListener implements HostListener, HostDatagrams.Receiver {
             Forward forward,
             HostEndpoint.Port port,
             Traffic traffic,
-            UdpLimits limits) {
+            UdpLimits limits,
+            Counters<PortCounter> counters) {
         this.loop = guest.loop();
         this.guest = guest;
         this.datagrams = datagrams;
         this.forward = forward;
         this.port = port;
         this.traffic = traffic;
+        this.counters = counters;
         this.flows = new UdpFlows(limits, traffic);
     }
 
@@ -97,11 +101,13 @@ final class UdpListener implements HostListener, HostDatagrams.Receiver {
     /** Such as a client that has gone; its flow ends by itself. */
     @Override
     public void onError(HostError error) {
+        counters.increment(PortCounter.DROPPED_CLIENT_UNREACHABLE);
         log.debug("{}: {}", forward, error);
     }
 
     @Override
     public void onDropped() {
+        counters.increment(PortCounter.DROPPED_HOST_BUSY);
         log.trace("{}: a datagram was dropped", forward);
     }
 
@@ -131,12 +137,15 @@ final class UdpListener implements HostListener, HostDatagrams.Receiver {
                         client.localHi,
                         client.localLo);
                 datagrams.flushSoon();
+            } else {
+                counters.increment(PortCounter.DROPPED_CLIENT_FORGOTTEN);
             }
         }
 
         /** A socket that isn't connected can't tell its client; and the next datagram may find the service up. */
         @Override
         public void onUnreachable() {
+            counters.increment(PortCounter.DROPPED_GUEST_REFUSED);
             log.trace("{}: unreachable for {}", forward, client.address);
         }
     }

@@ -10,6 +10,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.ExposeResult.Exposed;
 import dev.longshore.portforward.ExposeResult.Reason;
 import dev.longshore.portforward.ExposeResult.Refused;
+import dev.longshore.vpnkit.count.Counters;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.DatagramPacket;
@@ -32,6 +33,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -265,6 +267,39 @@ class HostListenersTest {
         DatagramPacket answer = new DatagramPacket(new byte[2000], 2000);
         c.receive(answer);
         return new String(answer.getData(), 0, answer.getLength(), US_ASCII);
+    }
+
+    @Test
+    void udp_answersThatReachNobody_areCounted() throws Exception {
+        Exposed e = exposed(HostEndpoint.udp(LOOPBACK, 0), CONTAINER);
+        CountDownLatch gone = new CountDownLatch(1);
+        loop.loop.execute(() -> awaitQuietly(gone)); // nothing is read before the client has left
+        try (DatagramSocket c = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
+            c.send(new DatagramPacket(new byte[1], 1, InetAddress.getLoopbackAddress(), port(e)));
+        }
+        gone.countDown();
+        for (long begin = System.nanoTime(); ; loop.settle()) {
+            if (dropped("reason=client_unreachable") == 1) {
+                break;
+            }
+            assertThat(System.nanoTime() - begin).isLessThan(10_000_000_000L);
+        }
+        assertThat(dropped("reason=")).isEqualTo(1);
+    }
+
+    private long dropped(String reason) {
+        return table.readings().stream()
+                .filter(r -> r.tags().startsWith(reason))
+                .mapToLong(Counters.Reading::value)
+                .sum();
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Test
