@@ -75,8 +75,11 @@ final class RunMeters {
             String word = reason.name().toLowerCase(Locale.ROOT);
             count("virtio.net.frames.dropped", "reason=" + word, reason.help(), () -> c.drops(reason));
         }
-        queue(backend, 0, "net.receiveq");
-        queue(backend, 1, "net.transmitq");
+        for (int i = 0; i < backend.queueCount(); i += 2) {
+            String pair = i == 0 ? "" : String.valueOf(i / 2);
+            queue(backend, i, "net.receiveq" + pair);
+            queue(backend, i + 1, "net.transmitq" + pair);
+        }
     }
 
     void vsock(VsockCounters c, VhostUserBackend backend) {

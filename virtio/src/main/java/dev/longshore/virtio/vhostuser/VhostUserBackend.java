@@ -63,6 +63,11 @@ public final class VhostUserBackend implements QueueSignals {
         return onLoop(this::closeNow);
     }
 
+    /** Those of the device, whether a front end uses them or not. */
+    public int queueCount() {
+        return queues.length;
+    }
+
     /** Queue {@code i}, for its counters and its state; the same object for the back end's whole life. */
     public Virtqueue queue(int i) {
         return queues[i];
