@@ -31,11 +31,7 @@ final class Logs {
         context.reset();
         ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.INFO);
-        Level wanted = Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.INFO);
-        context.getLogger("dev.longshore").setLevel(wanted);
-        if (wanted.isGreaterOrEqual(Level.INFO)) { // who asks for details wants them all
-            context.addTurboFilter(new LogBrake(System::nanoTime));
-        }
+        level(context, Level.INFO);
         // gRPC sets a TCP option on the control socket, which is none: Netty warns of it at every connection.
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR);
         root.addAppender(file(context, home));
@@ -49,11 +45,19 @@ final class Logs {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         context.reset();
         context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
-        context.getLogger("dev.longshore").setLevel(Level.toLevel(System.getenv("LONGSHORE_LOG"), Level.WARN));
+        level(context, Level.WARN);
         context.getLogger("io.netty.bootstrap").setLevel(Level.ERROR); // as above
         ConsoleAppender<ILoggingEvent> appender = new ConsoleAppender<>();
         appender.setTarget("System.err");
         context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(started(context, appender));
+    }
+
+    private static void level(LoggerContext context, Level usual) {
+        Level wanted = Level.toLevel(System.getenv("LONGSHORE_LOG"), usual);
+        context.getLogger("dev.longshore").setLevel(wanted);
+        if (wanted.isGreaterOrEqual(Level.INFO)) { // who asks for details wants them all
+            context.addTurboFilter(new LogBrake(System::nanoTime));
+        }
     }
 
     private static RollingFileAppender<ILoggingEvent> file(LoggerContext context, Home home) {

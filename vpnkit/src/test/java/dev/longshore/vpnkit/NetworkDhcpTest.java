@@ -218,6 +218,18 @@ class NetworkDhcpTest {
     }
 
     @Test
+    void declineOfAnAddressThatOneHasNot_isDropped() {
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        answer(DhcpMessage.OFFER);
+        send(Ask.of(STRANGER, DhcpMessage.DECLINE).requesting(GuestEnd.GUEST.v4Bits()));
+        send(Ask.of(STRANGER, DhcpMessage.DECLINE));
+        assertThat(net.dropped("layer=dhcp,reason=bad")).isEqualTo(2);
+        assertThat(net.count("vpnkit.dhcp.declined", "")).isZero();
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        assertThat(yourIp(answer(DhcpMessage.OFFER))).isEqualTo(GuestEnd.GUEST.v4Bits());
+    }
+
+    @Test
     void moreStationsThanAddresses_theRestGetsNothing() {
         for (int i = 0; i < 500; i++) {
             send(Ask.of(0x0200_0000_0000L + i, DhcpMessage.DISCOVER));

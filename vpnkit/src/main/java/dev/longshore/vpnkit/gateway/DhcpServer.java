@@ -33,6 +33,9 @@ public final class DhcpServer implements UdpService {
     /** A week: nothing is gained by renewing, and a guest that slept keeps its address. */
     static final int LEASE_SECONDS = (int) TimeUnit.DAYS.toSeconds(7);
 
+    /** Then the counter has the rest. */
+    static final int DECLINES_LOGGED = 10;
+
     private static final int NOBODY = 0;
 
     private final IpPlan plan;
@@ -43,6 +46,7 @@ public final class DhcpServer implements UdpService {
     private final Counters<GatewayCounter> counters;
     private final ByteBuf answer = Unpooled.directBuffer(512);
     private List<String> tooLong = List.of();
+    private int declinesLogged;
 
     /** @param searchDomains for the guest's resolver; a few, see {@link Resolvers} */
     public DhcpServer(
@@ -126,13 +130,20 @@ public final class DhcpServer implements UdpService {
     }
 
     private void onDecline(ByteBuf b, int at, int len) {
-        counters.increment(GatewayCounter.DHCP_DECLINED);
         int address = DhcpMessage.intOption(b, at, len, DhcpMessage.OPTION_REQUESTED_ADDRESS, 0);
         long mac = DhcpMessage.clientMac(b, at);
-        LOG.warn(
-                "the guest {} says that {} is in use: look for a second network card with this address in the guest",
-                EthernetHeader.toText(mac),
-                IpAddress.v4(address));
+        if (address == 0 || leases.find(mac) != address) {
+            counters.increment(GatewayCounter.DHCP_DROPPED); // of an address that it has not got
+            return;
+        }
+        counters.increment(GatewayCounter.DHCP_DECLINED);
+        if (declinesLogged < DECLINES_LOGGED) { // a guest can repeat it: the log must not grow with it
+            declinesLogged++;
+            LOG.warn(
+                    "the guest {} says that {} is in use: look for a second network card with this address in the guest",
+                    EthernetHeader.toText(mac),
+                    IpAddress.v4(address));
+        }
         leases.decline(mac, address);
     }
 

@@ -42,6 +42,7 @@ final class Dhcpv6Server {
     private final Leases6 leases;
     private final Counters<GatewayCounter> counters;
     private final ByteBuf answer = Unpooled.directBuffer(512, 4096);
+    private int declinesLogged;
 
     Dhcpv6Server(
             IpPlan plan,
@@ -129,9 +130,13 @@ final class Dhcpv6Server {
             }
             case Dhcpv6Message.DECLINE -> {
                 counters.increment(GatewayCounter.DHCP_DECLINED);
-                LOG.warn(
-                        "the guest {} says that its IPv6 address is in use: look for a second network card with it",
-                        EthernetHeader.toText(mac));
+                if (declinesLogged
+                        < DhcpServer.DECLINES_LOGGED) { // a guest can repeat it: the log must not grow with it
+                    declinesLogged++;
+                    LOG.warn(
+                            "the guest {} says that its IPv6 address is in use: look for a second network card with it",
+                            EthernetHeader.toText(mac));
+                }
                 leases.decline(mac);
                 Dhcpv6Message.writeStatus(answer, Dhcpv6Message.STATUS_SUCCESS);
             }
