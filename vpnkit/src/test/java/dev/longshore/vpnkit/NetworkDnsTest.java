@@ -575,6 +575,32 @@ class NetworkDnsTest {
         }
     }
 
+    /** Each may keep 128 KiB of a question that never ends: thousands would take all memory there is. */
+    @Test
+    void overTcp_endlessQuestions_makeRoomForOthers_butNotWhoHasAsked() throws IOException {
+        Resolver silent = new Resolver();
+        withResolvers(silent.address());
+        EmbeddedChannel asking = tcp();
+        asking.writeInbound(framed(query("a.test", 1)));
+        List<EmbeddedChannel> endless = new ArrayList<>();
+        for (int i = 0; i < 300; i++) {
+            EmbeddedChannel c = tcp();
+            c.writeInbound(Unpooled.directBuffer().writeShort(60_000).writeZero(50_000));
+            endless.add(c);
+        }
+        assertThat(asking.isOpen()).isTrue();
+        assertThat(endless.stream().filter(EmbeddedChannel::isOpen)).hasSize(127);
+        assertThat(endless.getLast().isOpen()).isTrue();
+        assertThat(net.count("vpnkit.dns.tcp.evicted", "")).isEqualTo(173);
+        EmbeddedChannel honest = tcp();
+        honest.writeInbound(framed(query("host.docker.internal", 1)));
+        ByteBuf out = outbound(honest);
+        assertThat(firstA(out.readSlice(out.readUnsignedShort()))).isEqualTo(GuestEnd.HOST);
+        endless.forEach(EmbeddedChannel::finishAndReleaseAll);
+        honest.finishAndReleaseAll();
+        asking.finishAndReleaseAll();
+    }
+
     @Test
     void overTcp_nonsense_closesTheConnection() {
         EmbeddedChannel channel = tcp();

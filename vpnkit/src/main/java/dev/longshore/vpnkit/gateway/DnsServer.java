@@ -29,6 +29,7 @@ public final class DnsServer implements UdpService {
     private final UdpOutput output;
     private final ByteBufAllocator allocator;
     private final Counters<GatewayCounter> counters;
+    private final DnsTcpConnections tcp;
 
     public DnsServer(
             NameTable names,
@@ -43,6 +44,7 @@ public final class DnsServer implements UdpService {
         this.output = output;
         this.allocator = allocator;
         this.counters = counters;
+        this.tcp = new DnsTcpConnections(counters);
     }
 
     @Override
@@ -105,6 +107,10 @@ public final class DnsServer implements UdpService {
         counters.increment(GatewayCounter.DNS_LOCAL);
         to.answer(local(b, at, len, afterQuestion, type, entry));
         return true;
+    }
+
+    DnsTcpConnections tcp() {
+        return tcp;
     }
 
     /** A TCP connection had more than it may send ahead. */

@@ -31,6 +31,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
     private int pending;
     private boolean inputEnded;
     private boolean parsing;
+    private boolean known; // to the server, since the first byte
 
     DnsTcpHandler(DnsServer server) {
         this.server = server;
@@ -65,11 +66,18 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
             ReferenceCountUtil.release(msg);
             return;
         }
-        boolean fits = b.readableBytes() <= buffer.maxWritableBytes();
-        if (fits) {
-            buffer.writeBytes(b);
+        if (!known) {
+            known = true;
+            server.tcp().opened(this, ctx);
         }
-        b.release();
+        boolean fits = b.readableBytes() <= buffer.maxWritableBytes();
+        try {
+            if (fits && in != null) {
+                buffer.writeBytes(b); // may find no memory
+            }
+        } finally {
+            b.release();
+        }
         if (!fits) {
             server.onTooMuch();
             ctx.close(); // more than it was allowed to send ahead
@@ -117,6 +125,11 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
         ctx.write(ctx.alloc().directBuffer(LENGTH_BYTES).writeShort(message.readableBytes()), ctx.voidPromise());
         ctx.writeAndFlush(message, ctx.voidPromise());
         parse(ctx);
+    }
+
+    /** A whole question waits for its answer. */
+    boolean isAsking() {
+        return pending > 0;
     }
 
     private void closeIfDone(ChannelHandlerContext ctx) {
@@ -167,6 +180,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void handlerRemoved(ChannelHandlerContext ctx) {
         disarmIdle();
+        server.tcp().closed(this);
         ByteBuf buffer = in;
         if (buffer != null) {
             in = null;

@@ -26,6 +26,7 @@ public enum GatewayCounter implements Counted {
     DNS_ACTIVE("vpnkit.dns.active", "", "Questions waiting for a resolver now."),
     DNS_SOCKETS("vpnkit.dns.sockets.active", "", "Sockets of questions that wait for a resolver now."),
     DNS_BUSY("vpnkit.dns.busy", "", "Questions refused as too many were waiting."),
+    DNS_TCP_EVICTED("vpnkit.dns.tcp.evicted", "", "TCP connections to the name server closed as there were too many."),
     DNS_SPOOFED("vpnkit.packets.dropped", "layer=dns,reason=mismatch", "Answers that match no question."),
     DNS_NO_ROOM("vpnkit.packets.dropped", "layer=dns,reason=no_room", "DNS answers the guest had no room for."),
     DNS_DROPPED("vpnkit.packets.dropped", "layer=dns,reason=bad", "DNS messages that are no question.");
