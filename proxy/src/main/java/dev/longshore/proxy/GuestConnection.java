@@ -61,6 +61,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private final Dialer dialer;
     private final DuplexChannel channel;
     private final IdleOrigins idle;
+    private final WaitingBytes waiting;
 
     private Phase phase = Phase.HEAD;
     private HeadReader reader = HeadReader.request();
@@ -72,8 +73,11 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private boolean headTimerRuns;
     private boolean guestEof;
     private boolean processing;
+    private int counted; // in waiting
 
-    GuestConnection(ProxySettings settings, Dialer dialer, IdleBudget budget, DuplexChannel channel) {
+    GuestConnection(
+            ProxySettings settings, Dialer dialer, IdleBudget budget, WaitingBytes waiting, DuplexChannel channel) {
+        this.waiting = waiting;
         this.idle = new IdleOrigins(budget);
         this.settings = settings;
         this.gate = new RequestGate(settings);
@@ -157,7 +161,18 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         if (pending != null && !pending.isReadable()) {
             releasePending();
         }
+        account();
+        if (phase == Phase.HEAD && counted > 0 && waiting.isFull()) {
+            refuse(new BadMessage(503, "too many requests are incomplete"));
+        }
         updateReading();
+    }
+
+    /** Tells all connections' sum what waits here. */
+    private void account() {
+        int now = (pending == null ? 0 : pending.readableBytes()) + (phase == Phase.HEAD ? reader.bytes() : 0);
+        waiting.change(now - counted);
+        counted = now;
     }
 
     /** True if a whole head was there, and the phase has changed with it. */
@@ -256,6 +271,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         pending = null;
         host.writeAndFlush(fromGuest);
         become(Phase.OVER);
+        account();
         channel.pipeline().remove(this);
         Relay.join(channel, host);
     }
@@ -575,5 +591,6 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private void releasePending() {
         ReferenceCountUtil.release(pending);
         pending = null;
+        account();
     }
 }

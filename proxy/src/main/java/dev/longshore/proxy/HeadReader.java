@@ -52,6 +52,11 @@ final class HeadReader {
         return startLine != null || scanned > 0;
     }
 
+    /** Bytes of the whole lines that have been taken. */
+    int bytes() {
+        return sectionBytes;
+    }
+
     /**
      * Takes whole lines from {@code in}, which must show the bytes of an unfinished line again at the next call.
      *

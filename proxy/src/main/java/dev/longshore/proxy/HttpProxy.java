@@ -9,16 +9,26 @@ import io.netty.channel.socket.DuplexChannel;
 /**
  * The proxy as an initializer for channels that come from a guest. Every such channel must be a {@link DuplexChannel}
  * that reports a half-closed input as an event; the connections it causes live on its own event loop.
- * Thread-safe: holds nothing that changes but an atomic count.
+ * Thread-safe: holds nothing that changes but two atomic sums.
  */
 @ChannelHandler.Sharable
 public final class HttpProxy extends ChannelInitializer<Channel> {
     private final ProxySettings settings;
     private final Dialer dialer;
     private final IdleBudget budget;
+    private final WaitingBytes waiting;
 
     /** @param maxIdleOrigins connections to origins that are kept for later requests, of all guest connections together */
     public HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins) {
+        this(
+                settings,
+                dialer,
+                maxIdleOrigins,
+                new WaitingBytes(Runtime.getRuntime().maxMemory() / 8));
+    }
+
+    HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins, WaitingBytes waiting) {
+        this.waiting = waiting;
         this.budget = new IdleBudget(maxIdleOrigins);
         this.settings = settings;
         this.dialer = dialer;
@@ -26,6 +36,6 @@ public final class HttpProxy extends ChannelInitializer<Channel> {
 
     @Override
     protected void initChannel(Channel channel) {
-        channel.pipeline().addLast(new GuestConnection(settings, dialer, budget, (DuplexChannel) channel));
+        channel.pipeline().addLast(new GuestConnection(settings, dialer, budget, waiting, (DuplexChannel) channel));
     }
 }

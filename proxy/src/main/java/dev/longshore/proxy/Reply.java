@@ -82,6 +82,7 @@ record Reply(int status, @Nullable String error, String text) {
             case 431 -> "Request Header Fields Too Large";
             case 501 -> "Not Implemented";
             case 502 -> "Bad Gateway";
+            case 503 -> "Service Unavailable";
             case 504 -> "Gateway Timeout";
             case 505 -> "HTTP Version Not Supported";
             case 508 -> "Loop Detected";
