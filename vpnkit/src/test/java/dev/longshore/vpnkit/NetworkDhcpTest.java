@@ -218,6 +218,13 @@ class NetworkDhcpTest {
     }
 
     @Test
+    void answerWithoutRoom_isCounted() {
+        net.link.limitRoom(0);
+        send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
+        assertThat(net.dropped("layer=dhcp,reason=no_room")).isEqualTo(1);
+    }
+
+    @Test
     void declineOfAnAddressThatOneHasNot_isDropped() {
         send(Ask.of(GuestEnd.GUEST_MAC, DhcpMessage.DISCOVER));
         answer(DhcpMessage.OFFER);
