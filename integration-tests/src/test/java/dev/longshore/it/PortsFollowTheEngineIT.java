@@ -288,15 +288,19 @@ class PortsFollowTheEngineIT {
         }
     }
 
-    /** As many as a busy day has, a dozen or so at a time; of User-mode Linux's one processor each takes some seconds. */
+    /**
+     * A dozen or so at a time; of User-mode Linux's one processor each takes some seconds, so as many as a busy day has are for
+     * {@code ./longshore test -Dlongshore.it.containers=200}.
+     */
     @Test
     @Timeout(value = 30, unit = TimeUnit.MINUTES)
-    void twoHundredContainers_comeAndGoInAnyOrder_andLeaveNothing() {
+    void manyContainers_comeAndGoInAnyOrder_andLeaveNothing() {
+        int all = Integer.getInteger("longshore.it.containers", 20);
         Random random = new Random(200);
         List<String> running = new ArrayList<>();
         int made = 0;
-        while (made < 200 || !running.isEmpty()) {
-            boolean more = made < 200 && (running.isEmpty() || (running.size() < 16 && random.nextInt(5) < 3));
+        while (made < all || !running.isEmpty()) {
+            boolean more = made < all && (running.isEmpty() || (running.size() < 16 && random.nextInt(5) < 3));
             if (more) {
                 String name = "many-" + made;
                 docker.ok(
