@@ -438,6 +438,25 @@ class NetworkUdpTest {
         assertThat(replies.texts).containsExactly("to b");
     }
 
+    /** More callers on the loopback than the gateway has ports to stand for them: a count, and no exception. */
+    @Test
+    void publishedPort_calledByMoreThanTheGatewayCanStandFor_theRestIsUnreachable() {
+        Replies replies = new Replies();
+        IpAddress container = IpAddress.parse("172.17.0.2");
+        IpAddress loopback = IpAddress.parse("127.0.0.1");
+        for (int i = 0; i < 16_384; i++) {
+            UdpFlow _ = net.network.udp().openInbound(container, 9000, loopback, 1024 + i, replies);
+        }
+
+        UdpFlow one = net.network.udp().openInbound(container, 9000, loopback, 60_000, replies);
+        send(one, "x");
+
+        assertThat(replies.unreachable).isEqualTo(1);
+        assertThat(net.count("vpnkit.packets.dropped", "layer=udp,reason=no_gateway_port"))
+                .isEqualTo(1);
+        one.close();
+    }
+
     @Test
     void publishedPort_nobodyListens_ownerHearsIt() {
         Replies replies = new Replies();

@@ -27,15 +27,22 @@ final class InboundFlows {
         /** A datagram went nowhere, for want of IPv6. */
         void onNoIpv6();
 
+        /** A datagram of a caller for whom the gateway has no port left. */
+        void onNoGatewayPort();
+
         /** A datagram is larger than any packet of IPv4. */
         void onTooLarge();
     }
 
-    /** To an IPv6 address on a network without it. */
-    private record NoWay(Owner owner, GuestConnector.UdpReplies replies) implements GuestConnector.UdpFlow {
+    /**
+     * To an IPv6 address on a network without it, or from one caller too many.
+     *
+     * @param dropped counts a datagram
+     */
+    private record NoWay(Runnable dropped, GuestConnector.UdpReplies replies) implements GuestConnector.UdpFlow {
         @Override
         public void sendToGuest(ByteBuf b, int at, int len) {
-            owner.onNoIpv6();
+            dropped.run();
             replies.onUnreachable();
         }
 
@@ -80,10 +87,13 @@ final class InboundFlows {
         if (!addresses.mayAppear(source, guest) || port == 0 || find(guest, guestPort, remote, port) != null) {
             IpAddress gateway = addresses.gatewayFor(guest);
             if (gateway == null) {
-                return new NoWay(owner, replies);
+                return new NoWay(owner::onNoIpv6, replies);
             }
             remote = gateway;
             port = freeGatewayPort(guest, guestPort, remote);
+            if (port == 0) {
+                return new NoWay(owner::onNoGatewayPort, replies);
+            }
         }
         InboundUdp flow = new InboundUdp(this, guest, guestPort, remote, port, replies, now);
         flows.put(guest.hi(), guest.lo(), guestPort, remote.hi(), remote.lo(), port, flow);
@@ -100,6 +110,7 @@ final class InboundFlows {
         return flows.size() == 0 ? null : flows.get(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
     }
 
+    /** 0 if all are taken: so many callers of one port of the guest look like the gateway. */
     private int freeGatewayPort(IpAddress guest, int guestPort, IpAddress gateway) {
         for (int tries = 0; tries < DYNAMIC_PORTS; tries++) {
             int port = FIRST_DYNAMIC_PORT + nextDynamicPort;
@@ -108,7 +119,7 @@ final class InboundFlows {
                 return port;
             }
         }
-        throw new IllegalStateException("16,384 remotes of one UDP port all look like the gateway");
+        return 0;
     }
 
     void send(InboundUdp flow, ByteBuf b, int at, int len) {

@@ -39,7 +39,11 @@ public enum UdpCounter implements Counted {
     DROPPED_NO_IPV6(
             "vpnkit.packets.dropped",
             "layer=udp,reason=no_ipv6",
-            "Datagrams for an IPv6 address behind a guest that has none.");
+            "Datagrams for an IPv6 address behind a guest that has none."),
+    DROPPED_NO_GATEWAY_PORT(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=no_gateway_port",
+            "Datagrams of more callers of one port than the gateway can stand for.");
 
     private final String metric;
     private final String tags;

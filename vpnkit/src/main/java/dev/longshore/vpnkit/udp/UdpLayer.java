@@ -403,6 +403,11 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     }
 
     @Override
+    public void onNoGatewayPort() {
+        counters.increment(UdpCounter.DROPPED_NO_GATEWAY_PORT);
+    }
+
+    @Override
     public void onNoIpv6() {
         counters.increment(UdpCounter.DROPPED_NO_IPV6);
     }
