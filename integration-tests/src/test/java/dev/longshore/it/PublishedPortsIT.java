@@ -10,6 +10,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Order;
@@ -65,6 +66,18 @@ class PublishedPortsIT {
     private String log(String container) {
         Command.Result logs = docker.run("logs", container);
         return logs.out() + logs.err();
+    }
+
+    /** As with a registry in a container: docker push localhost:5000/image. */
+    @Test
+    void publishedPort_answersTheEngineItself_onItsLoopback() {
+        runWeb("web", "-p", "18520:80");
+        for (String host : List.of("localhost", "127.0.0.1")) {
+            assertThat(docker.run("pull", host + ":18520/none").err())
+                    .as(host)
+                    .contains("404")
+                    .doesNotContain("refused");
+        }
     }
 
     @Test
