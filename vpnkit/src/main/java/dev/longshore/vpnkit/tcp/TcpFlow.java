@@ -39,10 +39,13 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     static final long ORPHAN_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
 
     /**
-     * An idle guest is asked once whether it still knows the connection, since a RST that the link lost is never repeated. Only
-     * an answer counts; silence is left to the keep-alive proper.
+     * An idle guest is asked whether it still knows the connection, since a RST that the link lost is never repeated. The question or
+     * its answer may be lost as well, so it is put a few times. Only an answer counts; silence is left to the keep-alive proper.
      */
     static final long ASK_IDLE = TimeUnit.SECONDS.toNanos(60);
+
+    private static final long ASK_AGAIN = TimeUnit.SECONDS.toNanos(10);
+    private static final int ASKS = 3;
 
     /** RFC 9293 §3.8.4: at least two hours. */
     static final long KEEPALIVE_IDLE = TimeUnit.HOURS.toNanos(2);
@@ -84,6 +87,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private long ackWaitsUntil;
     private int keepAliveProbes;
     private long askedAtBytes = -1; // both ways, when the idle guest was asked last
+    private long askedAt;
+    private int unanswered; // questions
     private int accounted;
 
     /** Used by {@link TcpStack#work}: waiting there for its turn. */
@@ -176,6 +181,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     void onSegment(ByteBuf b, int at, int len) {
         heardAt = stack.now();
         keepAliveProbes = 0;
+        unanswered = 0;
         switch (state) {
             case LISTEN -> onSegmentWhileDialing(b, at);
             case SYN_SENT -> onSegmentInSynSent(b, at);
@@ -747,15 +753,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         if (!mayBeIdle || sender.isTimerOn()) {
             return true;
         }
-        long moved = receiver.bytes + sender.bytes;
-        if (keepAliveProbes == 0 && moved != askedAtBytes && heardAt + ASK_IDLE - now > 0) {
-            wakeBy(heardAt + ASK_IDLE);
+        if (keepAliveProbes == 0 && askEarly(now)) {
             return true;
-        }
-        if (keepAliveProbes == 0 && moved != askedAtBytes) {
-            askedAtBytes = moved;
-            sender.probe();
-            stack.work(this);
         }
         long due = heardAt + KEEPALIVE_IDLE + keepAliveProbes * KEEPALIVE_INTERVAL;
         if (due - now > 0) {
@@ -770,6 +769,27 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         sender.probe();
         stack.work(this);
         wakeBy(now + KEEPALIVE_INTERVAL);
+        return true;
+    }
+
+    /** See {@link #ASK_IDLE}. False if there is nothing more to ask. */
+    private boolean askEarly(long now) {
+        long moved = receiver.bytes + sender.bytes;
+        boolean begun = moved == askedAtBytes;
+        if (begun && (unanswered == 0 || unanswered == ASKS)) {
+            return false;
+        }
+        long due = begun ? askedAt + ASK_AGAIN : heardAt + ASK_IDLE;
+        if (due - now > 0) {
+            wakeBy(due);
+            return true;
+        }
+        unanswered = begun ? unanswered + 1 : 1;
+        askedAtBytes = moved;
+        askedAt = now;
+        sender.probe();
+        stack.work(this);
+        wakeBy(now + ASK_AGAIN);
         return true;
     }
 

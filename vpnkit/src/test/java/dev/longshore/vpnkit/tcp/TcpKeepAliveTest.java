@@ -41,7 +41,7 @@ class TcpKeepAliveTest {
         bench.advance(Duration.ofHours(2).plus(Duration.ofSeconds(76 * 9)));
         assertThat(bench.isGone()).isTrue();
         assertThat(host.isReset()).isTrue();
-        assertThat(bench.guestEnd.receivedCount()).isEqualTo(11); // the early question, nine probes, a RST
+        assertThat(bench.guestEnd.receivedCount()).isEqualTo(13); // three early questions, nine probes, a RST
         TcpGuest.Segment last = guest.receives();
         while (bench.guestEnd.hasReceived()) {
             last = guest.receives();
@@ -77,10 +77,25 @@ class TcpKeepAliveTest {
     }
 
     @Test
+    void guestWhoseResetWasLost_andTheQuestionToo_isFoundOutByTheNext() {
+        FakeHost host = bench.established();
+        bench.advance(Duration.ofSeconds(60));
+        guest.receives(ACK, bench.iss, 0); // lost on its way, say
+        bench.advance(Duration.ofSeconds(9));
+        guest.receivesNothing();
+        bench.advance(Duration.ofSeconds(1));
+        guest.receives(ACK, bench.iss, 0);
+        guest.sends(RST, 0, 0);
+        bench.run();
+        assertThat(bench.isGone()).isTrue();
+        assertThat(host.isReset()).isTrue();
+    }
+
+    @Test
     void guestThatIsSilentWhenAskedEarly_staysUntilTheProbesProper() {
         FakeHost host = bench.established();
         bench.advance(Duration.ofMinutes(119));
-        assertThat(bench.guestEnd.receivedCount()).isEqualTo(1);
+        assertThat(bench.guestEnd.receivedCount()).isEqualTo(3);
         assertThat(host.isClosed()).isFalse();
     }
 
