@@ -262,6 +262,7 @@ public final class PortReconciler {
     // ---- the picture
 
     private void lookAtAll(int mine) {
+        dirty.clear(); // what events mark from now on may not be in the list yet
         client.get("/containers/json").addListener((Future<EngineClient.Answer> f) -> {
             if (mine != generation) {
                 return;
@@ -271,7 +272,6 @@ public final class PortReconciler {
                 return;
             }
             containers.clear();
-            dirty.clear();
             for (JsonNode c : f.getNow().body()) {
                 String id = c.path("Id").asString("");
                 if (isId(id)) {

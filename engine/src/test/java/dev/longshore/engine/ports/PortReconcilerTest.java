@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -103,6 +104,7 @@ class PortReconcilerTest {
         private final ScriptedEngine engine;
         private final PortReconciler reconciler;
         private String services = "";
+        private Runnable behindTheList = () -> {};
         private int lastAddress = 1;
         private long lastSession;
         private int lastId;
@@ -117,11 +119,22 @@ class PortReconcilerTest {
 
         private synchronized String answer(String path) {
             if (path.equals("/containers/json")) {
-                return boxes.values().stream()
-                        .filter(b -> b.running)
-                        .map(b -> "{\"Id\":\"" + b.id + "\"}")
-                        .collect(Collectors.joining(",", "[", "]"));
+                String list = list();
+                behindTheList.run();
+                behindTheList = () -> {};
+                return list;
             }
+            return of(path);
+        }
+
+        private String list() {
+            return boxes.values().stream()
+                    .filter(b -> b.running)
+                    .map(b -> "{\"Id\":\"" + b.id + "\"}")
+                    .collect(Collectors.joining(",", "[", "]"));
+        }
+
+        private String of(String path) {
             if (path.equals("/info")) {
                 return "{\"Swarm\":{\"ControlAvailable\":" + !services.isEmpty() + "}}";
             }
@@ -313,6 +326,27 @@ class PortReconcilerTest {
         model().die(box, false);
         expectRightListeners("dead");
         assertThat(listeners.awaitOpen(Set.of(), 20)).isEmpty();
+    }
+
+    /** Its event comes before the answer to a question that was asked before. */
+    @Test
+    void containerThatStartsWhileTheListIsMade_isSeen() throws Exception {
+        Box box = model().create(8080);
+        model().start(box);
+        expectRightListeners("started");
+        model().crash(false);
+        CountDownLatch told = new CountDownLatch(1);
+        synchronized (model()) {
+            model().behindTheList = () -> {
+                box.address = model().freshAddress();
+                box.running = true;
+                model().engine.event("container", "start", box.id, "");
+                told.countDown();
+            };
+        }
+
+        assertThat(told.await(20, TimeUnit.SECONDS)).isTrue();
+        expectRightListeners("without a proxy");
     }
 
     @Test
