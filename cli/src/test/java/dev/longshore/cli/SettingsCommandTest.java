@@ -69,7 +69,7 @@ class SettingsCommandTest {
         assertThat(out.toString()).isEqualTo("local-only-port-binding\n");
         assertThat(run("settings", "set", "memoryMiB", "2048")).isZero();
         assertThat(err.toString()).contains("takes effect at the next start of the guest");
-        assertThat(run("settings", "set", "useContainerdSnapshotter", "true")).isZero();
+        assertThat(run("settings", "set", "proxyEnableKerberosNTLM", "true")).isZero();
         assertThat(err.toString()).contains("accepted, has no effect yet");
         assertThat(run("settings", "unset", "PortBindingBehavior")).isZero();
         assertThat(out.toString()).isEqualTo("portBindingBehavior = default-port-binding\n");
