@@ -52,6 +52,9 @@ final class GuestCapture implements AutoCloseable {
                         "-n",
                         "-r",
                         file.toString(),
+                        "-d",
+                        "tcp.port==1-65535,data", // a port of ours may be that of a protocol, whose dissector then has
+                        // complaints
                         "-Y",
                         "tcp.analysis.flags",
                         "-T",
