@@ -53,8 +53,7 @@ final class GuestCapture implements AutoCloseable {
                         "-r",
                         file.toString(),
                         "-d",
-                        "tcp.port==1-65535,data", // a port of ours may be that of a protocol, whose dissector then has
-                        // complaints
+                        "tcp.port==1-65535,data", // whatever protocol an ephemeral port may stand for
                         "-Y",
                         "tcp.analysis.flags",
                         "-T",
