@@ -5,7 +5,7 @@ import java.util.regex.Pattern;
 
 /**
  * Takes secrets out of text. Nothing of ours writes any; but a bundle is given to strangers, and the guest's console has what
- * the guest's programs print.
+ * the guest's programs print. So no text may make this slow or deep: what is repeated is bounded, and never a group.
  */
 public final class Redaction {
     private static final String HIDDEN = "***";
@@ -19,8 +19,9 @@ public final class Redaction {
                             "(?i)((?:proxy-)?authorization|x-registry-auth|set-cookie|cookie)(\"?\\s*[:=]\\s*).*"),
                     "$1$2" + HIDDEN),
             new Rule(
-                    Pattern.compile("(?i)((?:\\w|-)*(?:password|passwd|secret|token|api[_-]?key|credential)(?:\\w|-)*)"
-                            + "(\"?\\s*[:=]\\s*)(\"[^\"]*\"|\\S+)"),
+                    Pattern.compile(
+                            "(?i)([\\w-]{0,64}(?:password|passwd|secret|token|api[_-]?key|credential)[\\w-]{0,64})"
+                                    + "(\"?\\s*[:=]\\s*)(\"[^\"]*\"|\\S+)"),
                     "$1$2" + HIDDEN),
             new Rule(
                     Pattern.compile(
