@@ -42,14 +42,26 @@ final class PeerCheck extends ChannelInboundHandlerAdapter {
     }
 
     @Override
-    public void channelRead(ChannelHandlerContext ctx, Object accepted) throws IOException {
+    public void channelRead(ChannelHandlerContext ctx, Object accepted) {
         EpollDomainSocketChannel caller = (EpollDomainSocketChannel) accepted;
-        PeerCredentials peer = caller.peerCredentials();
-        if (peer.uid() == owner || peer.uid() == ROOT) {
+        if (isAllowed(caller)) {
             ctx.fireChannelRead(caller);
         } else {
-            LOG.warn("a process of user {} (pid {}) tried the control socket; refused", peer.uid(), peer.pid());
             caller.unsafe().closeForcibly();
+        }
+    }
+
+    private boolean isAllowed(EpollDomainSocketChannel caller) {
+        try {
+            PeerCredentials peer = caller.peerCredentials();
+            boolean allowed = peer.uid() == owner || peer.uid() == ROOT;
+            if (!allowed) {
+                LOG.warn("a process of user {} (pid {}) tried the control socket; refused", peer.uid(), peer.pid());
+            }
+            return allowed;
+        } catch (IOException e) {
+            LOG.warn("a caller of the control socket can't be told; refused", e);
+            return false;
         }
     }
 }
