@@ -40,6 +40,7 @@
 /* Personalities: each takes its own argv (argv[0] is its name) and returns the process's exit status. */
 int docker_proxy_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
+int iptables_main(int argc, char **argv);
 
 /* Sets the wall clock, nanoseconds since 1970. 0, or -1 with errno. */
 int host_set_clock(int64_t unix_nanos);
@@ -56,6 +57,8 @@ const char *host_services(void);
 
 /* Replaces the (forked) process by a shell that reads commands from standard input. Returns only on failure. */
 void host_exec_shell(void);
+/* Replaces this process by the system's program of that name: iptables or ip6tables. Returns only on failure, with errno. */
+void host_exec_iptables(const char *name, char **argv);
 /* True of the guest's own programs: those outside of containers. */
 bool host_is_own_process(const char *pid);
 

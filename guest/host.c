@@ -32,6 +32,10 @@ void host_exec_shell(void) {
     execl("/bin/sh", "sh", "-s", (char *)NULL);
 }
 
+void host_exec_iptables(const char *name, char **argv) {
+    execv(strcmp(name, "ip6tables") == 0 ? "/usr/sbin/ip6tables" : "/usr/sbin/iptables", argv);
+}
+
 /* The guest's services run in the root control group, every container in one of its own. */
 bool host_is_own_process(const char *pid) {
     char path[300], group[8] = "";
@@ -89,6 +93,13 @@ void host_exec_shell(void) {
     char command[1000];
     snprintf(command, sizeof command, "cat > %s.new && mv %s.new %s", path, path, path);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+}
+
+void host_exec_iptables(const char *name, char **argv) {
+    char path[300], file[32];
+    snprintf(file, sizeof file, "real-%s", name);
+    test_path(path, sizeof path, file);
+    execv(path, argv);
 }
 
 /* The tests' processes share a control group; their "containers" are what is not the agent itself. */

@@ -12,6 +12,8 @@ static const struct personality {
     int (*run)(int argc, char **argv);
 } PERSONALITIES[] = {
     {"docker-proxy", docker_proxy_main},
+    {"iptables", iptables_main},
+    {"ip6tables", iptables_main},
     {"serve", serve_main},
 };
 
