@@ -11,6 +11,7 @@ import dev.longshore.vpnkit.ethernet.EthernetConfig;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
 import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.ethernet.PacketSink;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.SeenFlow;
 import dev.longshore.vpnkit.gateway.AddressFilter;
 import dev.longshore.vpnkit.gateway.DhcpServer;
@@ -251,6 +252,13 @@ public final class Network {
         families.set(mode);
         addressFilter.set(filter);
         gateway6.onFamiliesChanged();
+    }
+
+    /** Who the flows of UDP and pings belong to, from now on; before the first one. TCP has its own. */
+    public void attribute(FlowOwners owners) {
+        assert loop.inEventLoop();
+        udp.attribute(owners);
+        echoes.attribute(owners);
     }
 
     /** Which families the guest may reach the world by now. */

@@ -21,12 +21,13 @@ public interface ContainerDirectory {
         }
     };
 
-    /** What is known now, from memory; null for the guest itself and for whom nobody knows (yet). */
+    /** Whose it is now, as far as is known, from memory; null for the guest itself and for whom nobody knows (yet). */
     @Nullable
     ContainerIdentity of(IpAddress address);
 
     /**
-     * As {@link #of}, but asks the Engine if the address is not known, since a container may speak before its start is told.
+     * As {@link #of}, but asks the Engine if the address is not known, since a container may speak before its start is told. If
+     * the Engine knows nobody either, it may still be a container that has just ended.
      *
      * @param loop where the future completes
      * @return never fails, and is done within about a second whatever the Engine does; empty if it doesn't know either

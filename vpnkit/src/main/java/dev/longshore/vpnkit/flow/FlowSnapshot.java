@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param queuedToGuest bytes that wait for the guest or for its acknowledgment
  * @param openedAt the link's clock (nanoseconds of no origin) at its first packet: with the addresses, a flow's identity
  * @param ageNanos since then
+ * @param owner the container that had the guest's address at the first packet; null for the guest itself, and where nobody knows
  */
 public record FlowSnapshot(
         int protocol,
@@ -41,13 +42,15 @@ public record FlowSnapshot(
         int ourWindow,
         int queuedToGuest,
         long openedAt,
-        long ageNanos) {
+        long ageNanos,
+        @Nullable ContainerIdentity owner) {
     /**
      * A flow of datagrams, which have no windows and are not sent again.
      *
      * @param remote whom the first datagram went to or came from; ports are 0 for pings
      * @param openedAt see the record
      * @param now on the same clock
+     * @param owner see the record
      */
     public static FlowSnapshot ofDatagrams(
             int protocol,
@@ -61,7 +64,8 @@ public record FlowSnapshot(
             long bytesFromGuest,
             long bytesToGuest,
             long openedAt,
-            long now) {
+            long now,
+            @Nullable ContainerIdentity owner) {
         return new FlowSnapshot(
                 protocol,
                 guest,
@@ -80,6 +84,7 @@ public record FlowSnapshot(
                 0,
                 0,
                 openedAt,
-                now - openedAt);
+                now - openedAt,
+                owner);
     }
 }

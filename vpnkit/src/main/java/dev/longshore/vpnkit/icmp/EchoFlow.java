@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.Icmpv6Header;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
@@ -27,6 +28,7 @@ final class EchoFlow implements HostDatagrams.Receiver {
     private final boolean v4;
     private final long openedAt;
     private HostDatagrams.@Nullable Socket socket;
+    private FlowOwner owner = FlowOwner.nobody();
     private boolean raw;
     private int rawIdentifier;
     private long lastActive;
@@ -57,6 +59,11 @@ final class EchoFlow implements HostDatagrams.Receiver {
         return opened.socket().receiveHops().connect(remoteHi, remoteLo, 0);
     }
 
+    /** Before anything is sent. */
+    void belongTo(FlowOwner whose) {
+        owner = whose;
+    }
+
     void send(ByteBuf b, int at, int len, int traits) {
         HostDatagrams.Socket s = socket;
         if (s == null) {
@@ -64,6 +71,7 @@ final class EchoFlow implements HostDatagrams.Receiver {
         }
         lastActive = flows.now();
         bytesFromGuest += len - IcmpHeader.BYTES;
+        owner.countFromGuest(len - IcmpHeader.BYTES);
         s.travel(PacketTraits.hopsLeft(traits), PacketTraits.trafficClass(traits), PacketTraits.dontFragment(traits));
         if (!raw) {
             s.send(b, at, len, remoteHi, remoteLo, 0, 0, 0);
@@ -104,6 +112,7 @@ final class EchoFlow implements HostDatagrams.Receiver {
     private void onReply(ByteBuf b, int at, int len, int hops) {
         lastActive = flows.now();
         bytesToGuest += len - IcmpHeader.BYTES;
+        owner.countToGuest(len - IcmpHeader.BYTES);
         b.setShort(at + 4, identifier);
         if (v4) {
             IcmpHeader.complete(b, at, len);
@@ -158,6 +167,7 @@ final class EchoFlow implements HostDatagrams.Receiver {
         if (s != null) {
             s.close();
         }
+        owner.end();
     }
 
     FlowSnapshot snapshot(long now) {
@@ -173,7 +183,8 @@ final class EchoFlow implements HostDatagrams.Receiver {
                 bytesFromGuest,
                 bytesToGuest,
                 openedAt,
-                now);
+                now,
+                owner.identity());
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.longshore.packet.wire.IcmpHeader;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
@@ -51,6 +52,7 @@ public final class EchoFlows {
     private final FlowTable<EchoFlow> flows;
 
     private final ByteBuf scratch = Unpooled.directBuffer(2048);
+    private FlowOwners owners;
     private int nextRawIdentifier;
     private @Nullable ScheduledFuture<?> sweep;
     private boolean closed;
@@ -75,6 +77,12 @@ public final class EchoFlows {
         SecureRandom random = new SecureRandom();
         this.flows = new FlowTable<>(random.nextLong());
         this.nextRawIdentifier = random.nextInt();
+        this.owners = FlowOwners.nobody(loop);
+    }
+
+    /** Who flows belong to, from now on; before the first one. */
+    public void attribute(FlowOwners to) {
+        owners = to;
     }
 
     /**
@@ -129,6 +137,7 @@ public final class EchoFlows {
             }
             return null;
         }
+        flow.belongTo(owners.begin(guestHi, guestLo));
         flows.put(guestHi, guestLo, identifier, remoteHi, remoteLo, 0, flow);
         armSweep();
         return flow;

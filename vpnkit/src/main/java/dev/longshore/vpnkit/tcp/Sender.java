@@ -281,7 +281,7 @@ final class Sender {
         queue.drop(text);
         queueStart += text;
         bytes += text;
-        flow.countBytes(TcpCounter.BYTES_TO_GUEST, text);
+        flow.countToGuest(text);
         sndUna = ack;
         sndNxt = Seq.max(sndNxt, ack);
         retries = 0;

@@ -6,6 +6,7 @@ import dev.longshore.packet.wire.Seq;
 import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.packet.wire.TcpOptions;
 import dev.longshore.vpnkit.flow.FlowEnd;
+import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestSide;
 import dev.longshore.vpnkit.flow.HostSide;
@@ -70,6 +71,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
     private final Sender sender;
     private final Receiver receiver;
     private final long openedAt;
+    private final FlowOwner owner;
 
     private TcpState state = TcpState.CLOSED;
     private @Nullable HostSide host;
@@ -115,6 +117,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         this.remotePort = remotePort;
         this.sender = new Sender(this, out, iss);
         this.receiver = new Receiver(out.ownMss(isV4()));
+        this.owner = stack.owners().begin(guestHi, guestLo);
         this.openedAt = stack.now();
         this.heardAt = openedAt;
     }
@@ -421,7 +424,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         boolean finNow = receiver.onText(b, at + header, text, seq, fin, to);
         countLost();
         flushDue = true;
-        countBytes(TcpCounter.BYTES_FROM_GUEST, (int) (receiver.bytes - before));
+        countFromGuest((int) (receiver.bytes - before));
         if (finNow && state != TcpState.CLOSED) {
             onInOrderFin(to);
         }
@@ -868,6 +871,7 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
             side.abort();
         }
         stack.onEnded(this, why);
+        owner.end();
         Runnable never = onEstablished;
         onEstablished = null;
         if (never != null) {
@@ -918,8 +922,14 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
         stack.counters().increment(counter);
     }
 
-    void countBytes(TcpCounter counter, int n) {
-        stack.counters().add(counter, n);
+    private void countFromGuest(int n) {
+        stack.counters().add(TcpCounter.BYTES_FROM_GUEST, n);
+        owner.countFromGuest(n);
+    }
+
+    void countToGuest(int n) {
+        stack.counters().add(TcpCounter.BYTES_TO_GUEST, n);
+        owner.countToGuest(n);
     }
 
     @Override
@@ -948,7 +958,8 @@ final class TcpFlow extends Timers.Entry implements GuestSide, SeenFlow {
                 receiver.rcvWnd(),
                 sender.queue.bytes(),
                 openedAt,
-                now() - openedAt);
+                now() - openedAt,
+                owner.identity());
     }
 
     private boolean checkInvariants() {

@@ -10,6 +10,7 @@ import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.flow.FlowChannel;
 import dev.longshore.vpnkit.flow.FlowEnd;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.HostChannel;
@@ -87,6 +88,7 @@ public final class TcpStack implements TransportInput {
     private final Runnable workTask = this::workNow;
     private final Orphans orphans;
     private final long startedAt;
+    private FlowOwners owners;
     private int dials;
     private boolean inBatch;
     private boolean drainingNow;
@@ -126,6 +128,16 @@ public final class TcpStack implements TransportInput {
         this.challengeSecond = startedAt;
         this.memory = new Memory(limits.bufferedBytes(), new AllFlows(), clock);
         this.orphans = new Orphans(timers);
+        this.owners = FlowOwners.nobody(loop);
+    }
+
+    /** Who flows belong to, from now on; before the first one. */
+    public void attribute(FlowOwners to) {
+        owners = to;
+    }
+
+    FlowOwners owners() {
+        return owners;
     }
 
     // ---- segments

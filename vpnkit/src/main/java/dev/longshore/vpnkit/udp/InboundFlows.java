@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.ip.GuestAddresses;
@@ -23,6 +24,8 @@ final class InboundFlows {
         void send(InboundUdp flow, ByteBuf b, int at, int len);
 
         void onSizeChanged();
+
+        FlowOwners owners();
 
         /** A datagram went nowhere, for want of IPv6. */
         void onNoIpv6();
@@ -95,7 +98,15 @@ final class InboundFlows {
                 return new NoWay(owner::onNoGatewayPort, replies);
             }
         }
-        InboundUdp flow = new InboundUdp(this, guest, guestPort, remote, port, replies, now);
+        InboundUdp flow = new InboundUdp(
+                this,
+                guest,
+                guestPort,
+                remote,
+                port,
+                replies,
+                now,
+                owner.owners().begin(guest));
         flows.put(guest.hi(), guest.lo(), guestPort, remote.hi(), remote.lo(), port, flow);
         owner.onSizeChanged();
         return flow;

@@ -3,6 +3,7 @@ package dev.longshore.vpnkit.udp;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
+import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpFlow;
 import dev.longshore.vpnkit.flow.GuestConnector.UdpReplies;
@@ -17,6 +18,7 @@ final class InboundUdp implements UdpFlow {
     final UdpReplies replies;
     private final InboundFlows flows;
     private final long openedAt;
+    private final FlowOwner owner;
     private long bytesFromGuest;
     private long bytesToGuest;
     private boolean closed;
@@ -28,7 +30,8 @@ final class InboundUdp implements UdpFlow {
             IpAddress remote,
             int remotePort,
             UdpReplies replies,
-            long openedAt) {
+            long openedAt,
+            FlowOwner owner) {
         this.flows = flows;
         this.guest = guest;
         this.guestPort = guestPort;
@@ -36,10 +39,12 @@ final class InboundUdp implements UdpFlow {
         this.remotePort = remotePort;
         this.replies = replies;
         this.openedAt = openedAt;
+        this.owner = owner;
     }
 
     void onReply(ByteBuf b, int at, int len) {
         bytesFromGuest += len;
+        owner.countFromGuest(len);
         replies.onReply(b, at, len);
     }
 
@@ -53,6 +58,7 @@ final class InboundUdp implements UdpFlow {
             return;
         }
         bytesToGuest += len;
+        owner.countToGuest(len);
         flows.send(this, b, at, len);
     }
 
@@ -61,6 +67,7 @@ final class InboundUdp implements UdpFlow {
         if (!closed) {
             closed = true;
             flows.forget(this);
+            owner.end();
         }
     }
 
@@ -77,6 +84,7 @@ final class InboundUdp implements UdpFlow {
                 bytesFromGuest,
                 bytesToGuest,
                 openedAt,
-                now);
+                now,
+                owner.identity());
     }
 }

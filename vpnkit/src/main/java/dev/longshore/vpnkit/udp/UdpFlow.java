@@ -2,6 +2,7 @@ package dev.longshore.vpnkit.udp;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
@@ -26,6 +27,7 @@ final class UdpFlow implements HostDatagrams.Receiver {
     private final long firstRemoteLo;
     private final int firstRemotePort;
     private HostDatagrams.@Nullable Socket socket;
+    private FlowOwner owner = FlowOwner.nobody();
 
     /** Datagrams and their payload. */
     long sent;
@@ -62,8 +64,9 @@ final class UdpFlow implements HostDatagrams.Receiver {
     }
 
     /** Once, before anything is sent. */
-    void use(HostDatagrams.Socket hostSocket) {
+    void use(HostDatagrams.Socket hostSocket, FlowOwner whose) {
         socket = hostSocket;
+        owner = whose;
     }
 
     /** See {@link HostDatagrams.Socket}: {@code hi} and {@code lo} are the remote as the host sees it. */
@@ -75,6 +78,7 @@ final class UdpFlow implements HostDatagrams.Receiver {
             s.send(b, at, len, hi, lo, port, 0, 0);
             sent++;
             sentBytes += len;
+            owner.countFromGuest(len);
         }
     }
 
@@ -117,6 +121,11 @@ final class UdpFlow implements HostDatagrams.Receiver {
         if (s != null) {
             s.close();
         }
+        owner.end();
+    }
+
+    void countToGuest(int bytes) {
+        owner.countToGuest(bytes);
     }
 
     /** {@code state}: "asking" until something came back, then "answered". */
@@ -133,7 +142,8 @@ final class UdpFlow implements HostDatagrams.Receiver {
                 sentBytes,
                 receivedBytes,
                 openedAt,
-                now);
+                now,
+                owner.identity());
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.UdpHeader;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ethernet.LostHop;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
@@ -61,6 +62,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     private final InboundFlows inbound;
     private final ByteBuf quote = Unpooled.directBuffer(UdpHeader.BYTES + QUOTED);
     private final List<Binding> bindings = new ArrayList<>();
+    private FlowOwners owners;
     private boolean closed;
     private @Nullable UdpFlow oldest;
     private @Nullable UdpFlow newest;
@@ -90,6 +92,17 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
         SecureRandom random = new SecureRandom();
         this.flows = new FlowTable<>(random.nextLong());
         this.inbound = new InboundFlows(addresses, this, random.nextLong());
+        this.owners = FlowOwners.nobody(loop);
+    }
+
+    /** Who flows belong to, from now on; before the first one. */
+    public void attribute(FlowOwners to) {
+        owners = to;
+    }
+
+    @Override
+    public FlowOwners owners() {
+        return owners;
     }
 
     /** Datagrams to {@code address} (255.255.255.255 means any broadcast) and {@code port} are for {@code service}. */
@@ -248,7 +261,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             LOG.debug("{}: no socket, errno {}", flow, opened.errno());
             return null;
         }
-        flow.use(socket);
+        flow.use(socket, owners.begin(guestHi, guestLo));
         flows.put(guestHi, guestLo, guestPort, 0, 0, 0, flow);
         link(flow);
         counters.increment(UdpCounter.FLOWS_OPENED);
@@ -307,6 +320,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
         touch(flow);
         flow.received++;
         flow.receivedBytes += len;
+        flow.countToGuest(len);
         toGuest(remoteHi, remoteLo, remotePort, flow.guestHi, flow.guestLo, flow.guestPort, b, at, len);
     }
 

@@ -26,7 +26,25 @@ class FlowSnapshotsTest {
         IpAddress guest = IpAddress.parse("192.168.65.3");
         IpAddress remote = IpAddress.parse("192.0.2.1");
         return new FlowSnapshot(
-                IpProtocol.TCP, guest, port, remote, 80, null, false, "ESTABLISHED", 1, 2, 0, -1, 1460, 1, 1, 0, 5, 6);
+                IpProtocol.TCP,
+                guest,
+                port,
+                remote,
+                80,
+                null,
+                false,
+                "ESTABLISHED",
+                1,
+                2,
+                0,
+                -1,
+                1460,
+                1,
+                1,
+                0,
+                5,
+                6,
+                null);
     }
 
     private void addFlows(List<SeenFlow> list) {
