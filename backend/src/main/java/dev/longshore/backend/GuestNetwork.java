@@ -15,6 +15,9 @@ import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
 import dev.longshore.vpnkit.Network;
 import dev.longshore.vpnkit.NetworkConfig;
+import dev.longshore.vpnkit.flow.ContainerAccount;
+import dev.longshore.vpnkit.flow.ContainerDirectory;
+import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.gateway.DnsServer;
@@ -59,6 +62,7 @@ final class GuestNetwork {
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
+    private final FlowOwners owners;
     private final NetworkView view;
     private final SecureRandom random = new SecureRandom();
     private @Nullable TcpStack tcp;
@@ -66,9 +70,16 @@ final class GuestNetwork {
     /**
      * Called on the loop.
      *
+     * @param names of containers by address
      * @param portsChanged called on the loop when a port was bound or released
      */
-    GuestNetwork(Settings settings, Link link, EventLoop loop, Consumer<Events.What> events, Runnable portsChanged) {
+    GuestNetwork(
+            Settings settings,
+            Link link,
+            EventLoop loop,
+            ContainerDirectory names,
+            Consumer<Events.What> events,
+            Runnable portsChanged) {
         this.loop = loop;
         plan = plan(settings.network());
         OwnAddresses own = own(plan);
@@ -93,6 +104,9 @@ final class GuestNetwork {
                 System::nanoTime,
                 settings.network().ping() ? PingSockets.ofHost() : PingSockets.none(),
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
+        owners = new FlowOwners(names, this::isGuestItself, loop);
+        network.attribute(owners);
+        tcp().attribute(owners);
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
         HttpProxy proxy = new HttpProxy(ProxySettings.of("longshore", own), dialer, capacity.idleOrigins());
         services.register(plan.gateway(), AddressPlan.PROXY_PORT, proxy);
@@ -112,7 +126,8 @@ final class GuestNetwork {
                     network.collectFlows(list);
                     tcp().collect(list);
                 },
-                network::setTap);
+                network::setTap,
+                this::isGuestItself);
         network.setFamilies(settings.network().mode(), settings.network().dnsFilter());
     }
 
@@ -126,6 +141,11 @@ final class GuestNetwork {
             return plan.withoutIpv6();
         }
         return plan;
+    }
+
+    /** No network of containers is on the link: what comes from there is the guest's own, or another machine's beside it. */
+    private boolean isGuestItself(IpAddress address) {
+        return plan.isOnLink(address.hi(), address.lo());
     }
 
     private static OwnAddresses own(IpPlan plan) {
@@ -255,6 +275,11 @@ final class GuestNetwork {
         return view;
     }
 
+    /** Containers that had flows, and what these came to; from any thread. */
+    List<ContainerAccount> accounts() {
+        return owners.accounts();
+    }
+
     /** Frames and packets dropped so far, for all reasons; from any thread. */
     long dropped() {
         return readings().stream()
@@ -276,6 +301,7 @@ final class GuestNetwork {
         Futures.settle(loop.submit(() -> {
             view.close();
             tcp().endAll();
+            owners.close();
             network.close();
         }));
         dialer.close();

@@ -12,6 +12,7 @@ import dev.longshore.control.Status;
 import dev.longshore.engine.EngineState;
 import dev.longshore.engine.HostSocketProtocol;
 import dev.longshore.engine.HostSockets;
+import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.engine.ports.PortReconciler;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
@@ -65,6 +66,7 @@ final class GuestRun implements GuestStack {
     private final GuestKey guestKey = GuestKey.random();
     private final EnginePart engine;
     private final EngineNews news;
+    private final ContainerNames names;
     private volatile @Nullable HostNetworking hostNetworking; // written by the lifecycle thread, read by status
     private volatile @Nullable PortReconciler reconciler; // written by the lifecycle thread, read by the loops
     private volatile BindPolicy binding; // written as settings change, read by the engine's loop
@@ -103,6 +105,7 @@ final class GuestRun implements GuestStack {
         binding = BindPolicy.of(settings.ports());
         engine = new EnginePart(home.dockerSocket(), vsock, mountedSockets, () -> binding, this::onEngine);
         news = new EngineNews(agent::ping, events);
+        names = new ContainerNames(engine.dialer());
         card = new NetDevice(
                 loops.link(),
                 new NetConfig(NetworkConfig.GUEST_MAC, settings.network().mtu(), machine.takesConfig()),
@@ -144,7 +147,7 @@ final class GuestRun implements GuestStack {
 
     private void openNetwork() throws Exception {
         GuestNetwork opened = Futures.get(loops.link().submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), events, this::onPortsChanged);
+            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), names, events, this::onPortsChanged);
             made.start();
             return made;
         }));
@@ -154,6 +157,7 @@ final class GuestRun implements GuestStack {
         reconciler = new PortReconciler(
                 engine.dialer(),
                 opened.ports(),
+                names,
                 opened.plan().guest(),
                 text -> events.accept(new Events.Notice(text)),
                 mirror::use);

@@ -14,6 +14,7 @@ import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.virtio.net.NetDevice;
+import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.IoEventLoop;
@@ -75,8 +76,13 @@ final class NetRun {
             NetLink made = NetLink.make(options.link(), settings.network(), loop, this::onGone);
             link = made;
             GuestNetwork started = Futures.get(loop.submit(() -> {
-                GuestNetwork n =
-                        new GuestNetwork(settings, recorded(withFaults(made.link())), loop, events::add, () -> {});
+                GuestNetwork n = new GuestNetwork(
+                        settings,
+                        recorded(withFaults(made.link())),
+                        loop,
+                        ContainerDirectory.NOBODY,
+                        events::add,
+                        () -> {});
                 n.start();
                 return n;
             }));

@@ -9,6 +9,7 @@ import dev.longshore.packet.capture.Taps;
 import dev.longshore.packet.link.FrameTap;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.vpnkit.flow.ContainerIdentity;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowSnapshots;
 import dev.longshore.vpnkit.flow.SeenFlow;
@@ -22,6 +23,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +36,7 @@ final class NetworkView implements Flows, Captures {
     private final EventLoop loop;
     private final Consumer<List<SeenFlow>> flows;
     private final Consumer<@Nullable FrameTap> tap;
+    private final Predicate<IpAddress> isGuestItself;
     private final List<Capture> captures = new ArrayList<>();
     private final AtomicInteger captureCount = new AtomicInteger();
 
@@ -47,11 +50,17 @@ final class NetworkView implements Flows, Captures {
      *
      * @param flows adds all flows, on the loop
      * @param tap sets the link's tap, on the loop
+     * @param isGuestItself of addresses that are no container's
      */
-    NetworkView(EventLoop loop, Consumer<List<SeenFlow>> flows, Consumer<@Nullable FrameTap> tap) {
+    NetworkView(
+            EventLoop loop,
+            Consumer<List<SeenFlow>> flows,
+            Consumer<@Nullable FrameTap> tap,
+            Predicate<IpAddress> isGuestItself) {
         this.loop = loop;
         this.flows = flows;
         this.tap = tap;
+        this.isGuestItself = isGuestItself;
         Instant now = Instant.now();
         bornEpochNanos = now.getEpochSecond() * 1_000_000_000 + now.getNano();
     }
@@ -95,7 +104,14 @@ final class NetworkView implements Flows, Captures {
                 s.smoothedRttNanos() < 0 ? OptionalLong.empty() : OptionalLong.of(s.smoothedRttNanos() / 1000),
                 Instant.ofEpochSecond(0, opened),
                 s.queuedToGuest(),
-                null);
+                container(s.owner()),
+                isGuestItself.test(s.guest()));
+    }
+
+    private static @Nullable Container container(@Nullable ContainerIdentity who) {
+        return who == null
+                ? null
+                : new Container(who.id(), who.name(), who.image(), who.project(), who.service(), who.networks());
     }
 
     private static Protocol protocol(int protocol) {

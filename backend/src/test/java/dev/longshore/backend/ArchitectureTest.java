@@ -1,5 +1,6 @@
 package dev.longshore.backend;
 
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.fields;
@@ -11,6 +12,8 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.longshore.vpnkit.flow.ContainerDirectory;
+import dev.longshore.vpnkit.flow.ContainerIdentity;
 
 /** The picture of who may import whom, held to the code: imports point towards the wire. */
 @AnalyzeClasses(packages = "dev.longshore", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -73,13 +76,15 @@ class ArchitectureTest {
             .mayNotBeAccessedByAnyLayer();
 
     @ArchTest
-    static final ArchRule proxyAndEngine_knowOfVpnkitOnlyTheHostsSideOfAFlow = noClasses()
+    static final ArchRule proxyAndEngine_knowOfVpnkitOnlyTheHostsSideOfAFlow_andTheContractForNames = noClasses()
             .that()
             .resideInAnyPackage("dev.longshore.proxy..", "dev.longshore.engine..")
             .should()
             .dependOnClassesThat(resideInAPackage("dev.longshore.vpnkit..")
                     .and(com.tngtech.archunit.base.DescribedPredicate.not(
-                            resideInAPackage("dev.longshore.vpnkit.hostsocket.."))));
+                            resideInAPackage("dev.longshore.vpnkit.hostsocket..")))
+                    .and(com.tngtech.archunit.base.DescribedPredicate.not(
+                            belongToAnyOf(ContainerDirectory.class, ContainerIdentity.class))));
 
     @ArchTest
     static final ArchRule packagesOfVpnkit_haveNoCycles =

@@ -2,6 +2,8 @@ package dev.longshore.engine.ports;
 
 import dev.longshore.engine.EngineDialer;
 import dev.longshore.engine.EngineState;
+import dev.longshore.engine.client.EngineClient;
+import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.ExposeResult;
 import dev.longshore.portforward.Owner;
@@ -51,6 +53,9 @@ public final class PortReconciler {
             "connect",
             "disconnect");
 
+    /** After these a container's addresses may be another's. */
+    private static final Set<String> ENDINGS = Set.of("die", "destroy", "disconnect");
+
     private static final String EVENTS = "/events?filters="
             + URLEncoder.encode("{\"type\":[\"container\",\"network\",\"service\",\"node\"]}", StandardCharsets.UTF_8);
 
@@ -63,6 +68,7 @@ public final class PortReconciler {
     private final EventLoop loop;
     private final EngineClient client;
     private final PortTable ports;
+    private final ContainerNames names;
     private final IpAddress guest;
     private final Consumer<String> notices;
     private final Consumer<Boolean> hostNetwork;
@@ -74,6 +80,8 @@ public final class PortReconciler {
     private SwarmPorts swarm = SwarmPorts.NONE;
     private boolean swarmDirty;
     private boolean managesSwarm; // and has not been asked for its services yet
+    private boolean inSwarm;
+    private boolean gatewaysDirty;
     private boolean following;
     private boolean synced;
     private boolean asking;
@@ -88,6 +96,7 @@ public final class PortReconciler {
     private volatile List<String> problems = List.of(); // written by the loop, read by status
 
     /**
+     * @param names is told what the Engine tells of containers
      * @param guest the guest's own address, where ports of swarm services are
      * @param notices for the user, on the loop
      * @param hostNetwork hears whether some container runs in the guest's own network, at each change, on the loop
@@ -95,15 +104,17 @@ public final class PortReconciler {
     public PortReconciler(
             EngineDialer dialer,
             PortTable ports,
+            ContainerNames names,
             IpAddress guest,
             Consumer<String> notices,
             Consumer<Boolean> hostNetwork) {
-        this(dialer, ports, guest, notices, hostNetwork, Patience.DEFAULT);
+        this(dialer, ports, names, guest, notices, hostNetwork, Patience.DEFAULT);
     }
 
     PortReconciler(
             EngineDialer dialer,
             PortTable ports,
+            ContainerNames names,
             IpAddress guest,
             Consumer<String> notices,
             Consumer<Boolean> hostNetwork,
@@ -111,6 +122,7 @@ public final class PortReconciler {
         this.loop = dialer.loop();
         this.client = new EngineClient(dialer);
         this.ports = ports;
+        this.names = names;
         this.guest = guest;
         this.notices = notices;
         this.hostNetwork = hostNetwork;
@@ -156,6 +168,7 @@ public final class PortReconciler {
     private void follow() {
         if (!following) {
             following = true;
+            names.begin();
             openStream();
         }
     }
@@ -170,6 +183,7 @@ public final class PortReconciler {
             open.cancel(false);
         }
         containers.clear();
+        names.end();
         swarm = SwarmPorts.NONE;
         failures.clear();
         problems = List.of();
@@ -215,12 +229,12 @@ public final class PortReconciler {
         switch (event.path("Type").asString("")) {
             case "container" -> {
                 if (ACTIONS.contains(action)) {
-                    markDirty(actor.path("ID").asString(""));
+                    markDirty(actor.path("ID").asString(""), action);
                 }
             }
             case "network" -> {
                 if (ACTIONS.contains(action)) {
-                    markDirty(actor.path("Attributes").path("container").asString(""));
+                    markDirty(actor.path("Attributes").path("container").asString(""), action);
                 }
             }
             case "service", "node" -> {
@@ -247,8 +261,11 @@ public final class PortReconciler {
         }
     }
 
-    private void markDirty(String id) {
+    private void markDirty(String id, String action) {
         if (isId(id)) {
+            if (ENDINGS.contains(action)) {
+                names.onEnded(id);
+            }
             dirty.add(id);
             pumpSoon();
         }
@@ -272,6 +289,7 @@ public final class PortReconciler {
                 return;
             }
             containers.clear();
+            names.onList(f.getNow().body());
             for (JsonNode c : f.getNow().body()) {
                 String id = c.path("Id").asString("");
                 if (isId(id)) {
@@ -319,6 +337,9 @@ public final class PortReconciler {
         } else if (managesSwarm) {
             managesSwarm = false;
             ask("/services", this::onServices);
+        } else if (gatewaysDirty && inSwarm) {
+            gatewaysDirty = false;
+            ask("/networks/docker_gwbridge", answer -> names.onGateways(answer.body()));
         } else {
             tellHostNetwork();
             compare();
@@ -344,13 +365,18 @@ public final class PortReconciler {
     private void onContainer(String id, EngineClient.Answer answer) {
         if (answer.status() == 200) {
             containers.put(id, Container.of(answer.body()));
+            names.onInspected(id, answer.body());
         } else {
             containers.remove(id);
+            names.onEnded(id);
         }
+        gatewaysDirty = true;
     }
 
     /** Services are asked for where there are some to ask for: the Engine would log the question as an error. */
     private void onInfo(EngineClient.Answer answer) {
+        String state = answer.body().path("Swarm").path("LocalNodeState").asString("");
+        inSwarm = !state.isEmpty() && !state.equals("inactive");
         managesSwarm = answer.body().path("Swarm").path("ControlAvailable").asBoolean(false);
         if (!managesSwarm) {
             swarm = SwarmPorts.NONE;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longshore.engine.EngineFacts;
 import dev.longshore.engine.EngineState;
 import dev.longshore.engine.ScriptedEngine;
+import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.ExposeResult;
 import dev.longshore.portforward.Forward;
@@ -112,7 +113,13 @@ class PortReconcilerTest {
         Model() throws IOException {
             engine = new ScriptedEngine(engineLoop, directory.resolve("engine.sock"), this::answer);
             reconciler = new PortReconciler(
-                    engine.dialer(), listeners.table(), GUEST, notices::add, hostNetwork::add, SHORT);
+                    engine.dialer(),
+                    listeners.table(),
+                    new ContainerNames(engine.dialer()),
+                    GUEST,
+                    notices::add,
+                    hostNetwork::add,
+                    SHORT);
             listeners.onChange(reconciler::onPortsChanged);
             reconciler.onEngine(READY);
         }

@@ -1,4 +1,4 @@
-package dev.longshore.engine.ports;
+package dev.longshore.engine.client;
 
 import dev.longshore.engine.EngineDialer;
 import io.netty.buffer.ByteBuf;
@@ -30,7 +30,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Questions to the Engine, a stream each. Confined to the dialer's loop. */
-final class EngineClient {
+public final class EngineClient {
     /** A list of some thousand containers. */
     private static final int MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
@@ -40,7 +40,7 @@ final class EngineClient {
     private final EngineDialer dialer;
     private final JsonMapper json = JsonMapper.shared();
 
-    EngineClient(EngineDialer dialer) {
+    public EngineClient(EngineDialer dialer) {
         this.dialer = dialer;
     }
 
@@ -49,10 +49,10 @@ final class EngineClient {
      *
      * @param body what JSON there is, missing if it is none
      */
-    record Answer(int status, JsonNode body) {}
+    public record Answer(int status, JsonNode body) {}
 
     /** Hears a stream of events. */
-    interface EventListener {
+    public interface EventListener {
         /** The Engine has answered: what happens from now on is told. */
         void onOpen();
 
@@ -63,7 +63,7 @@ final class EngineClient {
     }
 
     /** Fails with an IOException if there is no answer in time. */
-    Future<Answer> get(String path) {
+    public Future<Answer> get(String path) {
         Promise<Answer> promise = dialer.loop().newPromise();
         ScheduledFuture<?> timer = dialer.loop()
                 .schedule(
@@ -72,6 +72,20 @@ final class EngineClient {
                         TimeUnit.SECONDS);
         promise.addListener(done -> timer.cancel(false));
         connect(path, promise, new HttpObjectAggregator(MAX_ANSWER_BYTES), new AnswerHandler(promise));
+        return promise;
+    }
+
+    /** The containers that run, as an array of JSON. Fails with an IOException as {@link #get}. */
+    public Future<JsonNode> containers() {
+        Promise<JsonNode> promise = dialer.loop().newPromise();
+        get("/containers/json").addListener((Future<Answer> f) -> {
+            if (f.isSuccess() && f.getNow().status() == 200) {
+                promise.setSuccess(f.getNow().body());
+            } else {
+                promise.setFailure(
+                        f.isSuccess() ? new IOException("status " + f.getNow().status()) : f.cause());
+            }
+        });
         return promise;
     }
 
@@ -98,7 +112,7 @@ final class EngineClient {
     }
 
     /** Follows events until the stream ends, or the returned future is cancelled. */
-    Future<?> events(String path, EventListener listener) {
+    public Future<?> events(String path, EventListener listener) {
         Promise<Object> end = dialer.loop().newPromise();
         end.addListener(done -> listener.onEnd());
         connect(path, end, new EventHandler(end, listener));
