@@ -64,9 +64,10 @@ final class FlowScreen {
         Flow f = change.getFlow();
         return String.format(
                 Locale.ROOT,
-                "%-7s %s %s %s %s %s, sent %d, received %d",
+                "%-7s %s %s %s %s %s %s, sent %d, received %d",
                 FlowTableText.word(change.getKind()),
                 FlowTableText.word(f.getProtocol()),
+                FlowTableText.owner(f),
                 PortSpec.text(f.getGuest()),
                 f.getOpener() == FlowOpener.FLOW_OPENER_HOST ? "<" : ">",
                 PortSpec.text(f.getRemote()),

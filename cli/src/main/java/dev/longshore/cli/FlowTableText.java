@@ -3,6 +3,7 @@ package dev.longshore.cli;
 import com.google.protobuf.Timestamp;
 import dev.longshore.proto.control.v1.Flow;
 import dev.longshore.proto.control.v1.FlowChange;
+import dev.longshore.proto.control.v1.FlowContainer;
 import dev.longshore.proto.control.v1.FlowOpener;
 import dev.longshore.proto.control.v1.FlowProtocol;
 import java.time.Duration;
@@ -17,6 +18,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** Flows as a table for people, and as JSON for programs. Confined to the command's thread. */
 final class FlowTableText {
+    private static final int OWNER_COLUMN = 18;
+
     private final Instant now;
     private final List<Row> rows = new ArrayList<>();
 
@@ -44,6 +47,7 @@ final class FlowTableText {
         List<String> lines = new ArrayList<>();
         lines.add(line(
                 "PROTO",
+                "CONTAINER",
                 "GUEST",
                 "",
                 "REMOTE",
@@ -65,6 +69,7 @@ final class FlowTableText {
         Flow f = r.flow;
         return line(
                 word(f.getProtocol()),
+                owner(f),
                 PortSpec.text(f.getGuest()),
                 f.getOpener() == FlowOpener.FLOW_OPENER_HOST ? "<" : ">",
                 PortSpec.text(f.getRemote()),
@@ -79,6 +84,7 @@ final class FlowTableText {
 
     private static String line(
             String protocol,
+            String container,
             String guest,
             String arrow,
             String remote,
@@ -91,8 +97,9 @@ final class FlowTableText {
             String age) {
         return String.format(
                         Locale.ROOT,
-                        "%-5s %-22s %1s %-28s %-12s %9s %9s %11s %8s %5s %s",
+                        "%-5s %-18s %-22s %1s %-28s %-12s %9s %9s %11s %8s %5s %s",
                         protocol,
+                        container,
                         guest,
                         arrow,
                         remote,
@@ -104,6 +111,15 @@ final class FlowTableText {
                         retransmissions,
                         age)
                 .stripTrailing();
+    }
+
+    /** Docker's names may be longer than any column. */
+    static String owner(Flow f) {
+        if (f.getOfGuestItself()) {
+            return "(guest)";
+        }
+        String name = f.hasOwner() ? f.getOwner() : "-";
+        return name.length() <= OWNER_COLUMN ? name : name.substring(0, OWNER_COLUMN - 1) + "…";
     }
 
     static String bytes(long n) {
@@ -154,6 +170,21 @@ final class FlowTableText {
         };
     }
 
+    private static Map<String, Object> container(FlowContainer c) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("id", c.getId());
+        json.put("name", c.getName());
+        json.put("image", c.getImage());
+        if (c.hasProject()) {
+            json.put("project", c.getProject());
+        }
+        if (c.hasService()) {
+            json.put("service", c.getService());
+        }
+        json.put("networks", c.getNetworksList());
+        return json;
+    }
+
     /** One line. {@code change}: "" for none. */
     static String json(String change, Flow f) {
         Map<String, Object> json = new LinkedHashMap<>();
@@ -178,6 +209,10 @@ final class FlowTableText {
             json.put("smoothedRttMicros", f.getSmoothedRttMicros());
         }
         json.put("queuedToGuest", f.getQueuedToGuest());
+        json.put("ofGuestItself", f.getOfGuestItself());
+        if (f.hasContainer()) {
+            json.put("container", container(f.getContainer()));
+        }
         json.put("opened", instant(f.getOpened()).toString());
         return JsonMapper.shared().writeValueAsString(json);
     }

@@ -29,6 +29,7 @@ import picocli.CommandLine.Parameters;
             "  by guest|host       who dialled",
             "%nExamples:",
             "  longshore flows tcp port 443",
+            "  longshore flows --container web     of one container, or of a Compose project",
             "  longshore flows --watch by host     who uses published ports, with rates"
         })
 final class FlowsCommand implements Callable<Integer> {
@@ -42,6 +43,12 @@ final class FlowsCommand implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES}: json is one object a line (default: ${DEFAULT-VALUE}).")
     private Format format = Format.text;
 
+    @Option(
+            names = "--container",
+            paramLabel = "NAME",
+            description = "Only of this container: its name, the beginning of its id, or the Compose project it is of.")
+    private String container = "";
+
     @Parameters(paramLabel = "FILTER", arity = "0..*")
     private List<String> filter = List.of();
 
@@ -51,7 +58,8 @@ final class FlowsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        FlowFilter wanted = FlowWords.parse(filter);
+        FlowFilter wanted =
+                FlowWords.parse(filter).toBuilder().setContainer(container).build();
         try (ControlClient client = ControlClient.require(context.home())) {
             if (watch) {
                 watch(client, wanted);

@@ -7,6 +7,7 @@ import com.google.protobuf.Timestamp;
 import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.Flow;
 import dev.longshore.proto.control.v1.FlowChange;
+import dev.longshore.proto.control.v1.FlowContainer;
 import dev.longshore.proto.control.v1.FlowFilter;
 import dev.longshore.proto.control.v1.FlowOpener;
 import dev.longshore.proto.control.v1.FlowProtocol;
@@ -62,6 +63,39 @@ class FlowTextTest {
         assertThat(lines.get(3)).isEqualTo("… and 1 more");
     }
 
+    private static Flow.Builder of(String container, Flow.Builder flow) {
+        return flow.setOwner(container)
+                .setContainer(FlowContainer.newBuilder()
+                        .setId("3f2a")
+                        .setName(container)
+                        .setImage("nginx:1.27")
+                        .setProject("shop")
+                        .addNetworks("front"));
+    }
+
+    @Test
+    void container_isNamed_theGuestItselfToo_andLongNamesAreCut() {
+        FlowTableText table = new FlowTableText(Instant.ofEpochSecond(1125));
+        table.add(of("web", flow(1, 300)).build());
+        table.add(flow(2, 200).setOfGuestItself(true).build());
+        table.add(of("a-name-of-more-than-eighteen", flow(3, 100)).build());
+        table.add(flow(4, 10).build());
+
+        assertThat(table.lines(4).stream().map(l -> l.split(" +", -1)[1]))
+                .containsExactly("CONTAINER", "web", "(guest)", "a-name-of-more-th…", "-");
+    }
+
+    @Test
+    void json_namesTheContainer() {
+        JsonNode json = JsonMapper.shared()
+                .readTree(FlowTableText.json("", of("web", flow(1, 5)).build()));
+
+        assertThat(json.get("ofGuestItself").asBoolean()).isFalse();
+        assertThat(json.get("container").toString())
+                .isEqualTo("{\"id\":\"3f2a\",\"name\":\"web\",\"image\":\"nginx:1.27\",\"project\":\"shop\","
+                        + "\"networks\":[\"front\"]}");
+    }
+
     @Test
     void bytes_areShort() {
         assertThat(List.of(0L, 999L, 1000L, 9_949L, 9_999L, 999_499L, 999_999L, 1L << 40))
@@ -96,8 +130,8 @@ class FlowTextTest {
 
         assertThat(out.toString().lines())
                 .containsExactly(
-                        "opened  tcp 192.168.65.3:7 > [2001:db8::1]:443 established, sent 5, received 10",
-                        "ended   tcp 192.168.65.3:7 > [2001:db8::1]:443 established, sent 5, received 10");
+                        "opened  tcp - 192.168.65.3:7 > [2001:db8::1]:443 established, sent 5, received 10",
+                        "ended   tcp - 192.168.65.3:7 > [2001:db8::1]:443 established, sent 5, received 10");
     }
 
     @Test

@@ -18,18 +18,21 @@ final class FlowQuery {
     private final int port;
     private final Set<String> states;
     private final Flows.@Nullable Opener opener;
+    private final String container;
 
     private FlowQuery(
             Set<Flows.Protocol> protocols,
             @Nullable Prefix prefix,
             int port,
             Set<String> states,
-            Flows.@Nullable Opener opener) {
+            Flows.@Nullable Opener opener,
+            String container) {
         this.protocols = protocols;
         this.prefix = prefix;
         this.port = port;
         this.states = states;
         this.opener = opener;
+        this.container = container;
     }
 
     /** Throws IllegalArgumentException for the user. */
@@ -50,7 +53,8 @@ final class FlowQuery {
         Set<String> states = new HashSet<>();
         filter.getStatesList().forEach(s -> states.add(s.toUpperCase(Locale.ROOT)));
         Prefix prefix = filter.getAddress().isEmpty() ? null : Prefix.parse(filter.getAddress());
-        return new FlowQuery(protocols, prefix, filter.getPort(), states, opener(filter.getOpener()));
+        return new FlowQuery(
+                protocols, prefix, filter.getPort(), states, opener(filter.getOpener()), filter.getContainer());
     }
 
     private static Flows.@Nullable Opener opener(FlowOpener opener) {
@@ -67,9 +71,19 @@ final class FlowQuery {
                 && (port == 0 || f.guest().port() == port || f.remote().port() == port)
                 && (states.isEmpty() || states.contains(f.state().toUpperCase(Locale.ROOT)))
                 && (opener == null || opener == f.opener())
+                && (container.isEmpty() || isOf(f))
                 && (prefix == null
                         || prefix.has(f.guest().address())
                         || prefix.has(f.remote().address()));
+    }
+
+    /** By the container's name, by the beginning of its id as Docker's command has it, or by Compose's project. */
+    private boolean isOf(Flows.Flow f) {
+        Flows.Container c = f.owner();
+        return c != null
+                && (c.name().equals(container)
+                        || container.equals(c.project())
+                        || c.id().startsWith(container.toLowerCase(Locale.ROOT)));
     }
 
     /** Addresses that begin alike. */

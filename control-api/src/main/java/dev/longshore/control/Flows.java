@@ -3,6 +3,7 @@ package dev.longshore.control;
 import java.time.Instant;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,19 @@ public interface Flows {
     /** An address literal and a port. Immutable. */
     record End(String address, int port) {}
 
+    /** Who a flow belongs to. Immutable. The fields are explained in {@code flows.proto}. */
+    record Container(
+            String id,
+            String name,
+            String image,
+            @Nullable String project,
+            @Nullable String service,
+            Set<String> networks) {
+        public Container {
+            networks = Set.copyOf(networks);
+        }
+    }
+
     /** One flow as it was at one moment. Immutable. The fields are explained in {@code flows.proto}. */
     record Flow(
             Protocol protocol,
@@ -39,7 +53,8 @@ public interface Flows {
             OptionalLong smoothedRttMicros,
             Instant opened,
             long queuedToGuest,
-            @Nullable String owner) {
+            @Nullable Container owner,
+            boolean ofGuestItself) {
         /** What makes two looks see the same flow. Immutable. */
         record Key(Protocol protocol, End guest, End remote, Instant opened) {}
 

@@ -9,6 +9,7 @@ import dev.longshore.proto.control.v1.Endpoint;
 import dev.longshore.proto.control.v1.EngineStatus;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.Flow;
+import dev.longshore.proto.control.v1.FlowContainer;
 import dev.longshore.proto.control.v1.FlowOpener;
 import dev.longshore.proto.control.v1.FlowProtocol;
 import dev.longshore.proto.control.v1.GetStatusReply;
@@ -186,15 +187,31 @@ final class Replies {
                 .setBytesToGuest(f.bytesToGuest())
                 .setRetransmissions(f.retransmissions())
                 .setOpened(timestamp(f.opened()))
-                .setQueuedToGuest(f.queuedToGuest());
+                .setQueuedToGuest(f.queuedToGuest())
+                .setOfGuestItself(f.ofGuestItself());
         f.smoothedRttMicros().ifPresent(reply::setSmoothedRttMicros);
         Flows.End host = f.host();
         if (host != null) {
             reply.setHost(end(host));
         }
-        String owner = f.owner();
+        Flows.Container owner = f.owner();
         if (owner != null) {
-            reply.setOwner(owner);
+            reply.setOwner(owner.name()).setContainer(container(owner));
+        }
+        return reply.build();
+    }
+
+    private static FlowContainer container(Flows.Container c) {
+        FlowContainer.Builder reply = FlowContainer.newBuilder()
+                .setId(c.id())
+                .setName(c.name())
+                .setImage(c.image())
+                .addAllNetworks(c.networks().stream().sorted().toList());
+        if (c.project() != null) {
+            reply.setProject(c.project());
+        }
+        if (c.service() != null) {
+            reply.setService(c.service());
         }
         return reply.build();
     }

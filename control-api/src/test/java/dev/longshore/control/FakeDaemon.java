@@ -197,7 +197,8 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                 OptionalLong.of(250),
                 Instant.ofEpochSecond(1000 + guestPort),
                 3,
-                null);
+                null,
+                false);
     }
 
     @Override
