@@ -48,6 +48,7 @@ public final class Linux {
     private static final int MAP_SHARED_NORESERVE = 0x4001;
     private static final int S_IFMT = 0xF000;
     private static final int S_IFREG = 0x8000;
+    private static final int S_IFSOCK = 0xC000;
 
     /** sizeof(sockaddr_un.sun_path) less the terminating NUL. */
     public static final int MAX_SOCKET_PATH_BYTES = 107;
@@ -333,6 +334,16 @@ public final class Linux {
             }
             boolean regular = (scratch.get(JAVA_INT, STAT_MODE_AT) & S_IFMT) == S_IFREG;
             return regular ? scratch.get(JAVA_LONG, STAT_SIZE_AT) : 0;
+        } catch (Throwable t) {
+            throw bug(t);
+        }
+    }
+
+    /** True if {@code fd} is a socket. */
+    public boolean isSocket(int fd) {
+        try {
+            return result((int) FstatCall.HANDLE.invokeExact(errno, fd, scratch)) >= 0
+                    && (scratch.get(JAVA_INT, STAT_MODE_AT) & S_IFMT) == S_IFSOCK;
         } catch (Throwable t) {
             throw bug(t);
         }

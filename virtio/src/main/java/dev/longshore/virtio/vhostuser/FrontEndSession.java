@@ -61,6 +61,7 @@ final class FrontEndSession {
     private final Vring[] rings;
     private final Runnable onClosed;
     private final ReceivedFds fds;
+    private final CallRepeater repeater;
     private final Message message = new Message();
     private @Nullable FdWatch socket;
     private int received;
@@ -83,6 +84,7 @@ final class FrontEndSession {
         for (int i = 0; i < queues.length; i++) {
             rings[i] = new Vring(queues[i]);
         }
+        this.repeater = new CallRepeater(loop, rings);
     }
 
     /** Takes ownership of {@code fd}. Null if it could not be watched. */
@@ -95,9 +97,13 @@ final class FrontEndSession {
 
     /** Interrupts the guest. Its end may be an eventfd or a stream socket; a full one means it knows already. */
     void call(Virtqueue queue) {
-        int fd = rings[queue.index()].callFd;
-        if (fd >= 0) {
-            linux.writeOne(fd); // if not: a call is pending, or the guest is going down, which the socket will say
+        Vring ring = rings[queue.index()];
+        if (ring.callFd >= 0) {
+            linux.writeOne(
+                    ring.callFd); // if not: a call is pending, or the guest is going down, which the socket will say
+            if (ring.repeatsCalls) {
+                repeater.called(ring);
+            }
         }
     }
 
@@ -413,6 +419,7 @@ final class FrontEndSession {
         } else {
             closeFd(ring.callFd);
             ring.callFd = fd;
+            ring.repeatsCalls = fd >= 0 && linux.isSocket(fd); // UML's; QEMU has eventfds, which no guest loses
             call(ring.queue); // a call may have been lost with the descriptor before
         }
         return "";
@@ -565,6 +572,7 @@ final class FrontEndSession {
     }
 
     private void releaseAll() {
+        repeater.close();
         for (Vring ring : rings) {
             closeKick(ring);
             ring.callFd = closeFd(ring.callFd);

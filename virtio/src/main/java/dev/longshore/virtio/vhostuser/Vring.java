@@ -31,6 +31,12 @@ final class Vring {
     FdWatch kick;
 
     int callFd = -1;
+    /** The call descriptor is one of those whose interrupts a guest may sleep through. See {@link CallRepeater}. */
+    boolean repeatsCalls;
+    /** The guest was interrupted, and nothing is known of an answer; and how often that was looked at. */
+    boolean awaitsAnswer;
+
+    int looksSinceCall;
     int errFd = -1;
     /** The device knows of it: {@code onQueueReady} was called and {@code onQueueStopped} not yet. */
     boolean ready;

@@ -308,6 +308,12 @@ final class PackedRing extends Ring {
         return first || passed == size || (behind >= 0 && behind < passed);
     }
 
+    /** Always false: no front end is known that has packed rings and sleeps through interrupts. */
+    @Override
+    boolean isCallUnanswered() {
+        return false;
+    }
+
     /** With EVENT_IDX it is the old place that becomes stale by itself. */
     @Override
     void disableNotifications() {

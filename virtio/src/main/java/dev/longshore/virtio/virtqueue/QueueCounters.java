@@ -6,6 +6,7 @@ public final class QueueCounters {
     final Counter kicks = new Counter();
     final Counter calls = new Counter();
     final Counter callsSuppressed = new Counter();
+    final Counter callsRepeated = new Counter();
     final Counter faults = new Counter();
 
     /** A kick from the guest arrived; called by the transport. */
@@ -30,6 +31,11 @@ public final class QueueCounters {
     /** Flushes with news for the guest that it did not want to be interrupted for. */
     public long callsSuppressed() {
         return callsSuppressed.get();
+    }
+
+    /** Interrupts sent once more, since the guest did not look at the queue after the first. */
+    public long callsRepeated() {
+        return callsRepeated.get();
     }
 
     /** Times the guest broke the ring. */

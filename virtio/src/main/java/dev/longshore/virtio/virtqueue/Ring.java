@@ -63,6 +63,12 @@ abstract sealed class Ring permits SplitRing, PackedRing {
     /** Whether the guest wants an interrupt for what was published since the last time this was asked. */
     abstract boolean isCallWanted();
 
+    /**
+     * True as long as the guest's wish is the one that the last call answered: its driver renews the wish when it has looked at
+     * the ring. False if that can't be told (without EVENT_IDX).
+     */
+    abstract boolean isCallUnanswered();
+
     /** True if there is a chain, or the guest broke the ring. */
     abstract boolean hasAvailable();
 

@@ -43,6 +43,8 @@ final class SplitRing extends Ring {
     private int inFlight;
     private boolean everCalled;
     private int calledAt;
+    /** The guest's used_event when it was last called, or -1. */
+    private int answeredEvent = -1;
 
     /** The used index goes on from what the used ring holds. */
     SplitRing(
@@ -141,7 +143,14 @@ final class SplitRing extends Ring {
         int before = calledAt;
         everCalled = true;
         calledAt = usedIdx;
-        return first || ((usedIdx - event - 1) & 0xFFFF) < ((usedIdx - before) & 0xFFFF);
+        boolean wanted = first || ((usedIdx - event - 1) & 0xFFFF) < ((usedIdx - before) & 0xFFFF);
+        answeredEvent = wanted ? event : -1;
+        return wanted;
+    }
+
+    @Override
+    boolean isCallUnanswered() {
+        return answeredEvent >= 0 && answeredEvent == (avail.get(LE16, RING_AT + 2L * size) & 0xFFFF);
     }
 
     /** With EVENT_IDX it is the old event index that becomes stale by itself. */

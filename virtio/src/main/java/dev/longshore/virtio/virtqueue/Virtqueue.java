@@ -221,6 +221,22 @@ public final class Virtqueue {
         }
     }
 
+    /**
+     * True if the guest has not looked at the queue since it was last interrupted, as far as that can be told: with split
+     * rings and EVENT_IDX. A guest that looks without an interrupt (polls) may seem not to have looked.
+     */
+    public boolean isCallUnanswered() {
+        return ring != null && ring.isCallUnanswered();
+    }
+
+    /** Interrupts the guest once more, for news that {@link #flush} has called for already. */
+    public void callAgain() {
+        if (ring != null) {
+            counters.callsRepeated.increment();
+            signals.call(this);
+        }
+    }
+
     /** Asks the guest not to kick: a hint. */
     public void disableNotifications() {
         if (ring != null) {
