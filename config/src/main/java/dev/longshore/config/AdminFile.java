@@ -141,7 +141,7 @@ final class AdminFile {
         try {
             read = setting.type().read(value);
         } catch (IllegalArgumentException e) {
-            findings.problem(name, value.at(), String.valueOf(e.getMessage()));
+            findings.problem(BadValueException.problem(e, file, name, value));
             return;
         }
         if (values.has(setting) && (!read.equals(values.get(setting)) || locked.contains(setting) != lock)) {

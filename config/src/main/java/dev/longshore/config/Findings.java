@@ -20,6 +20,10 @@ final class Findings {
         problems.add(Problem.at(file, key, place, text));
     }
 
+    void problem(Problem problem) {
+        problems.add(problem);
+    }
+
     void warn(String key, JsonTree.Place place, String text) {
         warnings.add(Problem.at(file, key, place, text));
     }

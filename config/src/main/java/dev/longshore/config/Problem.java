@@ -16,6 +16,11 @@ public record Problem(Path file, String key, int line, int column, String text) 
         return new Problem(file, key, place.line(), place.column(), text);
     }
 
+    /** With a text behind its own. */
+    Problem with(String more) {
+        return new Problem(file, key, line, column, text + more);
+    }
+
     /** Without the file: {@code line 3, column 12: vm.kind: must be …}. */
     public String inFile() {
         String where = line > 0 ? "line " + line + ", column " + column + ": " : "";

@@ -160,6 +160,14 @@ public final class SettingTable {
             Effect.LIVE,
             "Host networking: docker run --net=host reaches, and is reached on, the host's loopback.");
 
+    public static final Setting<EgressPolicy> EGRESS_POLICY = setting(
+            "egressPolicy",
+            new EgressType(),
+            EgressPolicy.NONE,
+            Effect.LIVE,
+            "What the guest and its containers may begin with the world: rules of which the first that fits decides, and a"
+                    + " default; see the manual of the module policy.");
+
     // ---- published ports
 
     public static final Setting<PortBinding> PORT_BINDING = setting(
@@ -331,6 +339,7 @@ public final class SettingTable {
             PCAP_FILE,
             IPV6,
             HOST_NETWORKING,
+            EGRESS_POLICY,
             PORT_BINDING,
             ALLOWED_BIND_ADDRESSES,
             PROXY_MODE,

@@ -17,6 +17,7 @@ import static dev.longshore.config.SettingTable.CPUS;
 import static dev.longshore.config.SettingTable.DISK_SIZE_MIB;
 import static dev.longshore.config.SettingTable.DNS_FILTER;
 import static dev.longshore.config.SettingTable.DNS_SERVERS;
+import static dev.longshore.config.SettingTable.EGRESS_POLICY;
 import static dev.longshore.config.SettingTable.HOST_NETWORKING;
 import static dev.longshore.config.SettingTable.IPV6;
 import static dev.longshore.config.SettingTable.LOG_MIB;
@@ -54,6 +55,7 @@ import java.util.List;
 public record Settings(
         Vm vm,
         Network network,
+        EgressPolicy egress,
         Ports ports,
         Limits limits,
         Proxy proxy,
@@ -83,6 +85,7 @@ public record Settings(
                         all.get(IPV6),
                         all.get(NETWORKING_MODE),
                         all.get(DNS_FILTER)),
+                all.get(EGRESS_POLICY),
                 new Ports(all.get(PORT_BINDING), all.get(ALLOWED_BIND_ADDRESSES)),
                 new Limits(all.get(TCP_FLOWS), all.get(UDP_FLOWS), all.get(PUBLISHED_PORTS), all.get(LOG_MIB)),
                 new Proxy(
@@ -278,16 +281,22 @@ public record Settings(
 
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {
-        return new Settings(vm, other, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+        return new Settings(vm, other, egress, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+    }
+
+    /** The same with another policy. */
+    public Settings withEgress(EgressPolicy other) {
+        return new Settings(vm, network, other, ports, limits, proxy, containersProxy, engine, fileSharing, control);
     }
 
     /** The same with the machine changed. */
     public Settings withVm(Vm other) {
-        return new Settings(other, network, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+        return new Settings(
+                other, network, egress, ports, limits, proxy, containersProxy, engine, fileSharing, control);
     }
 
     /** The same with the Engine changed. */
     public Settings withEngine(EngineSettings other) {
-        return new Settings(vm, network, ports, limits, proxy, containersProxy, other, fileSharing, control);
+        return new Settings(vm, network, egress, ports, limits, proxy, containersProxy, other, fileSharing, control);
     }
 }

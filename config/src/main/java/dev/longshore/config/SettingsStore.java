@@ -93,7 +93,8 @@ public final class SettingsStore {
         try {
             value = setting.type().read(setting.type().typed(unquoted(text)));
         } catch (IllegalArgumentException e) {
-            return new Edit.Refused(Why.BAD_VALUE, setting.key() + " " + e.getMessage());
+            String at = e instanceof BadValueException bad ? bad.path() + ":" : "";
+            return new Edit.Refused(Why.BAD_VALUE, setting.key() + at + " " + e.getMessage());
         }
         if (setting.effect() == Effect.UNSUPPORTED && !value.equals(setting.fallback())) {
             return new Edit.Refused(Why.BAD_VALUE, setting.key() + " is " + setting.whenItCounts());

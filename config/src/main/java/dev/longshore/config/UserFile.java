@@ -9,6 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What {@code settings.json} says. Read once, immutable afterwards. */
 final class UserFile {
+    private static final String ADMINS_FORM = "; {locked, value} is for an administrator's " + SettingsFiles.ADMIN_NAME;
+
     private final Path file;
     private final Values values = new Values();
     private final Map<Setting<?>, Place> places = new HashMap<>();
@@ -60,13 +62,15 @@ final class UserFile {
         try {
             read = setting.type().read(value);
         } catch (IllegalArgumentException e) {
-            String lock = value instanceof JsonTree.Obj
-                    ? "; {locked, value} is for an administrator's " + SettingsFiles.ADMIN_NAME
-                    : "";
-            bad.putIfAbsent(setting, Problem.at(file, name, value.at(), e.getMessage() + lock));
+            Problem problem = BadValueException.problem(e, file, name, value);
+            bad.putIfAbsent(setting, looksLocked(value) ? problem.with(ADMINS_FORM) : problem);
             return;
         }
         put(setting, read, name, value.at());
+    }
+
+    private static boolean looksLocked(JsonTree value) {
+        return value instanceof JsonTree.Obj o && (o.find("locked") != null || o.find("value") != null);
     }
 
     private <T> void put(Setting<T> setting, T value, String name, JsonTree.Place at) {

@@ -113,6 +113,24 @@ final class ValueTypes {
         return textTree(stripped);
     }
 
+    /** RFC 5952 §4: the longest run of zero fields is left out. */
+    static String addressText(InetAddress address) {
+        String full = address.getHostAddress();
+        if (address.getAddress().length == 4) {
+            return full;
+        }
+        for (int fields = 8; fields > 1; fields--) {
+            Matcher zeros = Pattern.compile("(?<![^:])0(:0){" + (fields - 1) + "}(?![^:])")
+                    .matcher(full);
+            if (zeros.find()) {
+                String before = full.substring(0, zeros.start()).replaceFirst(":$", "");
+                String after = full.substring(zeros.end()).replaceFirst("^:", "");
+                return before + "::" + after;
+            }
+        }
+        return full;
+    }
+
     private static Map<String, Object> schemaOf(Object... keysAndValues) {
         Map<String, Object> schema = new LinkedHashMap<>();
         for (int i = 0; i < keysAndValues.length; i += 2) {
@@ -311,26 +329,8 @@ final class ValueTypes {
 
         @Override
         public Object written(List<InetAddress> value) {
-            List<String> texts = value.stream().map(Addresses::text).toList();
+            List<String> texts = value.stream().map(ValueTypes::addressText).toList();
             return asList ? texts : String.join(",", texts);
-        }
-
-        /** RFC 5952 §4: the longest run of zero fields is left out. */
-        private static String text(InetAddress address) {
-            String full = address.getHostAddress();
-            if (address.getAddress().length == 4) {
-                return full;
-            }
-            for (int fields = 8; fields > 1; fields--) {
-                Matcher zeros = Pattern.compile("(?<![^:])0(:0){" + (fields - 1) + "}(?![^:])")
-                        .matcher(full);
-                if (zeros.find()) {
-                    String before = full.substring(0, zeros.start()).replaceFirst(":$", "");
-                    String after = full.substring(zeros.end()).replaceFirst("^:", "");
-                    return before + "::" + after;
-                }
-            }
-            return full;
         }
 
         @Override

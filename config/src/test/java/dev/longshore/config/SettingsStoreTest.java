@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -19,6 +20,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 class SettingsStoreTest {
     @TempDir
@@ -80,9 +82,12 @@ class SettingsStoreTest {
 
     private static <T> String typed(Setting<T> setting) {
         Object json = setting.type().written(setting.fallback());
-        return json instanceof List<?> list
-                ? String.join(",", list.stream().map(Object::toString).toList())
-                : json.toString();
+        return switch (json) {
+            case List<?> list ->
+                String.join(",", list.stream().map(Object::toString).toList());
+            case Map<?, ?> object -> new JsonMapper().writeValueAsString(object);
+            default -> json.toString();
+        };
     }
 
     @Test
