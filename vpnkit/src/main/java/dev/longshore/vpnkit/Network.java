@@ -21,6 +21,8 @@ import dev.longshore.vpnkit.gateway.GatewayCounter;
 import dev.longshore.vpnkit.gateway.Ipv6Gateway;
 import dev.longshore.vpnkit.gateway.NameTable;
 import dev.longshore.vpnkit.gateway.Resolvers;
+import dev.longshore.vpnkit.gateway.ToldNames;
+import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.icmp.EchoFlows;
 import dev.longshore.vpnkit.icmp.IcmpCounter;
@@ -86,12 +88,7 @@ public final class Network {
         TransportInput create(IpOutput output, IcmpErrors errors, EventLoop loop, LongSupplier nanoClock);
     }
 
-    /**
-     * Puts a network together on the loop; {@link #start} opens the link.
-     *
-     * @param link owned from now on: closed by {@link #close}
-     * @param nanoClock compared by subtraction only; {@code System::nanoTime}
-     */
+    /** One without a policy. */
     public Network(
             NetworkConfig config,
             Link link,
@@ -99,6 +96,26 @@ public final class Network {
             LongSupplier nanoClock,
             PingSockets pingSockets,
             TcpFactory tcpFactory) {
+        this(config, link, loop, nanoClock, pingSockets, tcpFactory, EgressGate.OPEN, new ToldNames(nanoClock));
+    }
+
+    /**
+     * Puts a network together on the loop; {@link #start} opens the link.
+     *
+     * @param link owned from now on: closed by {@link #close}
+     * @param nanoClock compared by subtraction only; {@code System::nanoTime}
+     * @param gate whether datagrams and pings may go out; for TCP the factory's dialer says it
+     * @param told hears of all names that the guest is told
+     */
+    public Network(
+            NetworkConfig config,
+            Link link,
+            EventLoop loop,
+            LongSupplier nanoClock,
+            PingSockets pingSockets,
+            TcpFactory tcpFactory,
+            EgressGate gate,
+            ToldNames told) {
         assert loop.inEventLoop();
         this.link = link;
         this.loop = loop;
@@ -130,9 +147,10 @@ public final class Network {
                 plan, ethernet::isGuestHeard, ethernet.discovery()::guestAddress, this::isGuestRoutedByIpv6);
         families = new Families(plan);
         addressFilter = new AddressFilter(families, config.hostHasIpv4(), config.hostHasIpv6(), nanoClock);
-        udp = new UdpLayer(plan, families, udpOutput, errors, loop, nanoClock, config.udp(), datagrams, guestAddresses);
+        udp = new UdpLayer(
+                plan, families, udpOutput, errors, loop, nanoClock, config.udp(), datagrams, guestAddresses, gate);
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
-        echoes = new EchoFlows(families, pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters);
+        echoes = new EchoFlows(families, pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters, gate);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
         Resolvers resolvers = config.resolvers().isEmpty()
                 ? Resolvers.ofFile(config.resolvConf(), nanoClock)
@@ -171,6 +189,7 @@ public final class Network {
                 NameTable.standard(plan),
                 addressFilter,
                 forwarder,
+                told,
                 udpOutput,
                 ByteBufAllocator.DEFAULT,
                 gatewayCounters);
@@ -259,6 +278,13 @@ public final class Network {
         assert loop.inEventLoop();
         udp.attribute(owners);
         echoes.attribute(owners);
+    }
+
+    /** The gate admits other things than before: UDP flows and pings that it denies now end. */
+    public void onPolicyChanged() {
+        assert loop.inEventLoop();
+        udp.onPolicyChanged();
+        echoes.onPolicyChanged();
     }
 
     /** Which families the guest may reach the world by now. */

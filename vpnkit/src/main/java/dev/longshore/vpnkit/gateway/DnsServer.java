@@ -26,6 +26,7 @@ public final class DnsServer implements UdpService {
     private final NameTable names;
     private final AddressFilter filter;
     private final DnsForwarder forwarder;
+    private final ToldNames told;
     private final UdpOutput output;
     private final ByteBufAllocator allocator;
     private final Counters<GatewayCounter> counters;
@@ -35,12 +36,14 @@ public final class DnsServer implements UdpService {
             NameTable names,
             AddressFilter filter,
             DnsForwarder forwarder,
+            ToldNames told,
             UdpOutput output,
             ByteBufAllocator allocator,
             Counters<GatewayCounter> counters) {
         this.names = names;
         this.filter = filter;
         this.forwarder = forwarder;
+        this.told = told;
         this.output = output;
         this.allocator = allocator;
         this.counters = counters;
@@ -101,7 +104,10 @@ public final class DnsServer implements UdpService {
             return true;
         }
         if (entry == null) {
-            forwarder.relay(b, at, len, afterQuestion, tcp, to);
+            forwarder.relay(b, at, len, afterQuestion, tcp, message -> {
+                told.read(message, message.readerIndex(), message.readableBytes());
+                to.answer(message);
+            });
             return true;
         }
         counters.increment(GatewayCounter.DNS_LOCAL);

@@ -10,8 +10,14 @@ import org.jspecify.annotations.Nullable;
  * @param address the address the guest gave, or null if it gave only a name
  * @param port 1..65535
  * @param hops how far the first packet may go (TTL or hop limit), or 0 for as far as the host's packets go
+ * @param source who wants to: the guest's or a container's address, or null if that is not known
  */
-public record Destination(@Nullable String name, @Nullable IpAddress address, int port, int hops) {
+public record Destination(
+        @Nullable String name,
+        @Nullable IpAddress address,
+        int port,
+        int hops,
+        @Nullable IpAddress source) {
     public Destination {
         if (name == null && address == null) {
             throw new IllegalArgumentException("neither name nor address");
@@ -19,7 +25,7 @@ public record Destination(@Nullable String name, @Nullable IpAddress address, in
     }
 
     public Destination(@Nullable String name, @Nullable IpAddress address, int port) {
-        this(name, address, port, 0);
+        this(name, address, port, 0, null);
     }
 
     public static Destination of(IpAddress address, int port) {
@@ -32,7 +38,12 @@ public record Destination(@Nullable String name, @Nullable IpAddress address, in
 
     /** For who wants to know the way there. */
     public Destination withHops(int newHops) {
-        return new Destination(name, address, port, newHops);
+        return new Destination(name, address, port, newHops, source);
+    }
+
+    /** For who is known. */
+    public Destination from(IpAddress newSource) {
+        return new Destination(name, address, port, hops, newSource);
     }
 
     /** For logs: name or address, and port. */

@@ -14,6 +14,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Connects host sockets to where the guest wants to go, without a proxy. Names are looked up by the host's resolver on a
@@ -54,35 +55,50 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         lookups.allowCoreThreadTimeOut(true);
     }
 
+    /** Asked of each address of a remote before a socket goes there. On the loop of the dial. */
+    public interface Inspection {
+        Inspection NONE = address -> null;
+
+        /** Null lets it through; else the reason, for the guest. */
+        @Nullable
+        String refusal(IpAddress address);
+    }
+
     @Override
     public Future<DialResult> dial(Destination destination, EventLoop loop) {
+        return dial(destination, loop, Inspection.NONE);
+    }
+
+    /** As {@link #dial(Destination, EventLoop)}, to the addresses that {@code inspection} lets through; the host is not asked about. */
+    public Future<DialResult> dial(Destination destination, EventLoop loop, Inspection inspection) {
         Promise<DialResult> result = loop.newPromise();
         if (loop.inEventLoop()) {
-            start(destination, loop, result);
+            start(destination, loop, inspection, result);
         } else {
-            loop.execute(() -> start(destination, loop, result));
+            loop.execute(() -> start(destination, loop, inspection, result));
         }
         return result;
     }
 
-    private void start(Destination destination, EventLoop loop, Promise<DialResult> result) {
+    private void start(Destination destination, EventLoop loop, Inspection inspection, Promise<DialResult> result) {
         IpAddress address = destination.address();
         String name = destination.name();
         if (address != null) {
-            connect(List.of(address.toInetAddress()), true, destination, loop, result);
+            connect(List.of(address.toInetAddress()), true, destination, loop, inspection, result);
         } else if (name != null && own.isHostName(name)) {
-            connect(loopback(true), false, destination, loop, result);
+            connect(loopback(true), false, destination, loop, Inspection.NONE, result);
         } else if (name != null) {
-            lookUp(name, destination, loop, result);
+            lookUp(name, destination, loop, inspection, result);
         }
     }
 
-    private void lookUp(String name, Destination destination, EventLoop loop, Promise<DialResult> result) {
+    private void lookUp(
+            String name, Destination destination, EventLoop loop, Inspection inspection, Promise<DialResult> result) {
         try {
             lookups.execute(() -> {
                 try {
                     List<InetAddress> addresses = lookup.addressesOf(name);
-                    loop.execute(() -> connect(addresses, false, destination, loop, result));
+                    loop.execute(() -> connect(addresses, false, destination, loop, inspection, result));
                 } catch (UnknownHostException e) {
                     result.trySuccess(new DialResult.UnknownHost("no address for " + name));
                 } catch (RuntimeException e) { // whatever a guest's name does to the resolver: the dial ends
@@ -100,6 +116,7 @@ public final class DirectDialer implements Dialer, AutoCloseable {
             boolean literal,
             Destination destination,
             EventLoop loop,
+            Inspection inspection,
             Promise<DialResult> result) {
         List<InetAddress> targets = new ArrayList<>();
         DialResult refusal = new DialResult.UnknownHost("no address for " + destination);
@@ -113,7 +130,12 @@ public final class DirectDialer implements Dialer, AutoCloseable {
                 // 0.0.0.0 would mean the host itself; its loopback has a name of its own
                 refusal = new DialResult.Denied(a.getHostAddress() + " is not a remote's address");
             } else {
-                targets.add(a);
+                String denied = inspection.refusal(ip);
+                if (denied == null) {
+                    targets.add(a);
+                } else {
+                    refusal = new DialResult.Denied(denied);
+                }
             }
         }
         if (targets.isEmpty()) {

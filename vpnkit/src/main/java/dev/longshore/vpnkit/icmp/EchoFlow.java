@@ -8,6 +8,7 @@ import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.packet.wire.Ipv4Header;
 import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.hostsocket.EgressMemory;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
 import dev.longshore.vpnkit.ip.PacketTraits;
@@ -24,6 +25,7 @@ final class EchoFlow implements HostDatagrams.Receiver {
     final long remoteHi;
     final long remoteLo;
     final int identifier;
+    final EgressMemory egress = new EgressMemory();
     private final EchoFlows flows;
     private final boolean v4;
     private final long openedAt;

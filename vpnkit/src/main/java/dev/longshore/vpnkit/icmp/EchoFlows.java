@@ -7,6 +7,7 @@ import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
+import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
 import dev.longshore.vpnkit.ip.Families;
@@ -47,6 +48,7 @@ public final class EchoFlows {
     private final EventLoop loop;
     private final LongSupplier nanoClock;
     final Counters<IcmpCounter> counters;
+    private final EgressGate gate;
 
     /** By guest, identifier in the place of its port, and remote. */
     private final FlowTable<EchoFlow> flows;
@@ -65,7 +67,9 @@ public final class EchoFlows {
             IcmpErrors errors,
             EventLoop loop,
             LongSupplier nanoClock,
-            Counters<IcmpCounter> counters) {
+            Counters<IcmpCounter> counters,
+            EgressGate gate) {
+        this.gate = gate;
         this.families = families;
         this.sockets = sockets;
         this.datagrams = datagrams;
@@ -97,6 +101,9 @@ public final class EchoFlows {
         }
         int identifier = IcmpHeader.identifier(b, at);
         EchoFlow flow = flows.get(guestHi, guestLo, identifier, remoteHi, remoteLo, 0);
+        if (gate.isActive() && !mayGo(flow, b, at, guestHi, guestLo, remoteHi, remoteLo)) {
+            return;
+        }
         if (flow == null) {
             flow = open(b, at, len, guestHi, guestLo, remoteHi, remoteLo);
             if (flow == null) {
@@ -105,6 +112,35 @@ public final class EchoFlows {
         }
         counters.increment(IcmpCounter.ECHO_FORWARDED);
         flow.send(b, at, len, traits);
+    }
+
+    /** What the policy says; a ping that may not go is counted, and its sender told. */
+    private boolean mayGo(
+            @Nullable EchoFlow flow, ByteBuf b, int at, long guestHi, long guestLo, long remoteHi, long remoteLo) {
+        EgressGate.Verdict verdict = flow == null
+                ? gate.judge(IpProtocol.ICMP, guestHi, guestLo, remoteHi, remoteLo, 0, false, false)
+                : flow.egress.judge(gate, IpProtocol.ICMP, guestHi, guestLo, remoteHi, remoteLo, 0, now());
+        switch (verdict) {
+            case ADMIT -> {}
+            case LATER -> counters.increment(IcmpCounter.ECHO_UNKNOWN_SENDER);
+            case DENY -> {
+                counters.increment(IcmpCounter.ECHO_DENIED);
+                unreachable(IcmpHeader.CODE_ADMIN_PROHIBITED, b, at, guestHi, guestLo, remoteHi, remoteLo);
+            }
+        }
+        return verdict == EgressGate.Verdict.ADMIT;
+    }
+
+    /** The policy has changed: pings that are denied now end, so that no late answer comes through. */
+    public void onPolicyChanged() {
+        assert loop.inEventLoop();
+        for (EchoFlow f : all()) {
+            if (gate.isActive()
+                    && f.egress.isDenied(
+                            gate, IpProtocol.ICMP, f.guestHi, f.guestLo, f.remoteHi, f.remoteLo, 0, now())) {
+                end(f);
+            }
+        }
     }
 
     void onBatchEnd() {

@@ -8,6 +8,11 @@ public enum IcmpCounter implements Counted {
     ECHO_FORWARDED("vpnkit.icmp.echo.forwarded", "", "Pings sent on by ping sockets of the host."),
     ECHO_REPLIED("vpnkit.icmp.echo.replied", "", "Answers of remotes, passed on to the guest."),
     ECHO_PROHIBITED("vpnkit.icmp.echo.prohibited", "", "Pings the host gave no socket for; the guest was told."),
+    ECHO_DENIED("vpnkit.icmp.echo.denied", "", "Pings that the egress policy denies; the guest was told."),
+    ECHO_UNKNOWN_SENDER(
+            "vpnkit.packets.dropped",
+            "layer=icmp,reason=unknown_sender",
+            "Pings whose container was not known yet, and the egress policy has to know."),
     ERRORS_PASSED("vpnkit.icmp.echo.errors", "", "What the network said of pings, passed on to the guest."),
     ERRORS_FROM_GUEST("vpnkit.icmp.errors.received", "", "ICMP errors from the guest, passed to their transport."),
     DROPPED_HEADER("vpnkit.packets.dropped", "layer=icmp,reason=header", "Messages too short to be one."),

@@ -342,7 +342,8 @@ public final class TcpStack implements TransportInput {
     }
 
     private void dial(TcpFlow flow, int hops) {
-        Destination anyWay = Destination.of(new IpAddress(flow.remoteHi, flow.remoteLo), flow.remotePort);
+        Destination anyWay = Destination.of(new IpAddress(flow.remoteHi, flow.remoteLo), flow.remotePort)
+                .from(new IpAddress(flow.guestHi, flow.guestLo));
         Destination to = hops < FEW_HOPS ? anyWay.withHops(hops) : anyWay;
         Future<DialResult> future = dialer.dial(to, loop);
         flow.dialing(future);

@@ -12,6 +12,7 @@ public enum UdpCounter implements Counted {
     FLOWS_ACTIVE("vpnkit.udp.flows.active", "", "The guest's ports with a host socket now."),
     FLOWS_IDLE("vpnkit.udp.flows.ended", "reason=idle", "Flows closed as nothing came for a while."),
     FLOWS_EVICTED("vpnkit.udp.flows.ended", "reason=evicted", "Flows closed to make room for newer ones."),
+    FLOWS_CUT("vpnkit.udp.flows.ended", "reason=policy", "Flows ended by another egress policy."),
     INBOUND_ACTIVE("vpnkit.udp.inbound.active", "", "Remotes of published UDP ports now."),
     REFUSED("vpnkit.udp.refused", "", "Ports unreachable on the host's side, passed on to the guest."),
     ERRORS_PASSED("vpnkit.udp.errors", "", "Other errors of the host's side, passed on to the guest."),
@@ -28,6 +29,11 @@ public enum UdpCounter implements Counted {
             "vpnkit.packets.dropped", "layer=udp,reason=closed", "Datagrams to ports of ours nobody listens on."),
     DROPPED_FAMILY(
             "vpnkit.packets.dropped", "layer=udp,reason=family", "Datagrams to a family the networking mode lacks."),
+    DROPPED_POLICY("vpnkit.packets.dropped", "layer=udp,reason=policy", "Datagrams that the egress policy denies."),
+    DROPPED_UNKNOWN_SENDER(
+            "vpnkit.packets.dropped",
+            "layer=udp,reason=unknown_sender",
+            "Datagrams whose container was not known yet, and the egress policy has to know."),
     DROPPED_NO_ROOM("vpnkit.packets.dropped", "layer=udp,reason=no_room", "Datagrams the guest had no room for."),
     DROPPED_HOST_BUSY("vpnkit.packets.dropped", "layer=udp,reason=host_busy", "Datagrams the host had no room for."),
     DROPPED_HOST_FAILED(

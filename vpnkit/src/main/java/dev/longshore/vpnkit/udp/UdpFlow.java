@@ -4,6 +4,8 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.flow.FlowOwner;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
+import dev.longshore.vpnkit.hostsocket.EgressGate;
+import dev.longshore.vpnkit.hostsocket.EgressMemory;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
 import io.netty.buffer.ByteBuf;
@@ -22,6 +24,7 @@ final class UdpFlow implements HostDatagrams.Receiver {
     final long guestLo;
     final int guestPort;
     final long openedAt;
+    final EgressMemory egress = new EgressMemory();
     private final UdpLayer layer;
     private final long firstRemoteHi;
     private final long firstRemoteLo;
@@ -114,6 +117,12 @@ final class UdpFlow implements HostDatagrams.Receiver {
     @Override
     public void onDropped() {
         layer.onDropped();
+    }
+
+    /** Of its last remote, now. */
+    boolean isDenied(EgressGate gate, long now) {
+        return egress.isDenied(
+                gate, IpProtocol.UDP, guestHi, guestLo, firstRemoteHi, firstRemoteLo, firstRemotePort, now);
     }
 
     void close() {

@@ -11,6 +11,7 @@ import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.FlowSnapshot;
 import dev.longshore.vpnkit.flow.FlowTable;
 import dev.longshore.vpnkit.flow.GuestConnector;
+import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.hostsocket.HostError;
 import dev.longshore.vpnkit.ip.Families;
@@ -57,6 +58,7 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
     private final LongSupplier nanoClock;
     private final UdpLimits limits;
     private final HostDatagrams datagrams;
+    private final EgressGate gate;
     private final Counters<UdpCounter> counters = new Counters<>(UdpCounter.class);
     private final FlowTable<UdpFlow> flows; // by the guest's address and port, the remote being 0
     private final InboundFlows inbound;
@@ -80,7 +82,9 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             LongSupplier nanoClock,
             UdpLimits limits,
             HostDatagrams datagrams,
-            GuestAddresses addresses) {
+            GuestAddresses addresses,
+            EgressGate gate) {
+        this.gate = gate;
         this.plan = plan;
         this.families = families;
         this.output = output;
@@ -222,6 +226,10 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             int remotePort,
             int traits) {
         UdpFlow flow = flows.get(guestHi, guestLo, guestPort, 0, 0, 0);
+        if (gate.isActive()
+                && !mayGo(flow, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, b.getInt(at - 4))) {
+            return;
+        }
         if (flow == null) {
             flow = openFlow(guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort);
             if (flow == null) {
@@ -242,6 +250,53 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
                 PacketTraits.hopsLeft(traits),
                 PacketTraits.trafficClass(traits),
                 PacketTraits.dontFragment(traits));
+    }
+
+    /** What the policy says; a datagram that may not go is counted, and its sender told. */
+    private boolean mayGo(
+            @Nullable UdpFlow flow,
+            long guestHi,
+            long guestLo,
+            int guestPort,
+            long remoteHi,
+            long remoteLo,
+            int remotePort,
+            int lengthAndChecksum) {
+        EgressGate.Verdict verdict = flow == null
+                ? gate.judge(IpProtocol.UDP, guestHi, guestLo, remoteHi, remoteLo, remotePort, false, false)
+                : flow.egress.judge(
+                        gate, IpProtocol.UDP, guestHi, guestLo, remoteHi, remoteLo, remotePort, nanoClock.getAsLong());
+        switch (verdict) {
+            case ADMIT -> {}
+            case LATER -> counters.increment(UdpCounter.DROPPED_UNKNOWN_SENDER);
+            case DENY -> {
+                counters.increment(UdpCounter.DROPPED_POLICY);
+                unreachable(
+                        IcmpHeader.CODE_ADMIN_PROHIBITED,
+                        guestHi,
+                        guestLo,
+                        guestPort,
+                        remoteHi,
+                        remoteLo,
+                        remotePort,
+                        lengthAndChecksum);
+            }
+        }
+        return verdict == EgressGate.Verdict.ADMIT;
+    }
+
+    /** The policy has changed: flows whose last remote is denied now end. */
+    public void onPolicyChanged() {
+        assert loop.inEventLoop();
+        long now = nanoClock.getAsLong();
+        for (UdpFlow flow = oldest; flow != null; ) {
+            UdpFlow next = flow.newer;
+            if (gate.isActive() && flow.isDenied(gate, now)) {
+                counters.increment(UdpCounter.FLOWS_CUT);
+                end(flow);
+            }
+            flow = next;
+        }
     }
 
     private @Nullable UdpFlow openFlow(
