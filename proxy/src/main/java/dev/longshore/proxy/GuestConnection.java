@@ -2,6 +2,7 @@ package dev.longshore.proxy;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
@@ -17,6 +18,7 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -455,9 +457,16 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private void dial(Destination destination, Consumer<DuplexChannel> onConnected) {
         become(Phase.DIALING);
-        Future<DialResult> attempt = dialer.dial(destination, channel.eventLoop());
+        Future<DialResult> attempt = dialer.dial(fromGuest(destination), channel.eventLoop());
         dial = attempt;
         attempt.addListener(f -> onDialed(destination, attempt, onConnected));
+    }
+
+    /** With who asks, which a policy may want to know. */
+    private Destination fromGuest(Destination destination) {
+        return channel.remoteAddress() instanceof InetSocketAddress guest && !guest.isUnresolved()
+                ? destination.from(IpAddress.of(guest.getAddress()))
+                : destination;
     }
 
     private void onDialed(Destination destination, Future<DialResult> attempt, Consumer<DuplexChannel> onConnected) {

@@ -1,0 +1,63 @@
+package dev.longshore.policy;
+
+import dev.longshore.config.EgressPolicy;
+
+/** A policy, made for being asked often. Immutable. */
+final class CompiledPolicy {
+    /** No rule has decided. */
+    static final int BY_DEFAULT = -1;
+
+    /** It depends on the address, which is not known yet. */
+    static final int UNDECIDED = -2;
+
+    final EgressPolicy policy;
+    private final CompiledRule[] rules;
+    private final boolean looksAtContainers;
+
+    CompiledPolicy(EgressPolicy policy) {
+        this.policy = policy;
+        this.rules = policy.rules().stream().map(CompiledRule::new).toArray(CompiledRule[]::new);
+        boolean looks = false;
+        for (CompiledRule r : rules) {
+            looks |= r.looksAtContainers();
+        }
+        this.looksAtContainers = looks;
+    }
+
+    /** True if it matters which container somebody is. */
+    boolean looksAtContainers() {
+        return looksAtContainers;
+    }
+
+    int size() {
+        return rules.length;
+    }
+
+    EgressPolicy.Rule rule(int index) {
+        return rules[index].rule;
+    }
+
+    /** The index of the rule that decides, or one of the constants. Makes no object. */
+    int decide(Facts facts) {
+        facts.staged = -1;
+        for (int i = 0; i < rules.length; i++) {
+            CompiledRule rule = rules[i];
+            CompiledRule.Fit fit = rule.fit(facts);
+            if (rule.rule.dryRun()) {
+                if (fit == CompiledRule.Fit.YES && facts.staged < 0) {
+                    facts.staged = i;
+                }
+            } else if (fit == CompiledRule.Fit.YES) {
+                return i;
+            } else if (fit == CompiledRule.Fit.MAYBE) {
+                return UNDECIDED;
+            }
+        }
+        return BY_DEFAULT;
+    }
+
+    /** What the rule of {@link #decide}, or the default, says; as if it were enforced. */
+    EgressPolicy.Action action(int decision) {
+        return decision == BY_DEFAULT ? policy.byDefault() : rules[decision].rule.action();
+    }
+}

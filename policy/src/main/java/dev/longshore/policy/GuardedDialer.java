@@ -1,0 +1,152 @@
+package dev.longshore.policy;
+
+import dev.longshore.config.EgressPolicy.Protocol;
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.hostsocket.Destination;
+import dev.longshore.vpnkit.hostsocket.DialResult;
+import dev.longshore.vpnkit.hostsocket.Dialer;
+import dev.longshore.vpnkit.hostsocket.DirectDialer;
+import dev.longshore.vpnkit.hostsocket.OwnAddresses;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Dials what the policy allows. A name is judged before it is looked up, if the policy can judge it without its addresses, and each
+ * address of it before it is dialled.
+ *
+ * <p>Confined to the link's event loop: dials of other loops are refused as a bug.
+ */
+public final class GuardedDialer implements Dialer {
+    private final EgressControl control;
+    private final DirectDialer direct;
+    private final OwnAddresses own;
+
+    GuardedDialer(EgressControl control, DirectDialer direct, OwnAddresses own) {
+        this.control = control;
+        this.direct = direct;
+        this.own = own;
+    }
+
+    @Override
+    public Future<DialResult> dial(Destination destination, EventLoop loop) {
+        assert loop.inEventLoop();
+        if (isOurs(destination)) {
+            return direct.dial(destination, loop); // which refuses it
+        }
+        if (!control.isActive()) {
+            return watched(direct.dial(destination, loop), destination, null);
+        }
+        IpAddress source = destination.source();
+        Who who = control.who(source);
+        if (who != null || source == null) {
+            return judged(who == null ? Who.GUEST : who, destination, loop);
+        }
+        Promise<DialResult> result = loop.newPromise();
+        control.askEngine(source, found -> {
+            if (!result.isDone()) {
+                pass(judged(found, destination, loop), result);
+            }
+        });
+        return result;
+    }
+
+    /** {@code result} ends as {@code dial} does, and a cancelled one ends the dial. */
+    private static void pass(Future<DialResult> dial, Promise<DialResult> result) {
+        dial.addListener(_ -> {
+            DialResult ended = dial.isSuccess() ? dial.getNow() : new DialResult.Failed("the dial was given up");
+            if (!result.trySuccess(ended) && ended instanceof DialResult.Connected c) {
+                c.channel().close();
+            }
+        });
+        result.addListener(_ -> {
+            if (result.isCancelled()) {
+                dial.cancel(false);
+            }
+        });
+    }
+
+    /** Addresses of the guest's network other than the host's: nobody listens there. */
+    private boolean isOurs(Destination d) {
+        IpAddress address = d.address();
+        return address != null && own.isInGuestNetwork(address) && !own.isHostAlias(address);
+    }
+
+    private Future<DialResult> judged(Who who, Destination d, EventLoop loop) {
+        Facts facts = facts(who, d);
+        int decision = control.decide(facts);
+        if (decision == CompiledPolicy.UNDECIDED) {
+            return watched(direct.dial(d, loop, address -> refusal(who, d, address)), d, attempt(who, d));
+        }
+        control.count(decision, sourceLo(d));
+        if (control.isDenied(decision)) {
+            return loop.newSucceededFuture(new DialResult.Denied(control.refusal(decision)));
+        }
+        Attempt attempt = facts.toAttempt();
+        return watched(direct.dial(d, loop), d, attempt);
+    }
+
+    private Facts facts(Who who, Destination d) {
+        IpAddress address = d.address();
+        String name = d.name();
+        boolean host = address != null ? own.isHostAlias(address) : name != null && own.isHostName(name);
+        IpAddress seen = host && address == null ? control.plan().host() : address;
+        Facts facts = seen != null
+                ? control.facts(who, Protocol.TCP, seen.hi(), seen.lo(), d.port())
+                : control.facts().begin(who, Protocol.TCP, d.port());
+        facts.host = host;
+        if (name != null) {
+            facts.add(name.toLowerCase(Locale.ROOT), true);
+        }
+        return facts;
+    }
+
+    private static Attempt attempt(Who who, Destination d) {
+        String name = d.name();
+        return new Attempt(
+                who,
+                Protocol.TCP,
+                d.address(),
+                false,
+                name == null ? java.util.List.of() : java.util.List.of(name.toLowerCase(Locale.ROOT)),
+                java.util.List.of(),
+                d.port());
+    }
+
+    /** Of one of the addresses of a name. */
+    private @Nullable String refusal(Who who, Destination d, IpAddress address) {
+        Facts facts = facts(who, d);
+        facts.address(address.hi(), address.lo());
+        int decision = control.decide(facts);
+        control.count(decision, sourceLo(d));
+        return control.isDenied(decision) ? control.refusal(decision) : null;
+    }
+
+    private static long sourceLo(Destination d) {
+        IpAddress source = d.source();
+        return source == null ? 0 : source.lo();
+    }
+
+    private Future<DialResult> watched(Future<DialResult> dial, Destination d, @Nullable Attempt attempt) {
+        dial.addListener(_ -> {
+            if (dial.isSuccess() && dial.getNow() instanceof DialResult.Connected c) {
+                String name = d.name();
+                IpAddress address = d.address();
+                boolean host = address != null ? own.isHostAlias(address) : name != null && own.isHostName(name);
+                control.connections()
+                        .add(
+                                c.channel(),
+                                new Connections.Open(
+                                        attempt,
+                                        d.source(),
+                                        name == null ? null : name.toLowerCase(Locale.ROOT),
+                                        address,
+                                        host,
+                                        d.port()));
+            }
+        });
+        return dial;
+    }
+}
