@@ -7,6 +7,7 @@ import dev.longshore.control.Daemon;
 import dev.longshore.control.Events;
 import dev.longshore.control.Flows;
 import dev.longshore.control.Outcome;
+import dev.longshore.control.PolicyControl;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
 import io.netty.util.concurrent.DefaultThreadFactory;
@@ -313,6 +314,29 @@ final class Conductor implements Daemon {
                     ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
                     : now.begin(filter, snapLength, count, wake);
         };
+    }
+
+    /** The egress policy of whatever network there is. */
+    PolicyControl policy() {
+        return new PolicyControl() {
+            @Override
+            public CompletionStage<Outcome<List<Explained>>> explain(Question question) {
+                PolicyView now = policyView();
+                return now == null
+                        ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.explain(question);
+            }
+
+            @Override
+            public CompletionStage<Outcome<InForce>> inForce() {
+                PolicyView now = policyView();
+                return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.inForce();
+            }
+        };
+    }
+
+    private synchronized @Nullable PolicyView policyView() {
+        return stack == null ? null : stack.policy();
     }
 
     private synchronized @Nullable NetworkView view() {

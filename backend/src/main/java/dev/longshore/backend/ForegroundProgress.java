@@ -43,6 +43,7 @@ final class ForegroundProgress {
             case Events.StateChanged s -> s.state().name().toLowerCase(Locale.ROOT) + ": " + s.text();
             case Events.PortChanged p -> (p.exposed() ? "port " : "port released ") + p.text();
             case Events.SettingsChanged c -> "settings: " + c.text().replace("\n", "; ");
+            case Events.PolicyDecided p -> "egress policy: " + p.text();
             case Events.Notice n -> "note: " + n.text();
         };
     }

@@ -6,6 +6,9 @@ import dev.longshore.config.Settings;
 import dev.longshore.control.Events;
 import dev.longshore.packet.link.Link;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.policy.DecisionListener;
+import dev.longshore.policy.EgressControl;
+import dev.longshore.policy.GuardedDialer;
 import dev.longshore.portforward.BindPolicy;
 import dev.longshore.portforward.PortSnapshot;
 import dev.longshore.portforward.PortTable;
@@ -21,6 +24,7 @@ import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.Services;
 import dev.longshore.vpnkit.gateway.DnsServer;
+import dev.longshore.vpnkit.gateway.ToldNames;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
@@ -59,6 +63,9 @@ final class GuestNetwork {
 
     private final EventLoop loop;
     private final DirectDialer dialer;
+    private final EgressControl egress;
+    private final GuardedDialer guarded;
+    private final PolicyView policy;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -84,6 +91,11 @@ final class GuestNetwork {
         plan = plan(settings.network());
         OwnAddresses own = own(plan);
         dialer = new DirectDialer(own);
+        ToldNames told = new ToldNames(System::nanoTime);
+        egress = new EgressControl(loop, plan, names, told, System::nanoTime, d -> onDecision(d, events));
+        egress.set(settings.egress());
+        guarded = egress.dialer(dialer, own);
+        policy = new PolicyView(loop, egress);
         Services services = new Services();
         Capacity capacity = Capacity.ofProcess(settings.limits());
         if (capacity.tcpFlows() < settings.limits().tcpFlows()
@@ -103,12 +115,14 @@ final class GuestNetwork {
                 loop,
                 System::nanoTime,
                 settings.network().ping() ? PingSockets.ofHost() : PingSockets.none(),
-                (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits));
+                (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits),
+                egress,
+                told);
         owners = new FlowOwners(names, this::isGuestItself, loop);
         network.attribute(owners);
         tcp().attribute(owners);
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
-        HttpProxy proxy = new HttpProxy(ProxySettings.of("longshore", own), dialer, capacity.idleOrigins());
+        HttpProxy proxy = new HttpProxy(ProxySettings.of("longshore", own), guarded, capacity.idleOrigins());
         services.register(plan.gateway(), AddressPlan.PROXY_PORT, proxy);
         if (plan.hasIpv6()) {
             services.register(plan.dns6(), DnsServer.PORT, network.dns().tcpInitializer());
@@ -193,7 +207,7 @@ final class GuestNetwork {
     private Future<DialResult> dialForGuest(Destination destination, EventLoop on) {
         IpAddress remote = destination.address();
         return remote == null || network.families().mayReach(remote.hi(), remote.lo())
-                ? dialer.dial(destination, on)
+                ? guarded.dial(destination, on)
                 : on.newSucceededFuture(new DialResult.Unreachable(
                         true, "the networking mode has no " + (remote.isV4() ? "IPv4" : "IPv6")));
     }
@@ -237,7 +251,7 @@ final class GuestNetwork {
         network.start();
     }
 
-    /** What of the settings counts at once: where ports are bound, families, address records. From any thread. */
+    /** What of the settings counts at once: where ports are bound, families, address records, the egress policy. From any thread. */
     void apply(Settings settings) {
         ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
             if (failure == null && moved > 0) {
@@ -245,8 +259,12 @@ final class GuestNetwork {
             }
         });
         try {
-            loop.execute(() -> network.setFamilies(
-                    settings.network().mode(), settings.network().dnsFilter()));
+            loop.execute(() -> {
+                network.setFamilies(
+                        settings.network().mode(), settings.network().dnsFilter());
+                egress.set(settings.egress());
+                network.onPolicyChanged();
+            });
         } catch (RejectedExecutionException e) {
             LOG.debug("the network has ended");
         }
@@ -266,8 +284,19 @@ final class GuestNetwork {
     List<dev.longshore.vpnkit.count.Counters.Reading> readings() {
         List<dev.longshore.vpnkit.count.Counters.Reading> all = new java.util.ArrayList<>(network.readings());
         all.addAll(tcp().counters().readings());
+        all.addAll(egress.readings());
         all.addAll(ports.readings());
         return all;
+    }
+
+    private static void onDecision(DecisionListener.Decided decided, Consumer<Events.What> events) {
+        LOG.info("egress policy: {}", decided.text());
+        events.accept(PolicyView.event(decided));
+    }
+
+    /** What the egress policy says and has done; from any thread. */
+    PolicyView policy() {
+        return policy;
     }
 
     /** Its flows and frames, for observers; from any thread. */
@@ -305,6 +334,7 @@ final class GuestNetwork {
             network.close();
         }));
         dialer.close();
+        policy.close();
     }
 
     /** Ports as events. */

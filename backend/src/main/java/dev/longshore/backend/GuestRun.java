@@ -323,6 +323,12 @@ final class GuestRun implements GuestStack {
     }
 
     @Override
+    public @Nullable PolicyView policy() {
+        GuestNetwork open = network;
+        return open == null ? null : open.policy();
+    }
+
+    @Override
     public Ports ports() {
         GuestNetwork open = network;
         if (open == null) {

@@ -25,6 +25,10 @@ interface GuestStack {
     @Nullable
     NetworkView view();
 
+    /** The egress policy; null while no network is open. */
+    @Nullable
+    PolicyView policy();
+
     /** Makes the stack for one run. */
     interface Factory {
         /**

@@ -123,7 +123,8 @@ public final class Main {
                         events,
                         conductor.flows(),
                         conductor.captures(),
-                        settings);
+                        settings,
+                        conductor.policy());
                 RemoteControl remote = new RemoteControl(control, events::add)) {
             Events.Subscription remotely = settings.obey(remote::follow);
             control.serving(false);

@@ -132,7 +132,8 @@ final class NetRun {
                 events,
                 started.view(),
                 started.view(),
-                SettingsControl.none("longshore net has no settings but its arguments"));
+                SettingsControl.none("longshore net has no settings but its arguments"),
+                started.policy());
         server.serving(true);
         return server;
     }

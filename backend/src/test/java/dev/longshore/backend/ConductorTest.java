@@ -197,5 +197,10 @@ class ConductorTest {
         public @Nullable NetworkView view() {
             return null;
         }
+
+        @Override
+        public @Nullable PolicyView policy() {
+            return null;
+        }
     }
 }

@@ -56,7 +56,7 @@ class CountersTest {
         for (Counter c : all()) {
             assertThat(c.metric())
                     .as(c.constant())
-                    .matches("(vpnkit|virtio|link|portforward|proxy)(\\.[a-z][a-z0-9_]*)+");
+                    .matches("(vpnkit|virtio|link|portforward|proxy|policy)(\\.[a-z][a-z0-9_]*)+");
             assertThat(c.tags()).as(c.constant()).matches("|[a-zA-Z]+=[a-zA-Z0-9_]+(,[a-zA-Z]+=[a-zA-Z0-9_]+)*");
             assertThat(seen.add(c.metric() + "{" + c.tags() + "}"))
                     .as(c.constant())

@@ -11,6 +11,7 @@ import dev.longshore.proto.control.v1.FlowServiceGrpc;
 import dev.longshore.proto.control.v1.GetMetricsRequest;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GetStatusRequest;
+import dev.longshore.proto.control.v1.PolicyServiceGrpc;
 import dev.longshore.proto.control.v1.PortServiceGrpc;
 import dev.longshore.proto.control.v1.SettingsServiceGrpc;
 import dev.longshore.proto.control.v1.ShutdownRequest;
@@ -133,6 +134,10 @@ final class ControlClient implements AutoCloseable {
 
     SettingsServiceGrpc.SettingsServiceBlockingStub settings() {
         return SettingsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    PolicyServiceGrpc.PolicyServiceBlockingStub policy() {
+        return PolicyServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
     }
 
     PortServiceGrpc.PortServiceBlockingStub ports() {

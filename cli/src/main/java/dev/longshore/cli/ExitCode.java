@@ -9,6 +9,9 @@ final class ExitCode {
     /** {@code status}: no daemon, or no guest. */
     static final int STOPPED = 3;
 
+    /** {@code policy explain}: denied. */
+    static final int DENIED = 3;
+
     /** {@code status}: starting or stopping. */
     static final int CHANGING = 4;
 

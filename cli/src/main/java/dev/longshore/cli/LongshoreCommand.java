@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
             "  longshore ports expose 2222:22     a port of the guest itself",
             "  longshore settings list            every setting, and where its value comes from",
             "  longshore flows --watch            what the guest talks to, with rates",
+            "  longshore policy explain --container web example.com:443    may it, and why",
             "  longshore capture tcp port 443     its packets; -w FILE for Wireshark",
             "  longshore logs -f --console        what the guest prints",
             "  longshore diagnose                 what is wrong, and a bundle for a report",
@@ -29,7 +30,7 @@ import picocli.CommandLine.Command;
             "",
             "LONGSHORE_HOME is the directory of one instance; without it, the XDG directories are used.",
             "Exit status: 0 done, 1 failed, 2 wrong arguments; status: 3 stopped, 4 starting or stopping;",
-            "--timeout: 124 time is up."
+            "policy explain: 3 denied; --timeout: 124 time is up."
         })
 final class LongshoreCommand {
     private LongshoreCommand() {}
@@ -57,6 +58,7 @@ final class LongshoreCommand {
                 .addSubcommand(PortsCommand.commandLine(context))
                 .addSubcommand(SettingsCommand.commandLine(context))
                 .addSubcommand(new FlowsCommand(context))
+                .addSubcommand(PolicyCommand.commandLine(context))
                 .addSubcommand(new CaptureCommand(context))
                 .addSubcommand(new MetricsCommand(context))
                 .addSubcommand(new DiagnoseCommand(context))

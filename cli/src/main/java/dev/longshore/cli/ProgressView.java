@@ -29,7 +29,7 @@ final class ProgressView {
         switch (event.getEventCase()) {
             case STEP -> step(event.getStep());
             case NOTICE -> line("  note: " + event.getNotice().getText());
-            case STATE, PORT, SETTINGS, EVENT_NOT_SET -> {
+            case STATE, PORT, SETTINGS, POLICY, EVENT_NOT_SET -> {
                 // The command itself reports the end.
             }
         }

@@ -46,6 +46,11 @@ public record EgressPolicy(Mode mode, Action byDefault, List<Rule> rules) {
         ICMP
     }
 
+    /** As JSON text, as the settings take it. */
+    public String toJson() {
+        return EgressType.toJson(new EgressType().written(this));
+    }
+
     /** True if it can neither deny nor tell anything. */
     public boolean isInactive() {
         return mode == Mode.OFF || (byDefault == Action.ALLOW && rules.isEmpty());
@@ -75,6 +80,11 @@ public record EgressPolicy(Mode mode, Action byDefault, List<Rule> rules) {
             to = List.copyOf(to);
             ports = List.copyOf(ports);
             protocols = Set.copyOf(EnumSet.copyOf(protocols));
+        }
+
+        /** As JSON text, as the settings take it. */
+        public String toJson() {
+            return EgressType.toJson(EgressType.written(this));
         }
     }
 

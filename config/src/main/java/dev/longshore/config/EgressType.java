@@ -11,12 +11,14 @@ import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An {@link EgressPolicy} in JSON. Strict: an unknown key would make a rule fit more than its author thought, so it is refused,
  * and every refusal says where.
  */
 record EgressType() implements ValueType<EgressPolicy> {
+    private static final JsonMapper MAPPER = new JsonMapper();
     private static final List<String> POLICY_KEYS = List.of("mode", "default", "rules");
     private static final List<String> RULE_KEYS =
             List.of("name", "action", "dryRun", "log", "from", "to", "ports", "protocols");
@@ -296,7 +298,11 @@ record EgressType() implements ValueType<EgressPolicy> {
         return json;
     }
 
-    private static Map<String, Object> written(EgressPolicy.Rule rule) {
+    static String toJson(Object written) {
+        return MAPPER.writeValueAsString(written);
+    }
+
+    static Map<String, Object> written(EgressPolicy.Rule rule) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("name", rule.name());
         json.put("action", ValueTypes.wordOf(rule.action()));

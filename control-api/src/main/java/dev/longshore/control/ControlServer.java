@@ -61,7 +61,8 @@ public final class ControlServer implements AutoCloseable {
             Events events,
             Flows flows,
             Captures captures,
-            SettingsControl settings)
+            SettingsControl settings,
+            PolicyControl policy)
             throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
@@ -76,6 +77,7 @@ public final class ControlServer implements AutoCloseable {
                 new FlowEndpoint(flows, calls, loops),
                 new CaptureEndpoint(captures, calls),
                 new SettingsEndpoint(settings, calls),
+                new PolicyEndpoint(policy),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
         NettyServerBuilder builder = NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))

@@ -39,6 +39,11 @@ public interface Events {
 
     record SettingsChanged(List<String> keys, String text) implements What {}
 
+    /** A decision of the egress policy. */
+    record PolicyDecided(
+            String attempt, PolicyControl.Action action, boolean dryRun, String rule, long like, String text)
+            implements What {}
+
     record Notice(String text) implements What {}
 
     enum Phase {

@@ -140,6 +140,7 @@ final class Replies {
             case Events.SettingsChanged c ->
                 reply.setSettings(
                         SettingsEvent.newBuilder().addAllKeys(c.keys()).setText(c.text()));
+            case Events.PolicyDecided p -> reply.setPolicy(PolicyReplies.event(p));
             case Events.Notice n -> reply.setNotice(NoticeEvent.newBuilder().setText(n.text()));
         }
         return reply.build();

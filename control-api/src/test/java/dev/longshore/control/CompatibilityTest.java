@@ -16,6 +16,7 @@ import com.google.protobuf.TextFormat;
 import dev.longshore.proto.control.v1.CaptureRequest;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.Flow;
+import dev.longshore.proto.control.v1.GetPolicyReply;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.Setting;
@@ -41,6 +42,7 @@ class CompatibilityTest {
                     Event.getDescriptor(),
                     Flow.getDescriptor(),
                     GetStatusReply.getDescriptor(),
+                    GetPolicyReply.getDescriptor(),
                     Port.getDescriptor(),
                     Setting.getDescriptor(),
                     VersionReply.getDescriptor())

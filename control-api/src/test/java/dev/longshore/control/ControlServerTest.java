@@ -67,7 +67,7 @@ class ControlServerTest {
     void start() throws Exception {
         socket = directory.resolve("control.sock");
         Files.writeString(socket, "left behind");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon);
+        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

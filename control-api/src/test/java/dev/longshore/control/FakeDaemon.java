@@ -42,6 +42,41 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
     private final List<Runnable> wakes = new CopyOnWriteArrayList<>();
     private boolean ended;
 
+    /** One rule, which denies everything; and what was asked. */
+    PolicyControl policy() {
+        return new PolicyControl() {
+            @Override
+            public CompletionStage<Outcome<List<Explained>>> explain(Question question) {
+                calls.add(question.toString());
+                if (question.container().equals("nobody")) {
+                    return CompletableFuture.completedStage(
+                            new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "no container nobody"));
+                }
+                return CompletableFuture.completedStage(new Outcome.Done<>(List.of(new Explained(
+                        "tcp the guest -> 192.0.2.1:443",
+                        "192.0.2.1",
+                        Action.ALLOW,
+                        Action.DENY,
+                        "all",
+                        Mode.DRY_RUN,
+                        List.of(new Step("all", Action.DENY, false, true, "")),
+                        List.of("example.com")))));
+            }
+
+            @Override
+            public CompletionStage<Outcome<InForce>> inForce() {
+                return CompletableFuture.completedStage(new Outcome.Done<>(new InForce(
+                        Mode.DRY_RUN,
+                        Action.ALLOW,
+                        3,
+                        List.of(new Rule("all", Action.DENY, true, "{}", 5, 7)),
+                        "{\"rules\":[]}",
+                        11,
+                        13)));
+            }
+        };
+    }
+
     @Override
     public Status status() {
         return RUNNING;

@@ -48,7 +48,8 @@ class MutualTlsTest {
                 .root("other-ca")
                 .signed("stranger", "other-ca");
         address = freeAddress();
-        server = ControlServer.start(directory.resolve("control.sock"), daemon, daemon, daemon, daemon, daemon, daemon);
+        server = ControlServer.start(
+                directory.resolve("control.sock"), daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
         server.serveRemotely(listener());
     }
 

@@ -57,7 +57,7 @@ class SeeingServicesTest {
     @BeforeEach
     void start() throws Exception {
         Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon);
+        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

@@ -54,7 +54,7 @@ class SettingsServiceTest {
     @BeforeEach
     void start() throws Exception {
         Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon);
+        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)
