@@ -38,7 +38,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -190,7 +189,7 @@ final class GuestRun implements GuestStack {
                     PcapFile.create(
                             Path.of(file),
                             NetDevice.MAX_FRAME_BYTES,
-                            () -> TimeUnit.MILLISECONDS.toMicros(System.currentTimeMillis()),
+                            PcapFile::timeOfDayMicros,
                             e -> events.accept(
                                     new Events.Notice("network.pcapFile: recording ended: " + e.getMessage()))));
         } catch (IOException e) {

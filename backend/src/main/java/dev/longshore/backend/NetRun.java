@@ -165,7 +165,7 @@ final class NetRun {
                     PcapFile.create(
                             Path.of(file),
                             NetDevice.MAX_FRAME_BYTES,
-                            () -> TimeUnit.MILLISECONDS.toMicros(System.currentTimeMillis()),
+                            PcapFile::timeOfDayMicros,
                             e -> LOG.warn("--pcap: recording ended: {}", e.getMessage())));
         } catch (IOException e) {
             throw new PartException("--pcap: " + e, e);

@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -62,6 +64,11 @@ public final class PcapFile implements AutoCloseable {
                 EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         return of(file, snapLength, epochMicros, onFailure);
+    }
+
+    /** The host's time of day in microseconds since 1970. It may jump, as that clock does. */
+    public static long timeOfDayMicros() {
+        return ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
     }
 
     /** A capture into an open file; takes ownership. For {@link #create} and for tests. */

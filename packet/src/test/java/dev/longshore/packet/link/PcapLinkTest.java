@@ -293,4 +293,16 @@ class PcapLinkTest {
             closed = true;
         }
     }
+
+    @Test
+    void timeOfDay_isInMicrosecondsAndFinerThanMilliseconds() {
+        long before = System.currentTimeMillis();
+        boolean finer = false;
+        for (int i = 0; i < 10_000 && !finer; i++) {
+            long micros = PcapFile.timeOfDayMicros();
+            assertThat(micros / 1000).isGreaterThanOrEqualTo(before);
+            finer = micros % 1000 != 0;
+        }
+        assertThat(finer).isTrue();
+    }
 }
