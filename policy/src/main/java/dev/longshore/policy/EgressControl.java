@@ -19,6 +19,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  * datagram is lost meanwhile. Who remains unknown is judged by the rules for everybody, and not asked for again for some seconds.
  */
 public final class EgressControl implements EgressGate {
+    private static final int SOURCES = 256; // a power of two
     private static final int MAX_ASKING = 64;
     private static final int MAX_STRANGERS = 256;
     private static final long STRANGER_NANOS = TimeUnit.SECONDS.toNanos(3);
@@ -59,7 +61,11 @@ public final class EgressControl implements EgressGate {
     private long[] staged = new long[1];
     private boolean active;
     private int epoch;
-    private IpAddress lastSource = IpAddress.v4(0);
+
+    /** The last ones, to spare objects, at places by their address. */
+    private final @Nullable IpAddress[] sources = new @Nullable IpAddress[SOURCES];
+
+    private final Who.@Nullable Container[] whos = new Who.@Nullable Container[SOURCES];
 
     /**
      * One that allows everything.
@@ -141,12 +147,19 @@ public final class EgressControl implements EgressGate {
         return denied ? Verdict.DENY : Verdict.ADMIT;
     }
 
-    /** The last one is made once. */
+    /** Of the same address as before, mostly the same object. */
     private IpAddress source(long hi, long lo) {
-        if (lastSource.lo() != lo || lastSource.hi() != hi) {
-            lastSource = new IpAddress(hi, lo);
+        int place = place(hi, lo);
+        IpAddress had = sources[place];
+        if (had == null || had.lo() != lo || had.hi() != hi) {
+            had = new IpAddress(hi, lo);
+            sources[place] = had;
         }
-        return lastSource;
+        return had;
+    }
+
+    private static int place(long hi, long lo) {
+        return (int) (lo ^ lo >>> 8 ^ hi) & (SOURCES - 1);
     }
 
     // ---- who
@@ -159,15 +172,31 @@ public final class EgressControl implements EgressGate {
         }
         ContainerIdentity known = containers.of(source);
         if (known != null) {
-            return new Who.Container(known);
+            return container(source, known);
         }
         return policy.looksAtContainers() && !isStranger(source) ? null : new Who.Unknown(source);
+    }
+
+    /** Of the same container as before, mostly the same object. */
+    private Who.Container container(IpAddress source, ContainerIdentity identity) {
+        int place = place(source.hi(), source.lo());
+        Who.Container had = whos[place];
+        if (had == null || !sameObject(had.identity(), identity)) {
+            had = new Who.Container(identity);
+            whos[place] = had;
+        }
+        return had;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // only to spare an object
+    private static boolean sameObject(ContainerIdentity a, ContainerIdentity b) {
+        return a == b;
     }
 
     /** As far as it is known now. */
     Who whoNow(@Nullable IpAddress source) {
         Who who = who(source);
-        return who == null ? new Who.Unknown(source == null ? lastSource : source) : who;
+        return who != null || source == null ? Objects.requireNonNullElse(who, Who.GUEST) : new Who.Unknown(source);
     }
 
     private boolean isStranger(IpAddress source) {
