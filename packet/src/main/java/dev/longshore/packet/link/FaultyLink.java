@@ -2,6 +2,11 @@ package dev.longshore.packet.link;
 
 import dev.longshore.packet.wire.Checksum;
 import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.Ipv6Header;
+import dev.longshore.packet.wire.TcpHeader;
+import dev.longshore.packet.wire.UdpHeader;
 import io.netty.buffer.ByteBuf;
 import java.util.random.RandomGenerator;
 
@@ -9,7 +14,7 @@ import java.util.random.RandomGenerator;
  * A link as bad as a wire can be: a share of the frames of both directions is lost, damaged, doubled or overtaken by the next. For
  * soak tests of a running network. Confined to the link's event loop.
  *
- * <p>Theory of operation: a damaged frame has one wrong bit behind its Ethernet header, and nobody vouches for its checksum any
+ * <p>Theory of operation: a damaged frame has one bit set behind its Ethernet header that was not, and nobody vouches for its checksum any
  * more, so whoever gets it must find the damage. What the guest would cut into segments itself can't be damaged that way (it
  * would compute checksums over the damage), nor what has no checksum of its own (ARP): that is lost instead.
  */
@@ -53,10 +58,23 @@ public final class FaultyLink implements Link {
         return ip && frame.writerIndex() - at > EthernetHeader.BYTES;
     }
 
-    private void flipOneBit(ByteBuf frame, int at) {
+    /**
+     * Sets a bit that was not set: one, and never the other way round. The Internet checksum does not see a bit that is set in one
+     * fragment of a datagram and one of the same weight that is cleared in another; of less than 16 set bits it sees any number.
+     */
+    private void damage(ByteBuf frame, int at) {
         int from = at + EthernetHeader.BYTES;
-        int wrong = from + random.nextInt(frame.writerIndex() - from);
-        frame.setByte(wrong, frame.getByte(wrong) ^ 1 << random.nextInt(8));
+        int bytes = frame.writerIndex() - from;
+        int wrong = random.nextInt(bytes);
+        for (int i = 0; i < bytes && frame.getByte(from + wrong) == -1; i++) {
+            wrong = (wrong + 1) % bytes;
+        }
+        int bit = random.nextInt(8);
+        int old = frame.getUnsignedByte(from + wrong);
+        while (old != 0xFF && (old >> bit & 1) != 0) {
+            bit = (bit + 1) % 8;
+        }
+        frame.setByte(from + wrong, old | 1 << bit);
     }
 
     @Override
@@ -84,10 +102,44 @@ public final class FaultyLink implements Link {
         int start = frame.checksumStart();
         if (start >= 0) {
             int checksum = Checksum.finish(Checksum.sum(b, start, b.writerIndex() - start));
-            b.setShort(start + frame.checksumOffset(), checksum);
+            b.setShort(start + frame.checksumOffset(), neverNone(checksum));
         }
-        flipOneBit(b, 0);
+        damage(b, 0);
         return link.send(altered);
+    }
+
+    /** To UDP, 0 says that there is no checksum; to all who have one, 0xFFFF is the same number. */
+    private static int neverNone(int checksum) {
+        return checksum == 0 ? 0xFFFF : checksum;
+    }
+
+    /**
+     * Fills in what the sender left to its card. Without that, damage might make the pseudo-header's sum look like a right
+     * checksum: once in 65,536 times.
+     *
+     * @return false if it can't be
+     */
+    private static boolean complete(ByteBuf frame, int at) {
+        int ip = at + EthernetHeader.BYTES;
+        int end = frame.writerIndex();
+        boolean v4 = EthernetHeader.type(frame, at) == EthernetHeader.TYPE_IPV4;
+        if (v4 ? !Ipv4Header.isValid(frame, ip, end - ip) : !Ipv6Header.isValid(frame, ip, end - ip)) {
+            return false;
+        }
+        int protocol = v4 ? Ipv4Header.protocol(frame, ip) : Ipv6Header.nextHeader(frame, ip);
+        int from = ip + (v4 ? Ipv4Header.headerBytes(frame, ip) : Ipv6Header.BYTES);
+        int bytes = v4 ? ip + Ipv4Header.totalLength(frame, ip) - from : Ipv6Header.payloadLength(frame, ip);
+        int offset =
+                switch (protocol) {
+                    case IpProtocol.TCP -> TcpHeader.CHECKSUM_OFFSET;
+                    case IpProtocol.UDP -> UdpHeader.CHECKSUM_OFFSET;
+                    default -> bytes;
+                };
+        if (offset + 2 > bytes || from + bytes > end) {
+            return false;
+        }
+        frame.setShort(from + offset, neverNone(Checksum.finish(Checksum.sum(frame, from, bytes))));
+        return true;
     }
 
     @Override
@@ -148,8 +200,10 @@ public final class FaultyLink implements Link {
                 case NONE -> sink.onFrame(frame, offload);
                 case LOST -> {}
                 case DAMAGED -> {
-                    if (hasChecksum(frame, frame.readerIndex())) {
-                        flipOneBit(frame, frame.readerIndex());
+                    int at = frame.readerIndex();
+                    boolean partial = (offload & CHECKSUM_PARTIAL) != 0;
+                    if (hasChecksum(frame, at) && (!partial || complete(frame, at))) {
+                        damage(frame, at);
                         sink.onFrame(frame, offload & LARGE_SEGMENT);
                     }
                 }

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.wire.Checksum;
 import dev.longshore.packet.wire.EthernetHeader;
+import dev.longshore.packet.wire.IpProtocol;
+import dev.longshore.packet.wire.Ipv4Header;
+import dev.longshore.packet.wire.UdpHeader;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -17,6 +20,10 @@ import org.junit.jupiter.api.Test;
 class FaultyLinkTest {
     private static final int FRAMES = 3_000;
     private static final int PAYLOAD_AT = EthernetHeader.BYTES + 2; // behind a checksum over everything from byte 14 on
+
+    private static final long SOURCE = 0x0000_FFFF_0A00_0001L;
+    private static final long DESTINATION = 0x0000_FFFF_0A00_0002L;
+    private static final int DATAGRAM = UdpHeader.BYTES + 4;
 
     private final RecordingLink inner = new RecordingLink();
     private final List<byte[]> fromGuest = new ArrayList<>();
@@ -127,6 +134,54 @@ class FaultyLinkTest {
         link.close();
     }
 
+    private static boolean looksWhole(ByteBuf b) {
+        int udp = EthernetHeader.BYTES + Ipv4Header.MIN_BYTES;
+        return Ipv4Header.isValid(b, EthernetHeader.BYTES, b.writerIndex() - EthernetHeader.BYTES)
+                && Ipv4Header.isChecksumRight(b, EthernetHeader.BYTES)
+                && UdpHeader.checksum(b, udp) != 0
+                && UdpHeader.length(b, udp) == DATAGRAM
+                && UdpHeader.isChecksumRight(b, udp, 0, SOURCE, 0, DESTINATION);
+    }
+
+    @Test
+    void fromGuest_damageOfWhatHasNoChecksumYet_isAlwaysFound() {
+        FaultyLink link = faulty(1);
+        for (int i = 0; i < 0x4000; i++) {
+            inner.deliversDatagram(i % 16);
+        }
+        int damaged = 0;
+        int unseen = 0;
+        for (int i = 0; i < fromGuest.size(); i++) {
+            if ((offloads.get(i) & FrameSink.CHECKSUM_PARTIAL) == 0) {
+                damaged++;
+                unseen += looksWhole(Unpooled.wrappedBuffer(fromGuest.get(i))) ? 1 : 0;
+            }
+        }
+        assertThat(unseen).isZero();
+        assertThat(damaged).isBetween(0x4000 / 3 - 500, 0x4000 / 3 + 500);
+        link.close();
+    }
+
+    @Test
+    void damage_onlySetsBits_soThatTwoNeverMakeUpForEachOther() {
+        FaultyLink link = faulty(1);
+        for (int i = 0; i < FRAMES; i++) {
+            inner.delivers(EthernetHeader.TYPE_IPV4, FrameSink.CHECKSUM_VALID);
+        }
+        int damaged = 0;
+        for (byte[] frame : fromGuest) {
+            int set = 0;
+            for (int i = 0; i < frame.length; i++) {
+                assertThat(frame[i] & inner.original[i]).isEqualTo(inner.original[i]);
+                set += Integer.bitCount(frame[i] & 0xFF) - Integer.bitCount(inner.original[i] & 0xFF);
+            }
+            assertThat(set).isLessThanOrEqualTo(1);
+            damaged += set;
+        }
+        assertThat(damaged).isBetween(FRAMES / 3 - 150, FRAMES / 3 + 150);
+        link.close();
+    }
+
     @Test
     void framesWithoutChecksum_areLostInsteadOfDamaged() {
         FaultyLink link = faulty(1);
@@ -164,6 +219,26 @@ class FaultyLinkTest {
             writeFrame(b, type);
             original = ByteBufUtil.getBytes(b);
             sink.onFrame(b, offload);
+            b.release();
+        }
+
+        /**
+         * A UDP datagram over IPv4 whose checksum field holds the sum of the pseudo-header, and would be right as it is if bit
+         * {@code unlucky} of its first word were set.
+         */
+        void deliversDatagram(int unlucky) {
+            ByteBuf b = Unpooled.directBuffer();
+            EthernetHeader.write(b, 1, 2, EthernetHeader.TYPE_IPV4);
+            Ipv4Header.write(b, IpProtocol.UDP, 64, 0, (int) SOURCE, (int) DESTINATION);
+            Ipv4Header.complete(b, EthernetHeader.BYTES, Ipv4Header.MIN_BYTES + DATAGRAM);
+            int udp = b.writerIndex();
+            UdpHeader.write(b, 5, 7, DATAGRAM);
+            b.writeInt(0);
+            long pseudo = Checksum.pseudoHeader(0, SOURCE, 0, DESTINATION, IpProtocol.UDP, DATAGRAM);
+            b.setShort(udp + UdpHeader.CHECKSUM_OFFSET, Checksum.fold(pseudo));
+            int sum = Checksum.fold(pseudo + Checksum.sum(b, udp, DATAGRAM));
+            b.setShort(udp + UdpHeader.BYTES, Math.floorMod(0xFFFF - sum - (1 << unlucky), 0xFFFF));
+            sink.onFrame(b, FrameSink.CHECKSUM_PARTIAL);
             b.release();
         }
 
