@@ -340,7 +340,12 @@ static void datagrams(int count) {
         if (r == (ssize_t)n && memcmp(in, out, n) == 0) {
             back++;
         } else if (r > 0 && r == (ssize_t)n) {
-            fprintf(stderr, "datagram %d came back changed\n", i);
+            size_t first = 0, wrong = 0;
+            for (size_t k = n; k-- > 0;) {
+                if (in[k] != out[k]) first = k, wrong++;
+            }
+            fprintf(stderr, "datagram %d came back changed: %zu of %zu bytes, the first at %zu is %02x instead of %02x\n", i, wrong, n,
+                    first, in[first], out[first]);
             exit(1);
         } else if (r < 0) {
             close(s); /* a late answer must not be taken for the next one's */
