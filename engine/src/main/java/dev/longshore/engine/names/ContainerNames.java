@@ -42,7 +42,7 @@ public final class ContainerNames implements ContainerDirectory {
     private final EventLoop loop;
     private final Supplier<Future<JsonNode>> lister;
     private final Patience patience;
-    private volatile Map<IpAddress, ContainerIdentity> known = Map.of(); // written by the loop, read by anyone
+    private volatile View view = new View(Map.of(), 0); // written by the loop, read by anyone
 
     /** By id, the one told of last at the end. */
     private final Map<String, NamedContainer> containers = new LinkedHashMap<>();
@@ -71,6 +71,9 @@ public final class ContainerNames implements ContainerDirectory {
         static final Patience DEFAULT = new Patience(30_000, 900, 100, 2000);
     }
 
+    /** What readers see. Immutable. */
+    private record View(Map<IpAddress, ContainerIdentity> known, long generation) {}
+
     /** Somebody who asked. */
     private record Asking(IpAddress address, long deadline, Promise<Optional<ContainerIdentity>> answer) {}
 
@@ -91,7 +94,12 @@ public final class ContainerNames implements ContainerDirectory {
 
     @Override
     public @Nullable ContainerIdentity of(IpAddress address) {
-        return known.get(address);
+        return view.known.get(address);
+    }
+
+    @Override
+    public long generation() {
+        return view.generation;
     }
 
     @Override
@@ -217,7 +225,11 @@ public final class ContainerNames implements ContainerDirectory {
             c.addresses().forEach(a -> now.put(a, c.identity()));
             gateways.getOrDefault(id, Set.of()).forEach(a -> now.put(a, c.identity()));
         });
-        known = Map.copyOf(now);
+        View before = view;
+        if (before.known.equals(now)) {
+            return;
+        }
+        view = new View(Map.copyOf(now), before.generation + 1);
         remembered.keySet().removeAll(now.keySet());
         strangers.clear(); // somebody has come or gone
         answerWhatIsKnown();
@@ -232,7 +244,7 @@ public final class ContainerNames implements ContainerDirectory {
         } else if (!following || waiting.size() >= MAX_WAITING || isStranger(address)) {
             answer.setSuccess(Optional.ofNullable(remembered.get(address)));
         } else {
-            long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(patience.answer);
+            long deadline = loop.ticker().nanoTime() + TimeUnit.MILLISECONDS.toNanos(patience.answer);
             waiting.add(new Asking(address, deadline, answer));
             if (waiting.size() == 1) {
                 loop.schedule(() -> giveUp(false), patience.answer, TimeUnit.MILLISECONDS);
@@ -243,7 +255,7 @@ public final class ContainerNames implements ContainerDirectory {
 
     private boolean isStranger(IpAddress address) {
         Long until = strangers.get(address);
-        return until != null && until - System.nanoTime() > 0;
+        return until != null && until - loop.ticker().nanoTime() > 0;
     }
 
     private void list() {
@@ -284,7 +296,7 @@ public final class ContainerNames implements ContainerDirectory {
 
     private void answerWhatIsKnown() {
         waiting.removeIf(w -> {
-            ContainerIdentity now = known.get(w.address);
+            ContainerIdentity now = of(w.address);
             return now != null && answered(w, Optional.of(now));
         });
     }
@@ -296,7 +308,7 @@ public final class ContainerNames implements ContainerDirectory {
 
     /** {@code all}, or those who have waited long enough; the rest is looked at again when its time has come. */
     private void giveUp(boolean all) {
-        long now = System.nanoTime();
+        long now = loop.ticker().nanoTime();
         waiting.removeIf(w -> {
             if (!all && w.deadline - now > 0) {
                 return false;

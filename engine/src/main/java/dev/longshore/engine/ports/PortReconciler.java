@@ -54,7 +54,7 @@ public final class PortReconciler {
             "disconnect");
 
     /** After these a container's addresses may be another's. */
-    private static final Set<String> ENDINGS = Set.of("die", "destroy", "disconnect");
+    private static final Set<String> ENDINGS = Set.of("die", "destroy");
 
     private static final String EVENTS = "/events?filters="
             + URLEncoder.encode("{\"type\":[\"container\",\"network\",\"service\",\"node\"]}", StandardCharsets.UTF_8);
@@ -89,6 +89,11 @@ public final class PortReconciler {
     private boolean again;
     private boolean usesHostNetwork;
     private int generation;
+
+    /** What is being inspected, or "", and whether it has ended since the Engine was asked. */
+    private String inspecting = "";
+
+    private boolean overtaken;
     private @Nullable Future<?> stream;
     private @Nullable ScheduledFuture<?> pump;
     private @Nullable ScheduledFuture<?> look;
@@ -265,6 +270,7 @@ public final class PortReconciler {
         if (isId(id)) {
             if (ENDINGS.contains(action)) {
                 names.onEnded(id);
+                overtaken |= id.equals(inspecting);
             }
             dirty.add(id);
             pumpSoon();
@@ -330,6 +336,8 @@ public final class PortReconciler {
         if (!dirty.isEmpty()) {
             String id = dirty.iterator().next();
             dirty.remove(id);
+            inspecting = id;
+            overtaken = false;
             ask("/containers/" + id + "/json", answer -> onContainer(id, answer));
         } else if (swarmDirty) {
             swarmDirty = false;
@@ -365,11 +373,14 @@ public final class PortReconciler {
     private void onContainer(String id, EngineClient.Answer answer) {
         if (answer.status() == 200) {
             containers.put(id, Container.of(answer.body()));
-            names.onInspected(id, answer.body());
+            if (!overtaken) { // else it may be an answer of before, and the next one is due anyway
+                names.onInspected(id, answer.body());
+            }
         } else {
             containers.remove(id);
             names.onEnded(id);
         }
+        inspecting = "";
         gatewaysDirty = true;
     }
 

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -103,8 +104,10 @@ class PortReconcilerTest {
     private final class Model implements AutoCloseable {
         private final Map<String, Box> boxes = new TreeMap<>();
         private final ScriptedEngine engine;
+        private final ContainerNames names;
         private final PortReconciler reconciler;
         private String services = "";
+        private String gateways = "";
         private Runnable behindTheList = () -> {};
         private int lastAddress = 1;
         private long lastSession;
@@ -112,14 +115,9 @@ class PortReconcilerTest {
 
         Model() throws IOException {
             engine = new ScriptedEngine(engineLoop, directory.resolve("engine.sock"), this::answer);
+            names = new ContainerNames(engine.dialer());
             reconciler = new PortReconciler(
-                    engine.dialer(),
-                    listeners.table(),
-                    new ContainerNames(engine.dialer()),
-                    GUEST,
-                    notices::add,
-                    hostNetwork::add,
-                    SHORT);
+                    engine.dialer(), listeners.table(), names, GUEST, notices::add, hostNetwork::add, SHORT);
             listeners.onChange(reconciler::onPortsChanged);
             reconciler.onEngine(READY);
         }
@@ -143,10 +141,14 @@ class PortReconcilerTest {
 
         private String of(String path) {
             if (path.equals("/info")) {
-                return "{\"Swarm\":{\"ControlAvailable\":" + !services.isEmpty() + "}}";
+                return "{\"Swarm\":{\"LocalNodeState\":\"" + (services.isEmpty() ? "inactive" : "active")
+                        + "\",\"ControlAvailable\":" + !services.isEmpty() + "}}";
             }
             if (path.equals("/services")) {
                 return services;
+            }
+            if (path.equals("/networks/docker_gwbridge")) {
+                return gateways;
             }
             Box box = boxes.get(path.replace("/containers/", "").replace("/json", ""));
             return box == null ? "" : json(box);
@@ -179,6 +181,16 @@ class PortReconcilerTest {
                 if (box.running && box.address != null) {
                     Arrays.stream(box.hostPorts)
                             .forEach(p -> all.add(forward(box, p).toString()));
+                }
+            }
+            return all;
+        }
+
+        synchronized Map<IpAddress, String> owners() {
+            Map<IpAddress, String> all = new HashMap<>();
+            for (Box box : boxes.values()) {
+                if (box.running && box.address != null && !box.host) {
+                    all.put(IpAddress.parse(box.address), box.id);
                 }
             }
             return all;
@@ -319,6 +331,27 @@ class PortReconcilerTest {
     private void expectRightListeners(String when) throws Exception {
         Set<String> expected = model().expected();
         assertThat(listeners.awaitOpen(expected, 20)).as(when).isEqualTo(expected);
+        for (Map.Entry<IpAddress, String> owner : model().owners().entrySet()) {
+            assertThat(model().names.ask(owner.getKey(), engineLoop).get(20, TimeUnit.SECONDS))
+                    .as(when + ": whose is " + owner.getKey())
+                    .hasValueSatisfying(c -> assertThat(c.name()).isEqualTo(owner.getValue()));
+        }
+    }
+
+    @Test
+    void swarmsTask_isKnownByItsAddressOnTheGatewayBridge() throws Exception {
+        Box box = model().create();
+        model().start(box);
+        synchronized (model()) {
+            model().services = "[]";
+            model().gateways = "{\"Containers\":{\"" + box.id + "\":{\"IPv4Address\":\"172.21.0.3/16\"},"
+                    + "\"ingress-sbox\":{\"IPv4Address\":\"172.21.0.2/16\"}}}";
+        }
+        model().engine.event("node", "create", "n1", "");
+
+        assertThat(model().names.ask(IpAddress.parse("172.21.0.3"), engineLoop).get(20, TimeUnit.SECONDS))
+                .hasValueSatisfying(c -> assertThat(c.name()).isEqualTo(box.id));
+        assertThat(model().names.of(IpAddress.parse("172.21.0.2"))).isNull();
     }
 
     @Test

@@ -25,6 +25,11 @@ public interface ContainerDirectory {
     @Nullable
     ContainerIdentity of(IpAddress address);
 
+    /** Changes whenever an answer of {@link #of} may have: so who remembers one need not ask again and again. */
+    default long generation() {
+        return 0;
+    }
+
     /**
      * As {@link #of}, but asks the Engine if the address is not known, since a container may speak before its start is told. If
      * the Engine knows nobody either, it may still be a container that has just ended.

@@ -13,6 +13,10 @@ public final class FlowOwner {
     private long heldFromGuest;
     private long heldToGuest;
     private boolean settled;
+
+    /** The directory's generation at the last look: see {@link FlowOwners#isStale}. */
+    long lookedAt;
+
     private boolean ended;
 
     FlowOwner() {}

@@ -31,7 +31,7 @@ public final class FlowOwners {
     private boolean closed;
     private volatile List<ContainerAccount> published = List.of(); // written by the loop, read by anyone
 
-    /** @param isGuestItself of addresses that are no container's */
+    /** @param isGuestItself the guest's own addresses, whatever the directory says */
     public FlowOwners(ContainerDirectory directory, Predicate<IpAddress> isGuestItself, EventLoop loop) {
         this.directory = directory;
         this.isGuestItself = isGuestItself;
@@ -55,6 +55,7 @@ public final class FlowOwners {
             return FlowOwner.nobody();
         }
         FlowOwner owner = new FlowOwner();
+        owner.lookedAt = directory.generation();
         ContainerIdentity known = directory.of(guest);
         if (known != null) {
             owner.settle(known, account(known, guest));
@@ -65,6 +66,21 @@ public final class FlowOwners {
             owner.settle(who, who == null ? null : account(who, guest));
         });
         return owner;
+    }
+
+    /**
+     * True if the guest's address is not that container's any more which the flow belongs to. Flows of TCP end by themselves, others
+     * have to be ended, lest the next container with the address gets into them. Allocates only if the directory has changed.
+     */
+    public boolean isStale(FlowOwner owner, long guestHi, long guestLo) {
+        long generation = directory.generation();
+        ContainerIdentity was = owner.identity();
+        if (generation == owner.lookedAt || was == null) {
+            return false;
+        }
+        owner.lookedAt = generation;
+        ContainerIdentity now = directory.of(new IpAddress(guestHi, guestLo));
+        return now == null || !now.id().equals(was.id());
     }
 
     private @Nullable ContainerAccount account(ContainerIdentity who, IpAddress address) {

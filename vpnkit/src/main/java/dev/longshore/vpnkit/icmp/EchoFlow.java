@@ -66,6 +66,10 @@ final class EchoFlow implements HostDatagrams.Receiver {
         owner = whose;
     }
 
+    FlowOwner owner() {
+        return owner;
+    }
+
     void send(ByteBuf b, int at, int len, int traits) {
         HostDatagrams.Socket s = socket;
         if (s == null) {

@@ -101,6 +101,10 @@ public final class EchoFlows {
         }
         int identifier = IcmpHeader.identifier(b, at);
         EchoFlow flow = flows.get(guestHi, guestLo, identifier, remoteHi, remoteLo, 0);
+        if (flow != null && owners.isStale(flow.owner(), guestHi, guestLo)) {
+            end(flow);
+            flow = null;
+        }
         if (gate.isActive() && !mayGo(flow, b, at, guestHi, guestLo, remoteHi, remoteLo)) {
             return;
         }

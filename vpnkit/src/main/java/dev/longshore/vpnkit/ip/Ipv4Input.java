@@ -20,12 +20,16 @@ import org.slf4j.LoggerFactory;
  * IPv4 from the guest: checks, puts fragments together, and hands each packet to its transport. Confined to the link's
  * event loop.
  *
- * <p>What is refused, and why: RFC 1122 §3.2.1.3 and RFC 1812 §5.3.7 (addresses no packet may come from or go to), and
- * our own addresses as source.
+ * <p>What is refused, and why: RFC 1122 §3.2.1.3 and RFC 1812 §5.3.7 (addresses no packet may come from or go to),
+ * our own addresses as source, and link-local ones beyond the link (RFC 3927 §7). Any other source is the guest's, or of a network
+ * behind it, as containers' are: the guest has them routed here.
  */
 final class Ipv4Input {
     private static final Logger LOG = LoggerFactory.getLogger(Ipv4Input.class);
     private static final int LIMITED_BROADCAST = 0xFFFF_FFFF;
+
+    /** 169.254.0.0/16. */
+    private static final int LINK_LOCAL = 0xA9FE;
 
     private final IpPlan plan;
     private final IpOutput output;
@@ -82,7 +86,7 @@ final class Ipv4Input {
             counters.increment(isMulticast(destination) ? IpCounter.DROPPED_MULTICAST : IpCounter.DROPPED_DESTINATION);
             return;
         }
-        if (!survivesTheHop(b, at, destination)) {
+        if (!survivesTheHop(b, at, source, destination)) {
             return;
         }
         if (Ipv4Header.isFragment(b, at)) {
@@ -119,9 +123,13 @@ final class Ipv4Input {
     }
 
     /** The gateway is a hop, except for those who mean it; and there is nobody else in the subnet. */
-    private boolean survivesTheHop(ByteBuf b, int at, int destination) {
+    private boolean survivesTheHop(ByteBuf b, int at, int source, int destination) {
         if (plan.isOurs(destination) || isBroadcast(destination)) {
             return true;
+        }
+        if (source >>> 16 == LINK_LOCAL) {
+            counters.increment(IpCounter.DROPPED_SCOPE);
+            return false;
         }
         boolean first = Ipv4Header.fragmentOffset(b, at) == 0;
         if (plan.isInSubnet(destination)) {

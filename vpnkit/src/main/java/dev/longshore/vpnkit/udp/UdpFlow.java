@@ -133,6 +133,10 @@ final class UdpFlow implements HostDatagrams.Receiver {
         owner.end();
     }
 
+    FlowOwner owner() {
+        return owner;
+    }
+
     void countToGuest(int bytes) {
         owner.countToGuest(bytes);
     }

@@ -226,6 +226,10 @@ public final class UdpLayer implements TransportInput, InboundFlows.Owner {
             int remotePort,
             int traits) {
         UdpFlow flow = flows.get(guestHi, guestLo, guestPort, 0, 0, 0);
+        if (flow != null && owners.isStale(flow.owner(), guestHi, guestLo)) {
+            end(flow);
+            flow = null;
+        }
         if (gate.isActive()
                 && !mayGo(flow, guestHi, guestLo, guestPort, remoteHi, remoteLo, remotePort, b.getInt(at - 4))) {
             return;
