@@ -118,7 +118,7 @@ final class GuestNetwork {
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits),
                 egress,
                 told);
-        owners = new FlowOwners(names, this::isGuestItself, loop);
+        owners = new FlowOwners(names, this::isGuestAlways, loop);
         network.attribute(owners);
         tcp().attribute(owners);
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
@@ -157,9 +157,16 @@ final class GuestNetwork {
         return plan;
     }
 
-    /** No network of containers is on the link: what comes from there is the guest's own, or another machine's beside it. */
+    /** The address of the plan; of IPv6 any that it may have on the link, unless the directory knows better. */
     private boolean isGuestItself(IpAddress address) {
-        return plan.isOnLink(address.hi(), address.lo());
+        return address.isV4() ? address.equals(plan.guest()) : plan.isOnLink(address.hi(), address.lo());
+    }
+
+    /** Never a container's, whatever the Engine says: a network of containers may overlap the link's. */
+    private boolean isGuestAlways(IpAddress address) {
+        return address.equals(plan.guest())
+                || (!address.isV4() && plan.hasIpv6() && address.equals(plan.guest6()))
+                || IpAddress.isLinkLocal(address.hi());
     }
 
     private static OwnAddresses own(IpPlan plan) {

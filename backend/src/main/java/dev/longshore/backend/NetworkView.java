@@ -105,7 +105,7 @@ final class NetworkView implements Flows, Captures {
                 Instant.ofEpochSecond(0, opened),
                 s.queuedToGuest(),
                 container(s.owner()),
-                isGuestItself.test(s.guest()));
+                s.owner() == null && isGuestItself.test(s.guest()));
     }
 
     private static @Nullable Container container(@Nullable ContainerIdentity who) {

@@ -26,11 +26,13 @@ final class RunMeters {
 
     private final Meters.Group group;
     private final GuestNetwork network;
+    private final ContainerMeters containers;
     private final Map<String, Long> readings = new ConcurrentHashMap<>();
     private volatile List<PortSnapshot> ports = List.of();
 
     RunMeters(Meters meters, GuestNetwork network) {
         this.network = network;
+        containers = new ContainerMeters(meters, network::accounts);
         group = meters.group(this::refresh);
         refresh();
         stack();
@@ -55,6 +57,7 @@ final class RunMeters {
     }
 
     private void refresh() {
+        containers.refresh();
         network.readings().forEach(r -> readings.put(r.metric() + "{" + r.tags() + "}", r.value()));
         try {
             ports = network.ports().list().get(PORTS_MILLIS, TimeUnit.MILLISECONDS);
@@ -120,5 +123,6 @@ final class RunMeters {
 
     void close() {
         group.close();
+        containers.close();
     }
 }
