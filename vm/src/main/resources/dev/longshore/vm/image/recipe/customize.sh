@@ -33,6 +33,18 @@ chroot "$root" update-alternatives --set iptables /usr/sbin/iptables-legacy
 chroot "$root" update-alternatives --set ip6tables /usr/sbin/ip6tables-legacy
 chroot "$root" dpkg-query -W -f '${Package} ${Version}\n' > "$out/packages.txt"
 
+# Engines from 28 on drop what comes to a container's address from outside, by which published ports are reached here and containers
+# answered, unless told otherwise; older ones do not start with a setting that they don't know.
+if chroot "$root" dockerd --help 2>&1 | grep -q allow-direct-routing; then
+    sed -i 's|"live-restore": false|"allow-direct-routing": true, &|' "$root/etc/docker/daemon.json"
+fi
+
+# From 27 on they hide containers' IPv6 addresses, too: see docker's run script.
+case $(chroot "$root" dockerd --version) in
+    "Docker version "[0-9].*|"Docker version 1"[0-9].*|"Docker version 2"[0-6].*) ;;
+    *) : > "$root/etc/longshore/engine-hides-ipv6" ;;
+esac
+
 # Containers need networks and file systems; of the drivers, only those of virtual machines.
 # $1 the package's modules, $2 the kernel's release
 take_modules() {
