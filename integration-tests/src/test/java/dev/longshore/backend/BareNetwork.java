@@ -6,6 +6,7 @@ import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;
 import dev.longshore.vpnkit.NetworkConfig;
+import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.IoEventLoop;
@@ -31,7 +32,7 @@ public final class BareNetwork implements AutoCloseable {
                 Settings.DEFAULTS.withNetwork(Settings.DEFAULTS.network().withSubnet(Ipv4Subnet.parse(subnet)));
         backend = new VhostUserBackend(loop, card, socket);
         network = Futures.get(loop.submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, card, loop, _ -> {}, () -> {});
+            GuestNetwork made = new GuestNetwork(settings, card, loop, ContainerDirectory.NOBODY, _ -> {}, () -> {});
             made.start();
             return made;
         }));
