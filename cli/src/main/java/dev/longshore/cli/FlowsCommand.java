@@ -46,7 +46,8 @@ final class FlowsCommand implements Callable<Integer> {
     @Option(
             names = "--container",
             paramLabel = "NAME",
-            description = "Only of this container: its name, the beginning of its id, or the Compose project it is of.")
+            description =
+                    "Only of this container: its name, its id as docker ps shows it, or the Compose project it is of.")
     private String container = "";
 
     @Parameters(paramLabel = "FILTER", arity = "0..*")

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 final class FlowQuery {
     private static final int MAX_PORT = 65_535;
 
+    /** Digits of an id that {@code docker ps} shows. */
+    private static final int SHORT_ID = 12;
+
     private final Set<Flows.Protocol> protocols;
     private final @Nullable Prefix prefix;
     private final int port;
@@ -77,13 +80,13 @@ final class FlowQuery {
                         || prefix.has(f.remote().address()));
     }
 
-    /** By the container's name, by the beginning of its id as Docker's command has it, or by Compose's project. */
+    /** By the container's name, by its id as far as Docker shows it or farther, or by Compose's project; short ids could be names. */
     private boolean isOf(Flows.Flow f) {
         Flows.Container c = f.owner();
         return c != null
                 && (c.name().equals(container)
                         || container.equals(c.project())
-                        || c.id().startsWith(container.toLowerCase(Locale.ROOT)));
+                        || (container.length() >= SHORT_ID && c.id().startsWith(container)));
     }
 
     /** Addresses that begin alike. */

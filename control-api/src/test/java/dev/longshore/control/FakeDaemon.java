@@ -218,6 +218,25 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                         : new Outcome.Done<>(now));
     }
 
+    /** Of this container: 172.17.0.2. */
+    static Flow flow(int guestPort, Flows.Container container) {
+        return new Flow(
+                Flows.Protocol.UDP,
+                new End("172.17.0.2", guestPort),
+                new End("192.0.2.1", 443),
+                null,
+                Opener.GUEST,
+                "asking",
+                1,
+                0,
+                0,
+                OptionalLong.empty(),
+                Instant.ofEpochSecond(1000 + guestPort),
+                0,
+                container,
+                false);
+    }
+
     static Flow flow(int guestPort, long bytes) {
         return new Flow(
                 Flows.Protocol.TCP,

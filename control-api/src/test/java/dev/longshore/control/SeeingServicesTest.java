@@ -31,6 +31,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -119,6 +120,36 @@ class SeeingServicesTest {
                 FlowFilter.newBuilder().addProtocolsValue(99))) {
             assertThatThrownBy(() -> found(bad)).hasMessageStartingWith("INVALID_ARGUMENT");
         }
+    }
+
+    @Test
+    void flows_ofAContainer_nameIt_andAreFoundByNameIdAndProject() {
+        String id = "db0123456789" + "0".repeat(52);
+        daemon.flows = List.of(
+                FakeDaemon.flow(1, new Flows.Container(id, "web", "nginx:1.27", "shop", "front", Set.of("b", "a"))),
+                FakeDaemon.flow(2, new Flows.Container("f".repeat(64), "db", "postgres", null, null, Set.of())),
+                FakeDaemon.flow(3, 10));
+
+        ListFlowsReply all = flows().listFlows(ListFlowsRequest.getDefaultInstance());
+        assertThat(all.getFlows(0).getOwner()).isEqualTo("web");
+        assertThat(all.getFlows(0).getContainer().toString())
+                .isEqualTo("id: \"" + id + "\"\nname: \"web\"\nimage: \"nginx:1.27\"\nproject: \"shop\"\n"
+                        + "service: \"front\"\nnetworks: \"a\"\nnetworks: \"b\"\n");
+        assertThat(all.getFlows(1).getContainer().hasProject()).isFalse();
+        assertThat(all.getFlows(2).hasOwner()).isFalse();
+        assertThat(all.getFlows(2).hasContainer()).isFalse();
+
+        assertThat(found(FlowFilter.newBuilder().setContainer("web"))).isEqualTo(1);
+        assertThat(found(FlowFilter.newBuilder().setContainer("db")))
+                .as("a name, not a short id")
+                .isEqualTo(1);
+        assertThat(found(FlowFilter.newBuilder().setContainer("shop"))).isEqualTo(1);
+        assertThat(found(FlowFilter.newBuilder().setContainer(id.substring(0, 12))))
+                .isEqualTo(1);
+        assertThat(found(FlowFilter.newBuilder().setContainer(id))).isEqualTo(1);
+        assertThat(found(FlowFilter.newBuilder().setContainer("front"))).isZero();
+        assertThat(found(FlowFilter.newBuilder().setContainer("web").setPort(2)))
+                .isZero();
     }
 
     private int found(FlowFilter.Builder filter) {
