@@ -18,6 +18,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.UnknownHostException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -113,7 +114,13 @@ final class PolicyView implements PolicyControl, AutoCloseable {
     private Outcome<List<Explained>> explain(Question q, @Nullable String name, List<IpAddress> addresses) {
         Who who;
         if (!q.container().isEmpty()) {
-            return new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "no container is called " + q.container());
+            Optional<Who> found = egress.findContainer(q.container());
+            if (found.isEmpty()) {
+                return new Outcome.Failed<>(
+                        Outcome.Reason.NOT_FOUND,
+                        "no container that runs, or more than one, is called " + q.container());
+            }
+            who = found.get();
         } else if (!q.address().isEmpty()) {
             IpAddress source = literal(q.address());
             if (source == null) {

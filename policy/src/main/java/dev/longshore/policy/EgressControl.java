@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -215,7 +216,7 @@ public final class EgressControl implements EgressGate {
         counters.increment(PolicyCounter.ASKED);
         containers
                 .ask(source, loop)
-                .addListener((io.netty.util.concurrent.Future<java.util.Optional<ContainerIdentity>> answer) -> {
+                .addListener((io.netty.util.concurrent.Future<Optional<ContainerIdentity>> answer) -> {
                     asking.remove(source);
                     ContainerIdentity found =
                             answer.isSuccess() ? answer.getNow().orElse(null) : null;
@@ -373,6 +374,20 @@ public final class EgressControl implements EgressGate {
             attempt = new Attempt(who, protocol, attempt.address(), attempt.host(), asked, attempt.aliases(), port);
         }
         return Interpreter.explain(policy.policy, attempt);
+    }
+
+    /** A container that has an address, by its name, its id, or the beginning of one that no other has. */
+    public Optional<Who> findContainer(String nameOrId) {
+        List<ContainerIdentity> begin = new ArrayList<>();
+        for (ContainerIdentity c : containers.all()) {
+            if (c.name().equals(nameOrId)) {
+                return Optional.of(new Who.Container(c));
+            }
+            if (!nameOrId.isEmpty() && c.id().startsWith(nameOrId)) {
+                begin.add(c);
+            }
+        }
+        return begin.size() == 1 ? Optional.of(new Who.Container(begin.getFirst())) : Optional.empty();
     }
 
     /** Who an address is, as far as it is known now. */

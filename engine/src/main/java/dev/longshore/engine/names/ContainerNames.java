@@ -9,6 +9,7 @@ import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -100,6 +101,11 @@ public final class ContainerNames implements ContainerDirectory {
     @Override
     public long generation() {
         return view.generation;
+    }
+
+    @Override
+    public Collection<ContainerIdentity> all() {
+        return Set.copyOf(known.values());
     }
 
     @Override

@@ -3,6 +3,8 @@ package dev.longshore.vpnkit.flow;
 import dev.longshore.packet.wire.IpAddress;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.util.Collection;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +30,11 @@ public interface ContainerDirectory {
     /** Changes whenever an answer of {@link #of} may have: so who remembers one need not ask again and again. */
     default long generation() {
         return 0;
+    }
+
+    /** All that have an address now, as far as is known, each once. */
+    default Collection<ContainerIdentity> all() {
+        return List.of();
     }
 
     /**
