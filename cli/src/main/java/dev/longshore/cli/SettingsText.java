@@ -40,8 +40,12 @@ final class SettingsText {
                 rows.stream().mapToInt(r -> r[column].length()).max().orElse(0));
     }
 
+    /** An object is shown by its beginning; {@code settings get} has all of it. */
     private static String value(SettingRow s) {
         String plain = plain(s.valueJson());
+        if (s.valueJson().startsWith("{") && plain.length() > MAX_COLUMN) {
+            return plain.substring(0, MAX_COLUMN - 1) + "…";
+        }
         return plain.isEmpty() ? "\"\"" : plain;
     }
 
