@@ -66,6 +66,7 @@ final class LongshoreCommand {
                 .addSubcommand(PluginCommand.commandLine(context))
                 .addSubcommand(new CompletionCommand(context))
                 .addSubcommand(new VersionCommand(context));
+        Examples.addTo(line);
         line.setOut(context.terminal().out());
         line.setErr(context.terminal().err());
         line.setExecutionStrategy(parsed -> run(parsed, context));

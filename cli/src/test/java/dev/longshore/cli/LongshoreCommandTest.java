@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 /** The commands as the user types them, where no daemon runs. */
 class LongshoreCommandTest {
@@ -32,6 +33,26 @@ class LongshoreCommandTest {
 
         assertThat(out.toString())
                 .contains("up", "down", "restart", "status", "logs", "ports", "metrics", "version", "LONGSHORE_HOME");
+    }
+
+    @Test
+    void help_ofEveryCommand_hasExamplesThatAreThatCommands() {
+        CommandLine root = LongshoreCommand.commandLine(
+                context(home(), new Terminal(new PrintWriter(out), new PrintWriter(err), false)));
+        assertThat(root.getSubcommands()).hasSizeGreaterThan(10);
+        root.getSubcommands().values().forEach(command -> assertHasExamples(command, command.getCommandName()));
+    }
+
+    private static void assertHasExamples(CommandLine command, String path) {
+        String help = command.getUsageMessage(CommandLine.Help.Ansi.OFF);
+        assertThat(help).as(path).contains("Examples:");
+        String examples = help.substring(help.indexOf("Examples:"));
+        assertThat(examples)
+                .as(path)
+                .containsAnyOf("longshore " + path, "docker " + path, "longshore " + command.getCommandName());
+        command.getSubcommands()
+                .values()
+                .forEach(below -> assertHasExamples(below, path + " " + below.getCommandName()));
     }
 
     @Test
@@ -187,15 +208,18 @@ class LongshoreCommandTest {
 
     private int run(Home home, String... arguments) {
         Terminal terminal = new Terminal(new PrintWriter(out), new PrintWriter(err), false);
-        int status = LongshoreCommand.commandLine(new Context(
-                        home,
-                        new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
-                        new DockerDirectory(directory.resolve("docker")),
-                        terminal,
-                        new DaemonLauncher(home, "")))
-                .execute(arguments);
+        int status = LongshoreCommand.commandLine(context(home, terminal)).execute(arguments);
         terminal.out().flush();
         terminal.err().flush();
         return status;
+    }
+
+    private Context context(Home home, Terminal terminal) {
+        return new Context(
+                home,
+                new SettingsFiles(home.settingsFile(), directory.resolve("admin-settings.json")),
+                new DockerDirectory(directory.resolve("docker")),
+                terminal,
+                new DaemonLauncher(home, ""));
     }
 }
