@@ -93,7 +93,7 @@ class CommandsIT {
         JsonNode version = json(ok("version", "--format", "json"));
         assertThat(version.toString()).contains("engine");
         assertThat(ok("logs").out()).contains("RUNNING");
-        assertThat(ok("logs", "--console").out()).contains("Linux version");
+        assertThat(ok("logs", "--console").out()).contains("longshore-agent");
     }
 
     @Test
