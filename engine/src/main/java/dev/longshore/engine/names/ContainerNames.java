@@ -105,7 +105,7 @@ public final class ContainerNames implements ContainerDirectory {
 
     @Override
     public Collection<ContainerIdentity> all() {
-        return Set.copyOf(known.values());
+        return Set.copyOf(view.known.values());
     }
 
     @Override
