@@ -1,4 +1,4 @@
-/** What a flow is to the rest of the daemon: opening one into the guest, taking one as a channel, how one ended. */
+/** What a flow is to the rest of the daemon: opening one into the guest, taking one as a channel, how one ended, whose it is. */
 @NullMarked
 package dev.longshore.vpnkit.flow;
 
