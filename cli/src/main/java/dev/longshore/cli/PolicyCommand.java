@@ -53,7 +53,12 @@ final class PolicyCommand implements Callable<Integer> {
     @Command(
             name = "show",
             mixinStandardHelpOptions = true,
-            description = "The rules in their order, and how often each has decided since the policy is in force.")
+            description = "The rules in their order, and how often each has decided since the policy is in force.",
+            footer = {
+                "%nExamples:",
+                "  longshore policy show                  the rules, and how often each decided",
+                "  longshore policy show --format json    the same, and the whole policy"
+            })
     static final class Show implements Callable<Integer> {
         private final Context context;
 
