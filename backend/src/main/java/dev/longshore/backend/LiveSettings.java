@@ -2,9 +2,12 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Effect;
 import dev.longshore.config.EffectiveSettings;
+import dev.longshore.config.EgressPolicy;
 import dev.longshore.config.Problem;
 import dev.longshore.config.Setting;
+import dev.longshore.config.SettingTable;
 import dev.longshore.config.Settings;
+import dev.longshore.config.SettingsFiles;
 import dev.longshore.config.SettingsResult;
 import dev.longshore.config.SettingsStore;
 import dev.longshore.config.SettingsWatch;
@@ -51,6 +54,9 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
             Executors.newSingleThreadExecutor(new DefaultThreadFactory("settings-edit", true));
     private volatile State state = new State(null, null, List.of(), List.of()); // written under the lock
     private @Nullable SettingsWatch watch;
+
+    /** An administrator's, obeyed though the user's file can't be used; null if there is none. Under the lock. */
+    private @Nullable EgressPolicy lockedPolicy;
 
     /**
      * All there is to say.
@@ -122,7 +128,11 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
             if (!changed.isEmpty()) {
                 tellChanges(read, changed);
             }
+            if (lockedPolicy != null && !changed.contains(SettingTable.EGRESS_POLICY)) {
+                obeying.forEach(o -> o.accept(read.settings())); // back from the administrator's alone
+            }
         }
+        lockedPolicy = null;
         wakes.forEach(Runnable::run);
     }
 
@@ -149,7 +159,23 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
                 note("the settings files can't be used; the values from before hold: " + String.join("; ", now));
             }
         }
+        if (before.effective != null) {
+            obeyLockedPolicy(before.effective.settings());
+        }
         wakes.forEach(Runnable::run);
+    }
+
+    /** Whoever breaks his own file does not keep an administrator's egress policy out. */
+    private void obeyLockedPolicy(Settings held) {
+        EgressPolicy obeyed = lockedPolicy == null ? held.egress() : lockedPolicy;
+        if (SettingsFiles.readAdmin(store.files().admin()) instanceof SettingsResult.Usable admins
+                && admins.effective().isLocked(SettingTable.EGRESS_POLICY)
+                && !admins.settings().egress().equals(obeyed)) {
+            EgressPolicy locked = admins.settings().egress();
+            lockedPolicy = locked;
+            note("the administrator's egress policy holds all the same");
+            obeying.forEach(o -> o.accept(held.withEgress(locked)));
+        }
     }
 
     /** For the log and for whoever watches. */

@@ -3,6 +3,7 @@ package dev.longshore.backend;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longshore.config.EgressPolicy;
 import dev.longshore.config.PortBinding;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SettingsFiles;
@@ -100,6 +101,27 @@ class LiveSettingsTest {
         assertThat(((Outcome.Failed<?>) set).text()).contains(admin.toString());
         assertThat(reason(get(live.unset("ports.binding")))).isEqualTo(Outcome.Reason.FORBIDDEN);
         assertThat(user).doesNotExist();
+    }
+
+    @Test
+    void administratorsEgressPolicy_isObeyed_thoughTheUserBreaksHisFile() throws Exception {
+        live.forStart();
+        live.follow();
+        var _ = live.obey(obeyed::add);
+        nextObeyed();
+        Files.writeString(user, "{");
+        awaitNotice("values from before hold");
+
+        Files.writeString(admin, "{\"egressPolicy\": {\"locked\": true, \"value\": {\"default\": \"deny\"}}}");
+
+        assertThat(nextObeyed().egress().byDefault()).isEqualTo(EgressPolicy.Action.DENY);
+        Files.writeString(admin, "{}"); // as long as nothing can be understood, it holds
+        Files.writeString(user, "{\"hostNetworkingEnabled\": true}");
+        Settings last = nextObeyed();
+        while (!last.engine().hostNetworking()) {
+            last = nextObeyed();
+        }
+        assertThat(last.egress()).isEqualTo(EgressPolicy.NONE);
     }
 
     @Test
