@@ -92,7 +92,7 @@ class CommandsIT {
                 .isEqualTo("Longshore");
         JsonNode version = json(ok("version", "--format", "json"));
         assertThat(version.toString()).contains("engine");
-        assertThat(ok("logs").out()).contains("RUNNING");
+        assertThat(ok("logs", "--lines", "100000").out()).contains("RUNNING");
         assertThat(ok("logs", "--console").out()).contains("longshore-agent");
     }
 

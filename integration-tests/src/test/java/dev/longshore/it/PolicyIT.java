@@ -111,15 +111,15 @@ class PolicyIT {
     void name_denied_holdsForItsAddress_andNameAllowed_onlyForAddressesThatWereTold() {
         try (TestResolver resolver = new TestResolver()) {
             assertThat(resolver).isNotNull();
-            obey("{'default': 'deny', 'rules': [{'name': 'one', 'action': 'allow', 'to': 'one.test'}]}");
-            assertThat(in("web", "peer", "connect", "192.0.2.1", "80")).matches(REFUSED);
-            assertThat(in("web", "nslookup", "-type=a", "one.test")).contains("192.0.2.1");
-            String _ = in("web", "timeout", "1", "peer", "connect", "192.0.2.1", "80"); // there is nobody
+            obey("{'default': 'deny', 'rules': [{'name': 'one', 'action': 'allow', 'to': 'policy.test'}]}");
+            assertThat(in("web", "peer", "connect", "192.0.2.201", "80")).matches(REFUSED);
+            assertThat(in("web", "nslookup", "-type=a", "policy.test")).contains("192.0.2.201");
+            String _ = in("web", "timeout", "1", "peer", "connect", "192.0.2.201", "80"); // there is nobody
             assertThat(policy()).containsPattern("one +allow +1 ");
-            assertThat(in("web", "peer", "connect", "192.0.2.2", "80")).matches(REFUSED);
+            assertThat(in("web", "peer", "connect", "192.0.2.202", "80")).matches(REFUSED);
 
             obey("{'rules': [{'name': 'not-one', 'action': 'deny', 'to': '*.test'}]}");
-            assertThat(in("web", "peer", "connect", "192.0.2.1", "80")).matches(REFUSED);
+            assertThat(in("web", "peer", "connect", "192.0.2.201", "80")).matches(REFUSED);
             assertThat(policy()).containsPattern("not-one +deny +1 ");
         }
     }

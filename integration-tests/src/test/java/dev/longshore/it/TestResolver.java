@@ -13,7 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * A resolver of the host, on a loopback address of its own: {@code one.test} is 192.0.2.1, {@code many.test} has so many
+ * A resolver of the host, on a loopback address of its own: {@code one.test} is 192.0.2.1, {@code policy.test} 192.0.2.201 (which no
+ * other name has), {@code many.test} has so many
  * addresses that its answer needs TCP, anything else does not exist. Thread-safe.
  */
 final class TestResolver implements AutoCloseable {
@@ -87,16 +88,17 @@ final class TestResolver implements AutoCloseable {
         b.put(query, 0, end);
         b.putShort(2, (short) (0x8180 | (exists ? 0 : 3)));
         b.putShort(6, (short) addresses).putShort(8, (short) 0).putShort(10, (short) 0);
+        int first = name(query).equals("policy.test") ? 200 : 0;
         for (int i = 1; i <= addresses; i++) {
             b.putShort((short) 0xC00C).putShort((short) 1).putShort((short) 1).putInt(60);
-            b.putShort((short) 4).put(new byte[] {(byte) 192, 0, 2, (byte) i});
+            b.putShort((short) 4).put(new byte[] {(byte) 192, 0, 2, (byte) (first + i)});
         }
         return b.array();
     }
 
     private static int addressesOf(String name) {
         return switch (name) {
-            case "one.test" -> 1;
+            case "one.test", "policy.test" -> 1;
             case "many.test" -> MANY;
             default -> 0;
         };
