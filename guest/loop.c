@@ -39,6 +39,7 @@ void loop_set(struct watch *w, uint32_t events) {
 
 void loop_close(struct watch *w) {
     if (w->fd >= 0) {
+        control(EPOLL_CTL_DEL, w); /* closing is not enough while a child has it, which has not called exec yet */
         close(w->fd);
         w->fd = -1;
     }

@@ -21,7 +21,7 @@ int loop_open(void);
 int loop_add(struct watch *w, int fd, uint32_t events, void (*ready)(struct watch *, uint32_t));
 /* No system call if nothing changes. */
 void loop_set(struct watch *w, uint32_t events);
-/* Closes the descriptor, which removes it from epoll. Idempotent. */
+/* Closes the descriptor and takes it out of epoll, whoever else has it. Idempotent. */
 void loop_close(struct watch *w);
 /* free() after this batch: `g` is the first member of what was allocated. */
 void loop_free_later(struct garbage *g);

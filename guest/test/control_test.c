@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void expect_answer(int fd, const char *answer) {
@@ -147,6 +148,26 @@ static void caller_that_never_reads_is_dropped(void) {
     stop(agent);
 }
 
+/* As a child has it between fork and exec: then the agent's close is not the last, and epoll would go on telling of it. */
+static void closed_stream_that_another_process_has_is_forgotten(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100"), copies = 0;
+    ask(c, "ping\n", "ok " AGENT_VERSION);
+    int process = (int)syscall(SYS_pidfd_open, agent, 0);
+    CHECK(process >= 0, "pidfd");
+    for (int theirs = 3; theirs < 64; theirs++) {
+        copies += syscall(SYS_pidfd_getfd, process, theirs, 0) >= 0;
+    }
+    CHECK(copies > 1, "no copies");
+    close(c);
+    for (int i = 0; i < 10; i++) {
+        int next = connect_to("4100");
+        ask(next, "ping\n", "ok " AGENT_VERSION);
+        close(next);
+    }
+    stop(agent);
+}
+
 const struct test CONTROL_TESTS[] = {
     {"control: lines_are_answered_in_order", lines_are_answered_in_order},
     {"control: line_of_512_bytes_closes", line_of_512_bytes_closes},
@@ -155,5 +176,6 @@ const struct test CONTROL_TESTS[] = {
     {"control: poweroff_runs_the_program_once", poweroff_runs_the_program_once},
     {"control: garbage_never_hurts", garbage_never_hurts},
     {"control: caller_that_never_reads_is_dropped", caller_that_never_reads_is_dropped},
+    {"control: closed_stream_that_another_process_has_is_forgotten", closed_stream_that_another_process_has_is_forgotten},
     {NULL, NULL},
 };
