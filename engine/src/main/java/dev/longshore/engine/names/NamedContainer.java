@@ -5,6 +5,7 @@ import dev.longshore.vpnkit.flow.ContainerIdentity;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -23,6 +24,11 @@ record NamedContainer(ContainerIdentity identity, Set<IpAddress> addresses) {
     private static final String STACK = "com.docker.stack.namespace";
 
     private static final String SWARM_SERVICE = "com.docker.swarm.service.name";
+
+    private static final int MAX_CHARS = 255;
+
+    /** Control and format characters (line feeds, escapes, changes of direction) and halves of surrogate pairs. */
+    private static final Pattern UNFIT = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]");
 
     NamedContainer {
         addresses = Set.copyOf(addresses);
@@ -56,22 +62,22 @@ record NamedContainer(ContainerIdentity identity, Set<IpAddress> addresses) {
     }
 
     private static @Nullable NamedContainer of(JsonNode json, String name, String image, JsonNode labels) {
-        String id = json.path("Id").asString("");
+        String id = clean(json.path("Id").asString(""));
         if (id.isEmpty()) {
             return null;
         }
         Set<String> networks = new TreeSet<>();
         Set<IpAddress> addresses = new LinkedHashSet<>();
         json.path("NetworkSettings").path("Networks").properties().forEach(n -> {
-            networks.add(n.getKey());
+            networks.add(clean(n.getKey()));
             add(addresses, n.getValue().path("IPAddress").asString(""));
             add(addresses, n.getValue().path("GlobalIPv6Address").asString(""));
         });
         return new NamedContainer(
                 new ContainerIdentity(
                         id,
-                        name,
-                        image,
+                        clean(name),
+                        clean(image),
                         label(labels, PROJECT, STACK),
                         label(labels, SERVICE, SWARM_SERVICE),
                         networks),
@@ -83,7 +89,13 @@ record NamedContainer(ContainerIdentity identity, Set<IpAddress> addresses) {
         if (value.isEmpty()) {
             value = labels.path(second).asString("");
         }
-        return value.isEmpty() ? null : value;
+        return value.isEmpty() ? null : clean(value);
+    }
+
+    /** For logs and terminals: labels hold whatever a user gave, names whatever the guest says. */
+    private static String clean(String text) {
+        String some = text.length() > MAX_CHARS ? text.substring(0, MAX_CHARS) : text;
+        return UNFIT.matcher(some).replaceAll("?");
     }
 
     private static void add(Set<IpAddress> to, String literal) {

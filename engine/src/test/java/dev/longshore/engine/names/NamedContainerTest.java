@@ -66,6 +66,21 @@ class NamedContainerTest {
         assertThat(NamedContainer.ofListed(json("7"))).isNull();
     }
 
+    /** A label is whatever its user wrote; names and labels end up in logs and on terminals. */
+    @Test
+    void controlCharactersAndExcess_neverGetFurther() {
+        NamedContainer c = Objects.requireNonNull(NamedContainer.ofInspection(json("""
+                {'Id':'3f2a','Name':'/we\\u001b[2Jb','State':{'Running':true},
+                 'Config':{'Image':'%s','Labels':{'com.docker.compose.project':'shop\\nWARN forged','com.docker.compose.service':'\\u202egnp'}},
+                 'NetworkSettings':{'Networks':{'fr\\u0085ont':{'IPAddress':'172.18.0.2'}}}}""".formatted("i".repeat(70_000)))));
+
+        assertThat(c.identity().name()).isEqualTo("we?[2Jb");
+        assertThat(c.identity().image()).hasSize(255);
+        assertThat(c.identity().project()).isEqualTo("shop?WARN forged");
+        assertThat(c.identity().service()).isEqualTo("?gnp");
+        assertThat(c.identity().networks()).containsExactly("fr?ont");
+    }
+
     @Test
     void address_mayHaveThePrefixesLength() {
         assertThat(NamedContainer.address("172.21.0.3/16")).isEqualTo(IpAddress.parse("172.21.0.3"));
