@@ -39,7 +39,7 @@ record Reply(int status, @Nullable String error, String text) {
             case DialResult.Denied d -> new Reply(403, "destination_ip_prohibited", d.reason());
             case DialResult.UnknownHost u -> new Reply(502, "dns_error", u.reason());
             case DialResult.Failed f -> new Reply(502, "proxy_internal_error", f.reason());
-            case DialResult.Connected _ -> throw new IllegalArgumentException("not a failure");
+            case DialResult.Connected _, DialResult.InProcess _ -> throw new IllegalArgumentException("not a failure");
         };
     }
 

@@ -1,5 +1,6 @@
 package dev.longshore.vpnkit.hostsocket;
 
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.socket.DuplexChannel;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +11,13 @@ public sealed interface DialResult {
      * receiver owns it and closes it.
      */
     record Connected(DuplexChannel channel) implements DialResult {}
+
+    /**
+     * Nobody is connected yet: {@code remote} is to take the guest's connection and to find out from what the guest says where it
+     * leads. It is put first into the pipeline of the flow's channel, on the loop that was asked for, and owns it; auto-read is
+     * on. Only for flows of the guest's own network stack.
+     */
+    record InProcess(ChannelHandler remote) implements DialResult {}
 
     /** The remote answered with RST: ECONNREFUSED. */
     record Refused() implements DialResult {}

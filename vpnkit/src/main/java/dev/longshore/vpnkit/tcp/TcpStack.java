@@ -371,6 +371,8 @@ public final class TcpStack implements TransportInput {
         switch (result) {
             case DialResult.Connected c ->
                 flow.hostConnected(HostChannel.attach(c.channel(), flow, flow::bufferForHost));
+            case DialResult.InProcess p ->
+                flow.hostConnected(channel(flow, p.remote()).hostSide());
             case DialResult.Refused ignored -> flow.notConnected("refused", true);
             case DialResult.Unreachable u
             when u.said() != null -> {
