@@ -2,7 +2,6 @@ package dev.longshore.proxy;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.hostsocket.Destination;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,8 +12,6 @@ import org.jspecify.annotations.Nullable;
  * @param port 1..65535, or 0 if none was given
  */
 record Authority(@Nullable String name, @Nullable IpAddress address, int port) {
-    private static final int MAX_NAME = 253; // RFC 1035 §2.3.4, as text
-
     /** 400 for anything that is not plainly a name or an address. */
     static Authority parse(String text) throws BadMessage {
         int colon = text.indexOf(':', text.startsWith("[") ? text.indexOf(']') + 1 : 0);
@@ -23,7 +20,7 @@ record Authority(@Nullable String name, @Nullable IpAddress address, int port) {
         if (host.startsWith("[")) {
             return new Authority(null, parseV6(host), port);
         }
-        if (endsInNumber(host)) {
+        if (HostNames.endsInNumber(host)) { // must be four plain ones
             return new Authority(null, parseV4(host), port);
         }
         return new Authority(parseName(host), null, port);
@@ -60,19 +57,12 @@ record Authority(@Nullable String name, @Nullable IpAddress address, int port) {
         }
     }
 
-    /** Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses: what ends in a number must be four plain ones. */
-    private static boolean endsInNumber(String host) {
-        String h = stripDot(host);
-        String last = h.substring(h.lastIndexOf('.') + 1);
-        return Chars.isDigits(last) || last.regionMatches(true, 0, "0x", 0, 2);
-    }
-
     private static IpAddress parseV4(String host) throws BadMessage {
-        if (!stripDot(host).matches("((0|[1-9][0-9]{0,2})\\.){3}(0|[1-9][0-9]{0,2})")) {
+        if (!HostNames.stripDot(host).matches("((0|[1-9][0-9]{0,2})\\.){3}(0|[1-9][0-9]{0,2})")) {
             throw BadMessage.badRequest("invalid IPv4 address");
         }
         int bits = 0;
-        for (String part : stripDot(host).split("\\.", -1)) {
+        for (String part : HostNames.stripDot(host).split("\\.", -1)) {
             int octet = Integer.parseInt(part);
             if (octet > 255) {
                 throw BadMessage.badRequest("invalid IPv4 address");
@@ -83,20 +73,10 @@ record Authority(@Nullable String name, @Nullable IpAddress address, int port) {
     }
 
     private static String parseName(String host) throws BadMessage {
-        String name = stripDot(host).toLowerCase(Locale.ROOT);
-        boolean valid = !name.isEmpty()
-                && name.length() <= MAX_NAME
-                && !name.startsWith(".")
-                && !name.endsWith(".")
-                && !name.contains("..")
-                && name.chars().allMatch(c -> Chars.isAlphanumeric(c) || c == '.' || c == '-' || c == '_');
-        if (!valid) {
+        String name = HostNames.plain(host);
+        if (name == null) {
             throw BadMessage.badRequest("invalid host name");
         }
         return name;
-    }
-
-    private static String stripDot(String host) {
-        return host.endsWith(".") ? host.substring(0, host.length() - 1) : host;
     }
 }

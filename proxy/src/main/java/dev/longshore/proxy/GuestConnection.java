@@ -59,7 +59,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     }
 
     private final ProxySettings settings;
-    private final RequestGate gate;
+    private final Gate gate;
     private final Dialer dialer;
     private final DuplexChannel channel;
     private final IdleOrigins idle;
@@ -78,11 +78,16 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private int counted; // in waiting
 
     GuestConnection(
-            ProxySettings settings, Dialer dialer, IdleBudget budget, WaitingBytes waiting, DuplexChannel channel) {
+            ProxySettings settings,
+            Gate gate,
+            Dialer dialer,
+            IdleBudget budget,
+            WaitingBytes waiting,
+            DuplexChannel channel) {
         this.waiting = waiting;
         this.idle = new IdleOrigins(budget);
         this.settings = settings;
-        this.gate = new RequestGate(settings);
+        this.gate = gate;
         this.dialer = dialer;
         this.channel = channel;
     }

@@ -36,6 +36,19 @@ public final class HttpProxy extends ChannelInitializer<Channel> {
 
     @Override
     protected void initChannel(Channel channel) {
-        channel.pipeline().addLast(new GuestConnection(settings, dialer, budget, waiting, (DuplexChannel) channel));
+        channel.pipeline()
+                .addLast(new GuestConnection(
+                        settings, new RequestGate(settings), dialer, budget, waiting, (DuplexChannel) channel));
+    }
+
+    /** For the end of {@code channel}'s pipeline: serves a connection that was meant for an origin, as that origin's proxy. */
+    public ChannelHandler intercepting(Intercepted to, DuplexChannel channel) {
+        Gate gate = new InterceptGate(settings.pseudonym(), to);
+        return new GuestConnection(settings, gate, dialer, budget, waiting, channel);
+    }
+
+    /** What connections keep for later, this proxy's and those of others that take part in its budget. */
+    public WaitingBytes waiting() {
+        return waiting;
     }
 }

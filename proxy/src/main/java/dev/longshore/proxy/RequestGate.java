@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * Decides what a request means, or why it is refused: one place for everything that keeps a container from smuggling a
  * request past us (RFC 9112 §11.2), from going round in circles, and from reaching the daemon. Immutable.
  */
-final class RequestGate {
+final class RequestGate implements Gate {
     private static final int HTTP_PORT = 80;
     private static final String HTTP_SCHEME = "http://";
 
@@ -21,10 +21,11 @@ final class RequestGate {
         this.settings = settings;
     }
 
-    Admission admit(RequestHead head) throws BadMessage {
+    @Override
+    public Admission admit(RequestHead head) throws BadMessage {
         BodyFraming framing = BodyFraming.ofRequest(head);
         Authority host = hostOf(head);
-        refuseLoop(head);
+        refuseLoop(head, settings.pseudonym());
         if (head.isConnect()) {
             return connect(head, framing);
         }
@@ -35,7 +36,7 @@ final class RequestGate {
     }
 
     /** Exactly one valid Host in HTTP/1.1, at most one in 1.0 (RFC 9112 §3.2); CONNECT needs none, its target is one. */
-    private static @Nullable Authority hostOf(RequestHead head) throws BadMessage {
+    static @Nullable Authority hostOf(RequestHead head) throws BadMessage {
         List<String> hosts = head.fields().all("Host");
         if (hosts.size() > 1) {
             throw BadMessage.badRequest("more than one Host");
@@ -49,11 +50,11 @@ final class RequestGate {
         return Authority.parse(hosts.getFirst());
     }
 
-    /** Our pseudonym in Via: RFC 9110 §7.6.3. */
-    private void refuseLoop(RequestHead head) throws BadMessage {
+    /** A name in Via, RFC 9110 §7.6.3: it was here before. */
+    static void refuseLoop(RequestHead head, String pseudonym) throws BadMessage {
         for (String hop : head.fields().tokens("Via")) {
             String[] parts = hop.split("[ \t]+", 3);
-            if (parts.length > 1 && parts[1].equalsIgnoreCase(settings.pseudonym())) {
+            if (parts.length > 1 && parts[1].equalsIgnoreCase(pseudonym)) {
                 throw new BadMessage(508, "this request has been here already");
             }
         }

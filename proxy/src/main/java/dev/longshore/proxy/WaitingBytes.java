@@ -7,26 +7,27 @@ import java.util.concurrent.atomic.AtomicLong;
  * 64 KiB at most; thousands of them, none of which ever ends its header, would take all memory there is. A request that
  * comes whole never waits, so it is served although others have used everything up. Thread-safe: an atomic sum.
  */
-final class WaitingBytes {
+public final class WaitingBytes {
     private final long most;
     private final AtomicLong kept = new AtomicLong();
 
-    WaitingBytes(long most) {
+    /** @param most bytes */
+    public WaitingBytes(long most) {
         this.most = most;
     }
 
     /** A connection keeps {@code by} more, or less if negative. */
-    void change(int by) {
+    public void change(int by) {
         long now = kept.addAndGet(by);
         assert now >= 0 : now;
     }
 
-    boolean isFull() {
+    public boolean isFull() {
         return kept.get() > most;
     }
 
-    /** For tests. */
-    long kept() {
+    /** For tests and metrics. */
+    public long kept() {
         return kept.get();
     }
 }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longshore.proxy.intercept;
+
+import org.jspecify.annotations.NullMarked;
