@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.BodyFraming;
 import dev.longshore.vpnkit.hostsocket.Destination;
 
 /** What {@link RequestGate} lets through, and as what. Immutable. */

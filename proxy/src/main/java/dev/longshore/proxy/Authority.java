@@ -1,6 +1,8 @@
 package dev.longshore.proxy;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.Chars;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import org.jspecify.annotations.Nullable;
 

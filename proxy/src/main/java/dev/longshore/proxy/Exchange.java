@@ -1,5 +1,14 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.BodyFraming;
+import dev.longshore.proxy.message.BodyReader;
+import dev.longshore.proxy.message.Chars;
+import dev.longshore.proxy.message.Fields;
+import dev.longshore.proxy.message.HeadWriter;
+import dev.longshore.proxy.message.HopByHop;
+import dev.longshore.proxy.message.HttpVersion;
+import dev.longshore.proxy.message.RequestHead;
+import dev.longshore.proxy.message.ResponseHead;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;

@@ -3,6 +3,15 @@ package dev.longshore.proxy;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.BodyFraming;
+import dev.longshore.proxy.message.Fields;
+import dev.longshore.proxy.message.HeadReader;
+import dev.longshore.proxy.message.HeadWriter;
+import dev.longshore.proxy.message.HopByHop;
+import dev.longshore.proxy.message.HttpVersion;
+import dev.longshore.proxy.message.RequestHead;
+import dev.longshore.proxy.message.ResponseHead;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;

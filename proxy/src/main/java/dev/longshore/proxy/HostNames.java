@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.Chars;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 

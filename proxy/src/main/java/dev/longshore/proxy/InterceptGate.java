@@ -1,5 +1,8 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.BodyFraming;
+import dev.longshore.proxy.message.RequestHead;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,5 +1,12 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.BodyFraming;
+import dev.longshore.proxy.message.BodyReader;
+import dev.longshore.proxy.message.Fields;
+import dev.longshore.proxy.message.HeadReader;
+import dev.longshore.proxy.message.HopByHop;
+import dev.longshore.proxy.message.ResponseHead;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;

@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.Chars;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import java.time.Duration;
 

@@ -1,5 +1,8 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.Fields;
+import dev.longshore.proxy.message.HeadWriter;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;

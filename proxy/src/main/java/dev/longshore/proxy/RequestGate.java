@@ -2,6 +2,10 @@ package dev.longshore.proxy;
 
 import dev.longshore.config.AddressPlan;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.BodyFraming;
+import dev.longshore.proxy.message.HttpVersion;
+import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import java.net.InetAddress;
 import java.util.List;

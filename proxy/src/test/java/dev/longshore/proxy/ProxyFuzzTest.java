@@ -3,6 +3,11 @@ package dev.longshore.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.longshore.proxy.message.BadMessage;
+import dev.longshore.proxy.message.Fields;
+import dev.longshore.proxy.message.HeadReader;
+import dev.longshore.proxy.message.HopByHop;
+import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.testkit.ScriptedChannel;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

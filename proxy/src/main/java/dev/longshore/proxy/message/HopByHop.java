@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import java.util.HashSet;
 import java.util.List;
@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Set;
 
 /** Which fields end at us and which go on: RFC 9110 §7.6.1. */
-final class HopByHop {
+public final class HopByHop {
     /** Always removed; framing, Upgrade, TE and Connection are written again where they are ours to write. */
     private static final Set<String> ENDS_HERE = Set.of(
             "connection",
@@ -86,7 +86,7 @@ final class HopByHop {
             "x-forwarded-proto");
 
     /** What goes on of a header section, in its order. */
-    static Fields forwardable(Fields received) {
+    public static Fields forwardable(Fields received) {
         Set<String> named = new HashSet<>(received.tokens("Connection"));
         named.addAll(received.tokens("Proxy-Connection"));
         named.removeAll(END_TO_END);
@@ -99,7 +99,7 @@ final class HopByHop {
     }
 
     /** What goes on of a trailer section. */
-    static Fields forwardableTrailers(Fields received) {
+    public static Fields forwardableTrailers(Fields received) {
         Fields forwarded = received.copy();
         forwarded.removeIf(f -> {
             String name = f.name().toLowerCase(Locale.ROOT);
@@ -109,7 +109,7 @@ final class HopByHop {
     }
 
     /** True if the sender will close or wants the connection closed behind this message. */
-    static boolean closes(HttpVersion version, Fields fields) {
+    public static boolean closes(HttpVersion version, Fields fields) {
         List<String> options = fields.tokens("Connection");
         return options.contains("close")
                 || fields.tokens("Proxy-Connection").contains("close")
@@ -117,7 +117,7 @@ final class HopByHop {
     }
 
     /** True if the message offers or performs a change of protocol: RFC 9110 §7.8. */
-    static boolean upgrades(Fields fields) {
+    public static boolean upgrades(Fields fields) {
         return fields.has("Upgrade") && fields.tokens("Connection").contains("upgrade");
     }
 

@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -11,9 +11,9 @@ import org.jspecify.annotations.Nullable;
  * The fields of a message's header or trailer section, in the order they came; names compare without case.
  * Confined to the connection's event loop.
  */
-final class Fields implements Iterable<Fields.Field> {
+public final class Fields implements Iterable<Fields.Field> {
     /** One field line, checked by {@link HeadReader} or written by us, so that it holds no CR, LF or NUL. Immutable. */
-    record Field(String name, String value) {
+    public record Field(String name, String value) {
         boolean is(String other) {
             return name.equalsIgnoreCase(other);
         }
@@ -21,38 +21,38 @@ final class Fields implements Iterable<Fields.Field> {
 
     private final List<Field> lines = new ArrayList<>();
 
-    Fields add(String name, String value) {
+    public Fields add(String name, String value) {
         lines.add(new Field(name, value));
         return this;
     }
 
     /** Replaces all fields of that name by one. */
-    Fields set(String name, String value) {
+    public Fields set(String name, String value) {
         remove(name);
         return add(name, value);
     }
 
-    Fields remove(String name) {
+    public Fields remove(String name) {
         lines.removeIf(f -> f.is(name));
         return this;
     }
 
-    void removeIf(Predicate<Field> unwanted) {
+    public void removeIf(Predicate<Field> unwanted) {
         lines.removeIf(unwanted);
     }
 
     /** Joins a continuation line (obs-fold, RFC 9112 §5.2) to the last field. */
-    void unfold(String continuation) {
+    public void unfold(String continuation) {
         Field last = lines.removeLast();
         add(last.name, (last.value + " " + continuation).strip());
     }
 
-    boolean has(String name) {
+    public boolean has(String name) {
         return first(name) != null;
     }
 
     @Nullable
-    String first(String name) {
+    public String first(String name) {
         for (Field f : lines) {
             if (f.is(name)) {
                 return f.value;
@@ -61,12 +61,12 @@ final class Fields implements Iterable<Fields.Field> {
         return null;
     }
 
-    List<String> all(String name) {
+    public List<String> all(String name) {
         return lines.stream().filter(f -> f.is(name)).map(Field::value).toList();
     }
 
     /** The members of a comma-separated list field in lower case; empty members are dropped (RFC 9110 §5.6.1.2). */
-    List<String> tokens(String name) {
+    public List<String> tokens(String name) {
         List<String> tokens = new ArrayList<>();
         for (String value : all(name)) {
             for (String member : value.split(",", -1)) {
@@ -79,15 +79,15 @@ final class Fields implements Iterable<Fields.Field> {
         return tokens;
     }
 
-    int size() {
+    public int size() {
         return lines.size();
     }
 
-    boolean isEmpty() {
+    public boolean isEmpty() {
         return lines.isEmpty();
     }
 
-    Fields copy() {
+    public Fields copy() {
         Fields copy = new Fields();
         copy.lines.addAll(lines);
         return copy;

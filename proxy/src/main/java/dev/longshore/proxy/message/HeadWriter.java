@@ -1,15 +1,15 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.charset.StandardCharsets;
 
 /** Heads, chunks and trailers as bytes. Nothing here can hold a CR or LF of a peer: {@link HeadReader} let none in. */
-final class HeadWriter {
+public final class HeadWriter {
     private static final byte[] CRLF = {'\r', '\n'};
 
     /** The caller owns the buffer. */
-    static ByteBuf head(ByteBufAllocator alloc, String startLine, Fields fields) {
+    public static ByteBuf head(ByteBufAllocator alloc, String startLine, Fields fields) {
         ByteBuf out = alloc.buffer(512);
         line(out, startLine);
         section(out, fields);
@@ -17,18 +17,18 @@ final class HeadWriter {
     }
 
     /** chunk-size CRLF, for {@code bytes} &gt; 0. */
-    static ByteBuf chunkStart(ByteBufAllocator alloc, int bytes) {
+    public static ByteBuf chunkStart(ByteBufAllocator alloc, int bytes) {
         ByteBuf out = alloc.buffer(10);
         line(out, Integer.toHexString(bytes));
         return out;
     }
 
-    static ByteBuf chunkEnd(ByteBufAllocator alloc) {
+    public static ByteBuf chunkEnd(ByteBufAllocator alloc) {
         return alloc.buffer(2).writeBytes(CRLF);
     }
 
     /** last-chunk, trailers, CRLF. */
-    static ByteBuf lastChunk(ByteBufAllocator alloc, Fields trailers) {
+    public static ByteBuf lastChunk(ByteBufAllocator alloc, Fields trailers) {
         ByteBuf out = alloc.buffer(64);
         line(out, "0");
         section(out, trailers);

@@ -1,7 +1,7 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 /** The versions that share RFC 9112's message format. */
-enum HttpVersion {
+public enum HttpVersion {
     HTTP_1_0("HTTP/1.0"),
     HTTP_1_1("HTTP/1.1");
 
@@ -12,7 +12,7 @@ enum HttpVersion {
     }
 
     /** As in a start line; 505 for another version of HTTP, 400 for something else. */
-    static HttpVersion parse(String text) throws BadMessage {
+    public static HttpVersion parse(String text) throws BadMessage {
         for (HttpVersion v : values()) {
             if (v.text.equals(text)) {
                 return v;

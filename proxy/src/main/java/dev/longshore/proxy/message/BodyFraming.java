@@ -1,9 +1,9 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import java.util.List;
 
 /** How a message's body ends: RFC 9112 §6.3. Immutable. */
-sealed interface BodyFraming {
+public sealed interface BodyFraming {
     record None() implements BodyFraming {}
 
     /** From Content-Length. */

@@ -1,11 +1,11 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
-/** A request's head as it came: syntax checked, meaning not ({@link RequestGate} does that). */
-record RequestHead(String method, String target, HttpVersion version, Fields fields) {
+/** A request's head as it came: syntax checked, meaning not (the gate does that). */
+public record RequestHead(String method, String target, HttpVersion version, Fields fields) {
     private static final int MAX_METHOD = 64;
 
     /** request-line = method SP request-target SP HTTP-version, with exactly one SP each (RFC 9112 §3). */
-    static RequestHead parse(String line, Fields fields) throws BadMessage {
+    public static RequestHead parse(String line, Fields fields) throws BadMessage {
         int first = line.indexOf(' ');
         int second = line.indexOf(' ', first + 1);
         if (first <= 0 || second < 0 || line.indexOf(' ', second + 1) >= 0) {
@@ -22,12 +22,12 @@ record RequestHead(String method, String target, HttpVersion version, Fields fie
         return new RequestHead(method, target, HttpVersion.parse(line.substring(second + 1)), fields);
     }
 
-    boolean isConnect() {
+    public boolean isConnect() {
         return method.equals("CONNECT");
     }
 
     /** Safe to send again when nothing is known about the first try: RFC 9110 §9.2.2, without a body. */
-    boolean isIdempotent() {
+    public boolean isIdempotent() {
         return switch (method) {
             case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" -> true;
             default -> false;

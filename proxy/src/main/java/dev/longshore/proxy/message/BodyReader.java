@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import io.netty.buffer.ByteBuf;
 
@@ -6,9 +6,9 @@ import io.netty.buffer.ByteBuf;
  * Cuts one message's body out of a stream, chunk framing and chunk extensions removed (RFC 9112 §7.1).
  * Confined to the connection's event loop.
  */
-final class BodyReader {
+public final class BodyReader {
     /** Receives the body in the order of the stream. */
-    interface Sink {
+    public interface Sink {
         /** Takes ownership of {@code data}, never empty. */
         void onData(ByteBuf data);
     }
@@ -35,7 +35,7 @@ final class BodyReader {
     private boolean sizeOver; // behind the digits, in blanks or an extension
     private boolean lastWasCr;
 
-    BodyReader(BodyFraming framing, boolean lenient) {
+    public BodyReader(BodyFraming framing, boolean lenient) {
         this.lenient = lenient;
         this.untilClose = framing instanceof BodyFraming.UntilClose;
         this.trailers = HeadReader.trailers(lenient);
@@ -47,22 +47,22 @@ final class BodyReader {
         this.state = framing instanceof BodyFraming.Chunked ? State.CHUNK_SIZE : left == 0 ? State.DONE : State.PLAIN;
     }
 
-    boolean isDone() {
+    public boolean isDone() {
         return state == State.DONE;
     }
 
     /** True if the end of the stream is this body's proper end. */
-    boolean endsWithStream() {
+    public boolean endsWithStream() {
         return untilClose;
     }
 
     /** Empty unless the body was chunked and is done. */
-    Fields trailers() {
+    public Fields trailers() {
         return trailers.fields();
     }
 
     /** Takes what belongs to the body from {@code in}; stops behind its last byte. */
-    void read(ByteBuf in, Sink sink) throws BadMessage {
+    public void read(ByteBuf in, Sink sink) throws BadMessage {
         while (in.isReadable() && state != State.DONE) {
             switch (state) {
                 case PLAIN -> {

@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
@@ -11,14 +11,14 @@ import org.jspecify.annotations.Nullable;
  * §11.2): CRLF only, no continuation lines, no blank before a colon, no control character. Responses are read as servers
  * really send them: a bare LF, a blank before the colon and continuation lines are repaired.
  */
-final class HeadReader {
+public final class HeadReader {
     /** RFC 9112 §3 recommends at least 8000 bytes. */
-    static final int MAX_START_LINE = 16 * 1024;
+    public static final int MAX_START_LINE = 16 * 1024;
 
     /** All lines together: a Kerberos token alone can have 48,000 bytes. */
-    static final int MAX_SECTION = 64 * 1024;
+    public static final int MAX_SECTION = 64 * 1024;
 
-    static final int MAX_FIELDS = 256;
+    public static final int MAX_FIELDS = 256;
 
     /** RFC 9112 §2.2 lets a server ignore empty lines before a request; clients of old send one after a POST. */
     private static final int MAX_EMPTY_LINES = 4;
@@ -35,25 +35,25 @@ final class HeadReader {
         this.startLine = startLine;
     }
 
-    static HeadReader request() {
+    public static HeadReader request() {
         return new HeadReader(false, null);
     }
 
-    static HeadReader response() {
+    public static HeadReader response() {
         return new HeadReader(true, null);
     }
 
-    static HeadReader trailers(boolean lenient) {
+    public static HeadReader trailers(boolean lenient) {
         return new HeadReader(lenient, "");
     }
 
     /** True once the first byte of a start line has been taken or seen. */
-    boolean hasBegun() {
+    public boolean hasBegun() {
         return startLine != null || scanned > 0;
     }
 
     /** Bytes of the whole lines that have been taken. */
-    int bytes() {
+    public int bytes() {
         return sectionBytes;
     }
 
@@ -62,7 +62,7 @@ final class HeadReader {
      *
      * @return true when the section is complete; the reader is used up then
      */
-    boolean read(ByteBuf in) throws BadMessage {
+    public boolean read(ByteBuf in) throws BadMessage {
         while (true) {
             String line = nextLine(in);
             if (line == null) {
@@ -79,11 +79,11 @@ final class HeadReader {
     }
 
     /** "" for a trailer section. Only after {@link #read} returned true. */
-    String startLine() {
+    public String startLine() {
         return startLine == null ? "" : startLine;
     }
 
-    Fields fields() {
+    public Fields fields() {
         return fields;
     }
 

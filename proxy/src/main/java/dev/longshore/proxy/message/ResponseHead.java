@@ -1,9 +1,9 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.message;
 
 /** A response's head as it came. */
-record ResponseHead(HttpVersion version, int status, String reason, Fields fields) {
+public record ResponseHead(HttpVersion version, int status, String reason, Fields fields) {
     /** status-line = HTTP-version SP status-code [ SP reason-phrase ] (RFC 9112 §4; the last SP is often missing). */
-    static ResponseHead parse(String line, Fields fields) throws BadMessage {
+    public static ResponseHead parse(String line, Fields fields) throws BadMessage {
         boolean known = line.startsWith("HTTP/1.0 ") || line.startsWith("HTTP/1.1 ");
         boolean shaped = line.length() == 12 || (line.length() > 12 && line.charAt(12) == ' ');
         if (!known || !shaped || !Chars.isDigits(line.substring(9, 12)) || line.charAt(9) == '0') {
@@ -15,7 +15,7 @@ record ResponseHead(HttpVersion version, int status, String reason, Fields field
     }
 
     /** 1xx, RFC 9110 §15.2: another response follows, except after 101. */
-    boolean isInterim() {
+    public boolean isInterim() {
         return status < 200 && status != 101;
     }
 }
