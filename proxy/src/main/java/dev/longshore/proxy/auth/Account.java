@@ -1,0 +1,229 @@
+package dev.longshore.proxy.auth;
+
+import dev.longshore.proxy.route.ProxyAddress;
+import dev.longshore.proxy.route.ProxyAddress.Login;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What all connections to one proxy know of its authentication. Thread-safe: synchronized.
+ *
+ * <p>Theory of operation: directories lock accounts after a few wrong passwords, and a guest that pulls an image opens many
+ * connections at once. So until an identity has been accepted, one connection alone tries it, while the others wait for how that
+ * ends; and an identity that was refused is not tried again before {@link #REFUSAL} has passed or it is another one.
+ */
+final class Account {
+    /** Two tries in half an hour are fewer than any directory locks an account for. */
+    static final long REFUSAL = TimeUnit.MINUTES.toNanos(15);
+
+    /** Credentials that were refused, or are none, are looked for again after this. */
+    private static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(5);
+
+    final ProxyAddress proxy;
+    private final LongSupplier nanoClock;
+    private final Deque<Waiting> waiting = new ArrayDeque<>();
+    private ProxyState.Kind kind = ProxyState.Kind.UNKNOWN;
+    private String text = "not used yet";
+    private @Nullable Scheme scheme;
+    private @Nullable Identity accepted;
+    private @Nullable Identity refused;
+    private long refusedAt;
+    private @Nullable Identity tried;
+    private String token = "";
+    private @Nullable Digest digest;
+    private Kerberos.@Nullable Holder tickets;
+    private @Nullable Login found;
+    private boolean looked;
+    private long lookedAt;
+
+    private record Waiting(Identity identity, Promise<Permit> promise) {}
+
+    /** May an identity be tried? */
+    enum Permit {
+        /** It has been accepted before. */
+        KNOWN,
+        /** By this connection alone, which says how it ends: {@link #accept}, {@link #refuse} or {@link #giveBack}. */
+        ALONE,
+        REFUSED
+    }
+
+    Account(ProxyAddress proxy, LongSupplier nanoClock) {
+        this.proxy = proxy;
+        this.nanoClock = nanoClock;
+    }
+
+    /** The login of the proxy's URL, or what {@code source} has. May block. */
+    @Nullable
+    Login login(CredentialSource source) {
+        if (proxy.login() != null) {
+            return proxy.login();
+        }
+        synchronized (this) {
+            boolean satisfied = found != null && (refused == null || !found.equals(refused.login()));
+            if (looked && (satisfied || nanoClock.getAsLong() - lookedAt < LOOK_AGAIN)) {
+                return found;
+            }
+        }
+        Login login = source.find(proxy);
+        synchronized (this) {
+            found = login;
+            looked = true;
+            lookedAt = nanoClock.getAsLong();
+        }
+        return login;
+    }
+
+    /** Completes on {@code loop}. */
+    synchronized Future<Permit> permit(Identity identity, EventLoop loop) {
+        Permit now = decide(identity);
+        if (now != null) {
+            return loop.newSucceededFuture(now);
+        }
+        Promise<Permit> promise = loop.newPromise();
+        waiting.add(new Waiting(identity, promise));
+        return promise;
+    }
+
+    /** Null to wait. */
+    private @Nullable Permit decide(Identity identity) {
+        if (identity.equals(accepted)) {
+            return Permit.KNOWN;
+        }
+        if (identity.equals(refused) && nanoClock.getAsLong() - refusedAt < REFUSAL) {
+            return Permit.REFUSED;
+        }
+        if (tried != null) {
+            return null;
+        }
+        tried = identity;
+        return Permit.ALONE;
+    }
+
+    /** The proxy has taken them. */
+    void accept(Identity identity, Scheme by, String name, @Nullable Digest session, Kerberos.@Nullable Holder holder) {
+        synchronized (this) {
+            accepted = identity;
+            scheme = by;
+            token = name;
+            tickets = identity.isTicket() ? null : holder;
+            digest = session;
+            kind = ProxyState.Kind.ACCEPTED;
+            text = "accepted by " + by;
+            if (identity.equals(refused)) {
+                refused = null;
+            }
+        }
+        giveBack(identity);
+    }
+
+    /** The proxy has refused them; {@code why} is for the user. */
+    void refuse(Identity identity, String why) {
+        synchronized (this) {
+            if (identity.equals(accepted)) {
+                accepted = null;
+                scheme = null;
+                digest = null;
+                tickets = null;
+            }
+            refused = identity;
+            refusedAt = nanoClock.getAsLong();
+            kind = ProxyState.Kind.NEEDS_CREDENTIALS;
+            text = why;
+        }
+        giveBack(identity);
+    }
+
+    /** There is nothing to try. */
+    synchronized void lacks(String why) {
+        kind = ProxyState.Kind.NEEDS_CREDENTIALS;
+        text = why;
+    }
+
+    /** It ended without an answer: the next one may try. */
+    void giveBack(Identity identity) {
+        Deque<Runnable> answers = new ArrayDeque<>();
+        synchronized (this) {
+            if (identity.equals(tried)) {
+                tried = null;
+            }
+            Deque<Waiting> again = new ArrayDeque<>(waiting);
+            waiting.clear();
+            for (Waiting w : again) {
+                Permit now = decide(w.identity);
+                if (now == null) {
+                    waiting.add(w);
+                } else {
+                    answers.add(() -> answer(w, now));
+                }
+            }
+        }
+        answers.forEach(Runnable::run);
+    }
+
+    private void answer(Waiting w, Permit now) {
+        if (!w.promise.trySuccess(now) && now == Permit.ALONE) {
+            giveBack(w.identity); // gone meanwhile
+        }
+    }
+
+    /** A request without credentials was answered. */
+    synchronized void open() {
+        if (kind == ProxyState.Kind.UNKNOWN) {
+            kind = ProxyState.Kind.OPEN;
+            text = "wants no credentials";
+        }
+    }
+
+    /** It does want credentials. */
+    synchronized void demanded() {
+        if (kind == ProxyState.Kind.OPEN) {
+            kind = ProxyState.Kind.UNKNOWN;
+            text = "wants credentials";
+        }
+    }
+
+    synchronized boolean isOpen() {
+        return kind == ProxyState.Kind.OPEN;
+    }
+
+    /** What was accepted last; null if nothing was. */
+    synchronized @Nullable Accepted accepted() {
+        Identity who = accepted;
+        Scheme how = scheme;
+        return who == null || how == null ? null : new Accepted(who, how, digest);
+    }
+
+    /** Immutable, but for the digest's count. */
+    record Accepted(
+            Identity identity, Scheme scheme, @Nullable Digest digest) {}
+
+    /** The name {@code by} was accepted under. */
+    synchronized String token(Scheme by) {
+        return by == scheme ? token : by.toString();
+    }
+
+    /** What {@code login} has from the KDC, or gets from it now by {@code ask}. May block. */
+    Kerberos.Holder tickets(Login login, Asking ask) throws AuthFailure {
+        synchronized (this) {
+            Kerberos.Holder had = tickets;
+            if (had != null && had.isCurrent() && accepted != null && login.equals(accepted.login())) {
+                return had;
+            }
+        }
+        return ask.ask();
+    }
+
+    interface Asking {
+        Kerberos.Holder ask() throws AuthFailure;
+    }
+
+    synchronized ProxyState state() {
+        return new ProxyState(proxy, kind, scheme, text);
+    }
+}

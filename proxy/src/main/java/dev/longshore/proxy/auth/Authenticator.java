@@ -1,0 +1,129 @@
+package dev.longshore.proxy.auth;
+
+import dev.longshore.proxy.route.ProxyAddress;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+
+/**
+ * Authentication to all upstream proxies. Thread-safe: the table of proxies is synchronized, what blocks has threads of its own.
+ */
+public final class Authenticator implements AutoCloseable {
+    private static final int MAX_PROXIES = 256;
+    private static final int THREADS = 4;
+    private static final int WAITING = 1024;
+
+    private final AuthSettings settings;
+    private final CredentialSource source;
+    private final Executor blocking;
+    private final LongSupplier nanoClock;
+    private final SecureRandom random = new SecureRandom();
+    private final Map<ProxyAddress, Account> accounts = new LinkedHashMap<>(16, 0.75f, true);
+
+    public Authenticator(AuthSettings settings, CredentialSource source) {
+        this(settings, source, threads(), System::nanoTime);
+    }
+
+    /** @param blocking runs what may wait for a KDC or a credential helper, in any thread; refuses by RejectedExecutionException */
+    public Authenticator(AuthSettings settings, CredentialSource source, Executor blocking, LongSupplier nanoClock) {
+        this.settings = settings;
+        this.source = source;
+        this.blocking = blocking;
+        this.nanoClock = nanoClock;
+    }
+
+    private static ThreadPoolExecutor threads() {
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(
+                THREADS,
+                THREADS,
+                30,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(WAITING),
+                new DefaultThreadFactory("proxy-auth", true));
+        threads.allowCoreThreadTimeOut(true);
+        return threads;
+    }
+
+    /**
+     * For a new connection to {@code proxy}.
+     *
+     * @param loop the connection's
+     * @param certificate the proxy's, DER and its signature algorithm, where it speaks TLS
+     */
+    public ConnectionAuth connection(ProxyAddress proxy, EventLoop loop, ChannelBinding certificate) {
+        return new ConnectionAuth(this, account(proxy), loop, certificate);
+    }
+
+    private Account account(ProxyAddress proxy) {
+        synchronized (accounts) {
+            if (accounts.size() >= MAX_PROXIES && !accounts.containsKey(proxy)) {
+                accounts.remove(accounts.keySet().iterator().next());
+            }
+            return accounts.computeIfAbsent(proxy, p -> new Account(p, nanoClock));
+        }
+    }
+
+    /**
+     * Who the next request to {@code proxy} will be from, as far as is known: connections are kept under it. Opaque: compared by
+     * equality only.
+     */
+    public Object identity(ProxyAddress proxy) {
+        Account.Accepted accepted = account(proxy).accepted();
+        return accepted == null ? "nobody yet" : accepted.identity();
+    }
+
+    /** From any thread. */
+    public List<ProxyState> states() {
+        synchronized (accounts) {
+            return new ArrayList<>(accounts.values())
+                    .stream().map(Account::state).toList();
+        }
+    }
+
+    /** Credentials have been changed by the user: what was refused may be tried again. */
+    public void forgetRefusals() {
+        synchronized (accounts) {
+            accounts.clear();
+        }
+    }
+
+    AuthSettings settings() {
+        return settings;
+    }
+
+    CredentialSource source() {
+        return source;
+    }
+
+    Executor blocking() {
+        return blocking;
+    }
+
+    byte[] random(int bytes) {
+        byte[] made = new byte[bytes];
+        random.nextBytes(made);
+        return made;
+    }
+
+    String cnonce() {
+        return Base64.getEncoder().encodeToString(random(18));
+    }
+
+    /** Ends the threads. Idempotent. */
+    @Override
+    public void close() {
+        if (blocking instanceof ThreadPoolExecutor threads) {
+            threads.shutdownNow();
+        }
+    }
+}
