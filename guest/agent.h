@@ -29,6 +29,9 @@
 /* Longest line of either protocol, its LF included. */
 #define LINE_BYTES 512
 
+/* Of certificates, as text: a host's whole store has a quarter of a megabyte. */
+#define AUTHORITIES_BYTES (4 << 20)
+
 #define ENGINE_SOCKET "/run/docker.sock"
 /* Where Docker Desktop has its own, so that what people have written down works. */
 #define HOST_SERVICES "/run/host-services"
@@ -48,6 +51,10 @@ int host_set_clock(int64_t unix_nanos);
 void host_exec_poweroff(void);
 /* Keeps the publishing key, KEY_DIGITS characters. 0, or -1 with errno. */
 int host_keep_key(const char *key);
+
+/* A file of certificates that takes the place of the former at the end; -1 and errno if there can't be one. */
+int host_authorities_begin(void);
+int host_authorities_end(int fd);
 /* Gives the key kept last, terminated. 0, or -1 with errno. */
 int host_read_key(char key[KEY_DIGITS + 1]);
 /* Where the Engine listens. */

@@ -4,6 +4,8 @@
  *   ping                    ok <agent version>
  *   time <unix-nanoseconds> ok              after setting the wall clock
  *   key <32 hex digits>      ok              after keeping it for docker-proxy
+ *   authorities             then `| <line>` for each line of a file of certificates (PEM), each without an answer, and
+ *   authorities end         ok              after it has taken the place of the former one
  *   socket <name> <file>     ok              after listening at HOST_SERVICES/<file> for callers of the host's socket <name>
  *   nosocket <name>          ok              after listening there no more
  *   hostnet <host's IPv4> <IPv6 or ->  ok   then `+ <tcp|udp> <address> <port>[ dual]` for each listener of the guest's network,
@@ -40,6 +42,9 @@ struct session {
     struct watch watch;
     size_t len;
     char line[LINE_BYTES];
+    int authorities; /* a file that is being written, or -1 */
+    size_t authorities_bytes;
+    int authorities_error; /* an errno, or 0 */
 };
 
 static struct session *of(struct watch *w) {
@@ -48,6 +53,9 @@ static struct session *of(struct watch *w) {
 
 static void end(struct session *s) {
     hostnet_end(s->watch.fd);
+    if (s->authorities >= 0) {
+        close(s->authorities);
+    }
     loop_close(&s->watch);
     loop_free_later(&s->garbage);
 }
@@ -105,6 +113,47 @@ static bool keep_key(struct session *s, const char *key) {
     return answer(s, "ok");
 }
 
+static void begin_authorities(struct session *s) {
+    if (s->authorities >= 0) {
+        close(s->authorities);
+    }
+    s->authorities = host_authorities_begin();
+    s->authorities_error = s->authorities < 0 ? errno : 0;
+    s->authorities_bytes = 0;
+}
+
+/* What goes wrong is told at the end. */
+static void add_authority_line(struct session *s, const char *text) {
+    char line[LINE_BYTES];
+    int n = snprintf(line, sizeof line, "%s\n", text);
+    s->authorities_bytes += (size_t)n;
+    if (s->authorities < 0 || s->authorities_error) {
+        return;
+    }
+    if (s->authorities_bytes > AUTHORITIES_BYTES) {
+        s->authorities_error = EFBIG;
+    } else if (write(s->authorities, line, (size_t)n) != n) {
+        s->authorities_error = ENOSPC;
+    }
+}
+
+static bool end_authorities(struct session *s) {
+    char text[128];
+    int problem = s->authorities < 0 && !s->authorities_error ? EINVAL : s->authorities_error;
+    if (!problem && host_authorities_end(s->authorities) < 0) {
+        problem = errno;
+    } else if (problem && s->authorities >= 0) {
+        close(s->authorities);
+    }
+    s->authorities = -1;
+    s->authorities_error = 0;
+    if (problem) {
+        snprintf(text, sizeof text, "err can't keep the authorities: %s", strerror(problem));
+        return answer(s, text);
+    }
+    return answer(s, "ok");
+}
+
 /* `ok` if there is none and an answer is expected. */
 static bool answer_problem(struct session *s, const char *problem, bool expected) {
     char text[128];
@@ -140,6 +189,17 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "key ", 4) == 0) {
         return keep_key(s, line + 4);
+    }
+    if (strcmp(line, "authorities") == 0) {
+        begin_authorities(s);
+        return true;
+    }
+    if (strncmp(line, "| ", 2) == 0) {
+        add_authority_line(s, line + 2);
+        return true;
+    }
+    if (strcmp(line, "authorities end") == 0) {
+        return end_authorities(s);
     }
     if (strncmp(line, "socket ", 7) == 0) {
         return open_socket(s, line + 7);
@@ -204,6 +264,9 @@ static void on_ready(struct watch *w, uint32_t events) {
 
 void control_open(int stream) {
     struct session *s = calloc(1, sizeof *s);
+    if (s) {
+        s->authorities = -1;
+    }
     if (!s) {
         close(stream);
     } else if (loop_add(&s->watch, stream, EPOLLIN, on_ready) < 0) {

@@ -137,6 +137,30 @@ int host_keep_key(const char *key) {
     return close(fd) == 0 && written ? rename(fresh, path) : -1;
 }
 
+static void ca_path(char *path, size_t size, const char *name) {
+    char file[64];
+    key_path(path, size, "ca");
+    if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+        perror("longshore-agent: the directory of authorities");
+    }
+    snprintf(file, sizeof file, "ca/%s", name);
+    key_path(path, size, file);
+}
+
+int host_authorities_begin(void) {
+    char fresh[256];
+    ca_path(fresh, sizeof fresh, "host.pem.new");
+    return open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+/* Replaced as a whole: the Engine reads it when it makes its first TLS connection. */
+int host_authorities_end(int fd) {
+    char path[256], fresh[256];
+    ca_path(path, sizeof path, "host.pem");
+    ca_path(fresh, sizeof fresh, "host.pem.new");
+    return close(fd) == 0 ? rename(fresh, path) : -1;
+}
+
 int host_read_key(char key[KEY_DIGITS + 1]) {
     char path[256];
     key_path(path, sizeof path, "publish-key");

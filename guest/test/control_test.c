@@ -93,6 +93,47 @@ static void key_is_kept_for_root_alone(void) {
     stop(agent);
 }
 
+static void expect_file(const char *path, const char *text) {
+    char got[4096] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, got, sizeof got - 1);
+    CHECK(n == (ssize_t)strlen(text) && strcmp(got, text) == 0, "'%s'", got);
+    close(fd);
+}
+
+static void authorities_take_the_place_of_the_former(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    ask(c, "authorities\n| -----BEGIN CERTIFICATE-----\n| AAAA\n| -----END CERTIFICATE-----\nauthorities end\n", "ok");
+    expect_file("ca/host.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    ask(c, "authorities\nauthorities end\n", "ok");
+    expect_file("ca/host.pem", "");
+    ask(c, "authorities\n| half\nping\n", "ok " AGENT_VERSION);
+    close(c);
+    c = connect_to("4100");
+    ask(c, "authorities end\n", "err can't keep the authorities: Invalid argument");
+    ask(c, "| stray\nping\n", "ok " AGENT_VERSION);
+    expect_file("ca/host.pem", "");
+    stop(agent);
+}
+
+static void too_many_authorities_are_refused(void) {
+    pid_t agent = start_serve();
+    int c = connect_to("4100");
+    write_all(c, "authorities\n", 12);
+    char line[LINE_BYTES - 1];
+    memset(line, 'A', sizeof line);
+    memcpy(line, "| ", 2);
+    line[sizeof line - 1] = '\n';
+    for (size_t sent = 0; sent < AUTHORITIES_BYTES + 2 * sizeof line; sent += sizeof line - 2) {
+        write_all(c, line, sizeof line);
+    }
+    ask(c, "authorities end\n", "err can't keep the authorities: File too large");
+    ask(c, "authorities\n| A\nauthorities end\n", "ok");
+    expect_file("ca/host.pem", "A\n");
+    stop(agent);
+}
+
 static void poweroff_runs_the_program_once(void) {
     FILE *script = fopen("poweroff", "we");
     CHECK(script, "script");
@@ -173,6 +214,8 @@ const struct test CONTROL_TESTS[] = {
     {"control: line_of_512_bytes_closes", line_of_512_bytes_closes},
     {"control: time_sets_the_clock", time_sets_the_clock},
     {"control: key_is_kept_for_root_alone", key_is_kept_for_root_alone},
+    {"control: authorities_take_the_place_of_the_former", authorities_take_the_place_of_the_former},
+    {"control: too_many_authorities_are_refused", too_many_authorities_are_refused},
     {"control: poweroff_runs_the_program_once", poweroff_runs_the_program_once},
     {"control: garbage_never_hurts", garbage_never_hurts},
     {"control: caller_that_never_reads_is_dropped", caller_that_never_reads_is_dropped},

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -46,6 +47,13 @@ final class AgentClient {
     /** Has a socket in the guest, {@code /run/host-services/FILE}, whose callers reach the host's socket {@code name}. */
     CompletableFuture<String> socket(String name, String file) {
         return command("socket " + name + " " + file);
+    }
+
+    /** Certificates that the Engine trusts besides the image's own: lines of PEM, none longer than 500 characters. */
+    CompletableFuture<String> authorities(List<String> lines) {
+        StringBuilder text = new StringBuilder("authorities\n");
+        lines.forEach(line -> text.append("| ").append(line).append('\n'));
+        return command(text.append("authorities end").toString());
     }
 
     /** Completes when the agent has understood; the guest goes down afterwards. */

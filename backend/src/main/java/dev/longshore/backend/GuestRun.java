@@ -41,6 +41,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One run of the guest: its parts, wired. The parts belong to the lifecycle thread; what others read is volatile.
@@ -49,6 +51,7 @@ import org.jspecify.annotations.Nullable;
  * never again; the network and the Docker socket are there before anybody asks for them.
  */
 final class GuestRun implements GuestStack {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestRun.class);
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration AGENT_LIMIT = Duration.ofSeconds(5);
 
@@ -263,6 +266,21 @@ final class GuestRun implements GuestStack {
             }
         });
         CompletionStage<Void> _ = mountedSockets.restore();
+        handOverAuthorities();
+    }
+
+    /** Before the Engine has made its first TLS connection: it does not look again. */
+    private void handOverAuthorities() {
+        HostAuthorities.Found found = HostAuthorities.read(settings.authorities());
+        found.problems().forEach(p -> events.accept(new Events.Notice(p)));
+        agent.authorities(found.lines()).whenComplete((ok, error) -> {
+            if (error != null) {
+                events.accept(
+                        new Events.Notice("the Engine does not trust what the host trusts: " + error.getMessage()));
+            } else {
+                LOG.info("the Engine trusts the host's {} certificate authorities", found.certificates());
+            }
+        });
     }
 
     /** The agent of whoever started this daemon: it is the only one whose keys we may use. */

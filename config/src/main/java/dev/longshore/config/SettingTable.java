@@ -240,6 +240,14 @@ public final class SettingTable {
             "TCP ports of remotes whose connections go through the proxy unasked: 80,443, or * for all; empty for none.",
             "containersOverrideProxyTransparentPorts");
 
+    public static final Setting<List<String>> CERTIFICATE_AUTHORITIES = setting(
+            "certificateAuthorities",
+            ValueTypes.texts(SettingTable::absolutePath),
+            List.of(),
+            Effect.GUEST_RESTART,
+            "Files of certificates (PEM) of authorities that are trusted besides the host's store: by the Engine for registries, and for"
+                    + " proxies that are spoken to by TLS.");
+
     // ---- files and the Engine
 
     public static final Setting<List<String>> FILE_SHARING = new Setting<>(
@@ -356,6 +364,7 @@ public final class SettingTable {
             CONTAINERS_PROXY_PAC,
             CONTAINERS_PROXY_EMBEDDED_PAC,
             CONTAINERS_PROXY_TRANSPARENT_PORTS,
+            CERTIFICATE_AUTHORITIES,
             FILE_SHARING,
             CONTAINERD_SNAPSHOTTER,
             EXPOSE_TCP_2375,
@@ -451,6 +460,13 @@ public final class SettingTable {
     private static String addressAndPort(String text) {
         if (!text.isEmpty()) {
             InetSocketAddress _ = Settings.ControlListener.parse(text);
+        }
+        return text;
+    }
+
+    private static String absolutePath(String text) {
+        if (!text.startsWith("/")) {
+            throw new IllegalArgumentException("must be a list of absolute paths");
         }
         return text;
     }

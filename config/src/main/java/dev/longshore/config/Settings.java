@@ -1,6 +1,7 @@
 package dev.longshore.config;
 
 import static dev.longshore.config.SettingTable.ALLOWED_BIND_ADDRESSES;
+import static dev.longshore.config.SettingTable.CERTIFICATE_AUTHORITIES;
 import static dev.longshore.config.SettingTable.CONTAINERD_SNAPSHOTTER;
 import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_EMBEDDED_PAC;
 import static dev.longshore.config.SettingTable.CONTAINERS_PROXY_EXCLUDE;
@@ -51,6 +52,8 @@ import java.util.List;
 /**
  * Every setting of an instance, checked, as those who obey them read them. Immutable. {@link SettingTable} has the names,
  * ranges and defaults.
+ *
+ * @param authorities files of certificates (PEM) that are trusted besides the host's store
  */
 public record Settings(
         Vm vm,
@@ -62,7 +65,8 @@ public record Settings(
         ContainersProxy containersProxy,
         EngineSettings engine,
         FileSharing fileSharing,
-        ControlListener control) {
+        ControlListener control,
+        List<Path> authorities) {
     /** What holds without any file. */
     public static final Settings DEFAULTS = EffectiveSettings.defaults().settings();
 
@@ -110,7 +114,8 @@ public record Settings(
                         all.get(CONTROL_LISTEN),
                         all.get(CONTROL_CERTIFICATE),
                         all.get(CONTROL_KEY),
-                        all.get(CONTROL_CLIENT_CA)));
+                        all.get(CONTROL_CLIENT_CA)),
+                all.get(CERTIFICATE_AUTHORITIES).stream().map(Path::of).toList());
     }
 
     /**
@@ -281,22 +286,35 @@ public record Settings(
 
     /** The same with the network changed. */
     public Settings withNetwork(Network other) {
-        return new Settings(vm, other, egress, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+        return new Settings(
+                vm, other, egress, ports, limits, proxy, containersProxy, engine, fileSharing, control, authorities);
     }
 
     /** The same with another policy. */
     public Settings withEgress(EgressPolicy other) {
-        return new Settings(vm, network, other, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+        return new Settings(
+                vm, network, other, ports, limits, proxy, containersProxy, engine, fileSharing, control, authorities);
     }
 
     /** The same with the machine changed. */
     public Settings withVm(Vm other) {
         return new Settings(
-                other, network, egress, ports, limits, proxy, containersProxy, engine, fileSharing, control);
+                other,
+                network,
+                egress,
+                ports,
+                limits,
+                proxy,
+                containersProxy,
+                engine,
+                fileSharing,
+                control,
+                authorities);
     }
 
     /** The same with the Engine changed. */
     public Settings withEngine(EngineSettings other) {
-        return new Settings(vm, network, egress, ports, limits, proxy, containersProxy, other, fileSharing, control);
+        return new Settings(
+                vm, network, egress, ports, limits, proxy, containersProxy, other, fileSharing, control, authorities);
     }
 }
