@@ -30,6 +30,7 @@ final class CompiledRule {
     private final @Nullable From from;
     private final boolean everywhere;
     private final boolean host;
+    private final boolean mayBeHost;
     private final boolean deniesAliases;
     private final Ranges v4;
     private final Ranges v6;
@@ -65,6 +66,7 @@ final class CompiledRule {
                 .map(t -> "." + ((To.Name) t).name())
                 .distinct()
                 .toArray(String[]::new);
+        mayBeHost = host || fitsName(Attempt.HOST_NAME);
     }
 
     private static int bit(Protocol protocol) {
@@ -88,7 +90,7 @@ final class CompiledRule {
             return Fit.YES;
         }
         if (!f.hasAddress) {
-            return v4.isEmpty() && v6.isEmpty() ? Fit.NO : Fit.MAYBE;
+            return v4.isEmpty() && v6.isEmpty() && !mayBeHost ? Fit.NO : Fit.MAYBE; // a name may lead to the host, too
         }
         return (IpAddress.isV4(f.hi, f.lo) ? v4 : v6).contains(f.hi, f.lo) ? Fit.YES : Fit.NO;
     }

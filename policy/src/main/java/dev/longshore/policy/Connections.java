@@ -91,7 +91,7 @@ final class Connections {
         if (!facts.hasAddress) {
             IpAddress address = what.host ? control.plan().host() : remoteOf(channel);
             if (address != null) {
-                facts.address(address.hi(), address.lo());
+                control.lookedUp(facts, address);
             }
         }
         return facts;

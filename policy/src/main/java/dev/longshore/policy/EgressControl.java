@@ -251,6 +251,19 @@ public final class EgressControl implements EgressGate {
         return facts;
     }
 
+    /** {@code f} was about a name alone; this is an address of it. What leads to the host's loopback is the host's. */
+    void lookedUp(Facts f, IpAddress address) {
+        boolean host = isHost(address.hi(), address.lo());
+        if (host || address.toInetAddress().isLoopbackAddress()) {
+            IpAddress seen = host ? address : plan.host();
+            f.address(seen.hi(), seen.lo());
+            f.host = true;
+            f.add(Attempt.HOST_NAME, true);
+        } else {
+            f.address(address.hi(), address.lo());
+        }
+    }
+
     /** The one object that all questions share. */
     Facts facts() {
         return facts;
@@ -366,7 +379,9 @@ public final class EgressControl implements EgressGate {
     }
 
     private Explanation explain(Who who, Protocol protocol, @Nullable String name, IpAddress address, int port) {
-        Facts f = facts(who, protocol, address.hi(), address.lo(), port);
+        boolean hosts = name != null && address.toInetAddress().isLoopbackAddress(); // as the proxy will find it
+        IpAddress seen = hosts ? plan.host() : address;
+        Facts f = facts(who, protocol, seen.hi(), seen.lo(), port);
         Attempt attempt = f.toAttempt();
         if (name != null && !attempt.asked().contains(name)) {
             List<String> asked = new ArrayList<>(List.of(name));

@@ -118,7 +118,7 @@ public final class GuardedDialer implements Dialer {
     /** Of one of the addresses of a name. */
     private @Nullable String refusal(Who who, Destination d, IpAddress address) {
         Facts facts = facts(who, d);
-        facts.address(address.hi(), address.lo());
+        control.lookedUp(facts, address);
         int decision = control.decide(facts);
         control.count(decision, sourceLo(d));
         return control.isDenied(decision) ? control.refusal(decision) : null;

@@ -71,6 +71,10 @@ class CompiledPolicyRandomTest {
                 int early = compiled.decide(facts.of(attempt));
                 IpAddress address = address();
                 facts.of(attempt).address(address.hi(), address.lo());
+                if (random.nextInt(4) == 0) { // it led to the host
+                    facts.host = true;
+                    facts.add(Attempt.HOST_NAME, true);
+                }
                 int late = compiled.decide(facts);
                 if (early != CompiledPolicy.UNDECIDED) {
                     assertThat(late)

@@ -325,6 +325,42 @@ class PolicyNetworkTest {
                 .contains("by rule 'lan'");
     }
 
+    /** Who owns a name can have it lead anywhere: to the host's loopback as the host knows it, and as the guest does. */
+    @Test
+    void proxy_namesThatLeadToTheHost_areTheHosts() throws IOException {
+        rig.hostNames.put("loop.example", java.util.List.of("127.0.0.1"));
+        rig.hostNames.put("loop6.example", java.util.List.of("::1"));
+        rig.hostNames.put("alias.example", java.util.List.of("192.168.65.254"));
+        rig.hostNames.put("alias6.example", java.util.List.of("fdc4:f303:9324::254"));
+        try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+            for (String to : java.util.List.of("host.docker.internal", "*.docker.internal", "192.168.65.254")) {
+                rig.obey("{'rules': [{'name': 'host', 'action': 'deny', 'to': ['" + to + "', 'fdc4:f303:9324::/64']}]}");
+                for (String name : java.util.List.of("loop", "loop6", "alias", "alias6")) {
+                    assertThat(throughProxy("CONNECT " + name + ".example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n"))
+                            .as("%s, denied %s", name, to)
+                            .startsWith("HTTP/1.1 403 ")
+                            .contains("by rule 'host'");
+                }
+            }
+            rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'to': 'host.docker.internal'}]}");
+            assertThat(throughProxy("CONNECT loop.example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n"))
+                    .startsWith("HTTP/1.1 200 ");
+        }
+    }
+
+    @Test
+    void proxysConnectionToTheHost_byAnotherName_isCut_whenTheHostIsDenied() throws IOException {
+        rig.hostNames.put("loop.example", java.util.List.of("127.0.0.1"));
+        try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+            String connect = "CONNECT loop.example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n";
+            assertThat(throughProxy(connect)).startsWith("HTTP/1.1 200 ");
+            rig.obey("{'rules': [{'action': 'allow', 'to': '*.example', 'protocols': 'udp'}]}");
+            assertThat(throughProxy(connect)).startsWith("HTTP/1.1 200 ");
+            rig.obey("{'rules': [{'action': 'deny', 'to': 'host.docker.internal'}]}");
+            assertThat(rig.count(PolicyCounter.CUT)).isEqualTo(2);
+        }
+    }
+
     @Test
     void proxy_isJudgedForTheContainerThatUsesIt() {
         rig.containers.known.put(PolicyRig.WEB, container("web"));

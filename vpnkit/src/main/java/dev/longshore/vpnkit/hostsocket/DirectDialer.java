@@ -59,7 +59,11 @@ public final class DirectDialer implements Dialer, AutoCloseable {
     public interface Inspection {
         Inspection NONE = address -> null;
 
-        /** Null lets it through; else the reason, for the guest. */
+        /**
+         * Null lets it through; else the reason, for the guest.
+         *
+         * @param address as it was given or looked up: a name may lead to an alias of the host's loopback, or to that itself
+         */
         @Nullable
         String refusal(IpAddress address);
     }
@@ -69,7 +73,7 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         return dial(destination, loop, Inspection.NONE);
     }
 
-    /** As {@link #dial(Destination, EventLoop)}, to the addresses that {@code inspection} lets through; the host is not asked about. */
+    /** As {@link #dial(Destination, EventLoop)}, to the addresses that {@code inspection} lets through; names of the host have none. */
     public Future<DialResult> dial(Destination destination, EventLoop loop, Inspection inspection) {
         Promise<DialResult> result = loop.newPromise();
         if (loop.inEventLoop()) {
@@ -122,20 +126,23 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         DialResult refusal = new DialResult.UnknownHost("no address for " + destination);
         for (InetAddress a : addresses) {
             IpAddress ip = IpAddress.of(a);
-            if (own.isHostAlias(ip)) {
-                targets.addAll(loopback(ip.isV4()));
-            } else if (own.isInGuestNetwork(ip)) {
+            boolean alias = own.isHostAlias(ip);
+            if (!alias && own.isInGuestNetwork(ip)) {
                 refusal = new DialResult.Refused(); // ours or the guest's, and no service of ours answers there
-            } else if (a.isAnyLocalAddress() || a.isMulticastAddress() || (literal && a.isLoopbackAddress())) {
+                continue;
+            }
+            if (a.isAnyLocalAddress() || a.isMulticastAddress() || (literal && a.isLoopbackAddress())) {
                 // 0.0.0.0 would mean the host itself; its loopback has a name of its own
                 refusal = new DialResult.Denied(a.getHostAddress() + " is not a remote's address");
+                continue;
+            }
+            String denied = inspection.refusal(ip);
+            if (denied != null) {
+                refusal = new DialResult.Denied(denied);
+            } else if (alias) {
+                targets.addAll(loopback(ip.isV4()));
             } else {
-                String denied = inspection.refusal(ip);
-                if (denied == null) {
-                    targets.add(a);
-                } else {
-                    refusal = new DialResult.Denied(denied);
-                }
+                targets.add(a);
             }
         }
         if (targets.isEmpty()) {
