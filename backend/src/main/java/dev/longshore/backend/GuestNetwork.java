@@ -164,9 +164,7 @@ final class GuestNetwork {
 
     /** Never a container's, whatever the Engine says: a network of containers may overlap the link's. */
     private boolean isGuestAlways(IpAddress address) {
-        return address.equals(plan.guest())
-                || (!address.isV4() && plan.hasIpv6() && address.equals(plan.guest6()))
-                || IpAddress.isLinkLocal(address.hi());
+        return plan.isGuest(address.hi(), address.lo());
     }
 
     private static OwnAddresses own(IpPlan plan) {

@@ -168,12 +168,15 @@ public final class EgressControl implements EgressGate {
     /** Null if it is not known, matters, and the Engine may know it. */
     @Nullable
     Who who(@Nullable IpAddress source) {
-        if (source == null || plan.isOnLink(source.hi(), source.lo())) {
+        if (source == null || plan.isGuest(source.hi(), source.lo())) {
             return Who.GUEST;
         }
         ContainerIdentity known = containers.of(source);
         if (known != null) {
             return container(source, known);
+        }
+        if (!source.isV4() && plan.isOnLink(source.hi(), source.lo())) {
+            return Who.GUEST; // of the prefix it may take what it likes; of IPv4 it has what DHCP gave it
         }
         return policy.looksAtContainers() && !isStranger(source) ? null : new Who.Unknown(source);
     }
@@ -216,10 +219,10 @@ public final class EgressControl implements EgressGate {
         counters.increment(PolicyCounter.ASKED);
         containers
                 .ask(source, loop)
-                .addListener((io.netty.util.concurrent.Future<Optional<ContainerIdentity>> answer) -> {
+                .addListener((io.netty.util.concurrent.Future<Optional<ContainerIdentity>> _) -> {
                     asking.remove(source);
-                    ContainerIdentity found =
-                            answer.isSuccess() ? answer.getNow().orElse(null) : null;
+                    // Not the answer: that may be who had the address last.
+                    ContainerIdentity found = containers.of(source);
                     if (found == null) {
                         remember(source);
                         then.accept(new Who.Unknown(source));

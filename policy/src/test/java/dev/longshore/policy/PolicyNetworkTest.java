@@ -201,13 +201,49 @@ class PolicyNetworkTest {
                 {'rules': [{'action': 'allow', 'from': {'container': '*'}}, {'name': 'rest', 'action': 'deny'}]}
                 """);
         TcpGuest tcp = rig.as(PolicyRig.WEB).dial(REMOTE, 80);
-        rig.containers.asked.remove().setSuccess(java.util.Optional.empty());
+        rig.containers.answerFromMemory(null);
         isRefused(tcp);
         isRefused(rig.dial(REMOTE, 81));
         assertThat(rig.containers.asked).isEmpty();
         rig.loop.advance(Duration.ofSeconds(4));
         rig.dial(REMOTE, 82);
         assertThat(rig.containers.asked).hasSize(1);
+    }
+
+    /** A build step gets the address of a container that has just ended, and the Engine lists neither. */
+    @Test
+    void addressOfAContainerThatHasEnded_isNotThatContainersAnyMore() {
+        rig.obey("""
+                {'default': 'deny', 'rules': [{'action': 'allow', 'from': {'container': 'web'}}]}
+                """);
+        TcpGuest tcp = rig.as(PolicyRig.WEB).dial(REMOTE, 80);
+        rig.containers.answerFromMemory(container("web"));
+        isRefused(tcp);
+        assertThat(rig.told).containsExactly("denied: tcp unknown 172.17.0.2 -> 192.0.2.9:80: by default");
+    }
+
+    @Test
+    void containerWithAnAddressOnTheLink_isNotTheGuest() {
+        IpAddress macvlan = IpAddress.parse("192.168.65.50");
+        IpAddress macvlan6 = IpAddress.parse("fdc4:f303:9324::50");
+        rig.containers.known.put(macvlan, container("near"));
+        rig.containers.known.put(macvlan6, container("near"));
+        rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'from': 'guest'}]}");
+        isRefused(rig.as(macvlan).dial(REMOTE, 80));
+        rig.obey("{'rules': [{'name': 'near', 'action': 'deny', 'from': {'container': 'near'}}]}");
+        isRefused(rig.dial(REMOTE, 80));
+        guest.sendUdp(4000, REMOTE, 53, "no");
+        guest.receiveIcmp(IcmpHeader.DESTINATION_UNREACHABLE, IcmpHeader.CODE_ADMIN_PROHIBITED);
+        assertThat(rig.egress.whoHas(macvlan6)).hasToString("container near");
+    }
+
+    /** A container with raw sockets can send from there. */
+    @Test
+    void addressOnTheLinkThatNobodyHas_isNotTheGuest() {
+        rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'from': 'guest'}]}");
+        rig.as(IpAddress.parse("192.168.65.77"));
+        guest.sendUdp(4000, REMOTE, 53, "no");
+        guest.receiveIcmp(IcmpHeader.DESTINATION_UNREACHABLE, IcmpHeader.CODE_ADMIN_PROHIBITED);
     }
 
     @Test

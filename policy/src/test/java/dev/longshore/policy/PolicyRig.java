@@ -49,6 +49,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
 /** A whole network with a policy and its guest in one thread: virtual time, real sockets on loopback, containers by hand. */
@@ -62,7 +64,8 @@ final class PolicyRig implements AutoCloseable {
     final GuestEnd guest = new GuestEnd(link);
     final Containers containers = new Containers();
     final List<String> told = new ArrayList<>();
-    final Map<String, List<String>> hostNames = new HashMap<>();
+    final Map<String, List<String>> hostNames = new ConcurrentHashMap<>();
+    volatile @Nullable CountDownLatch lookUpsWaitFor; // read by the threads of look-ups
     final EgressControl egress;
     final Network network;
     private final DirectDialer direct;
@@ -76,6 +79,8 @@ final class PolicyRig implements AutoCloseable {
         /** Questions that wait for {@link #answer}. */
         final Deque<Promise<Optional<ContainerIdentity>>> asked = new ArrayDeque<>();
 
+        private final Deque<IpAddress> askedFor = new ArrayDeque<>();
+
         @Override
         public @Nullable ContainerIdentity of(IpAddress address) {
             return known.get(address);
@@ -85,10 +90,19 @@ final class PolicyRig implements AutoCloseable {
         public Future<Optional<ContainerIdentity>> ask(IpAddress address, EventLoop on) {
             Promise<Optional<ContainerIdentity>> promise = on.newPromise();
             asked.add(promise);
+            askedFor.add(address);
             return promise;
         }
 
-        void answer(@Nullable ContainerIdentity who) {
+        /** The container has been found, so that everybody knows it. */
+        void answer(ContainerIdentity who) {
+            known.put(askedFor.element(), who);
+            answerFromMemory(who);
+        }
+
+        /** It had the address, and has ended; or nobody is known at all. */
+        void answerFromMemory(@Nullable ContainerIdentity who) {
+            askedFor.remove();
             asked.remove().setSuccess(Optional.ofNullable(who));
             loop.runDue();
         }
@@ -152,6 +166,14 @@ final class PolicyRig implements AutoCloseable {
     }
 
     private List<InetAddress> lookUp(String name) throws UnknownHostException {
+        CountDownLatch latch = lookUpsWaitFor;
+        if (latch != null) {
+            try {
+                latch.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
         List<String> found = hostNames.get(name);
         if (found == null) {
             throw new UnknownHostException(name);

@@ -143,6 +143,13 @@ public record IpPlan(
         return isInPrefix(hi) && lo == HOST_LO;
     }
 
+    /** True for the guest's own addresses, which no container can have: those of the plan, and IPv6 link-local ones. */
+    public boolean isGuest(long hi, long lo) {
+        return IpAddress.isV4(hi, lo)
+                ? (int) lo == guest.v4Bits()
+                : IpAddress.isLinkLocal(hi) || (isInPrefix(hi) && lo == GUEST_LO);
+    }
+
     public boolean hasIpv6() {
         return ipv6Prefix != 0;
     }
