@@ -63,14 +63,24 @@ final class Connections {
     void cutDenied() {
         List<Channel> denied = new ArrayList<>();
         open.forEach((channel, what) -> {
-            Facts facts = facts(channel, what);
-            int decision = control.decide(facts);
-            if (decision != CompiledPolicy.UNDECIDED && control.isDenied(decision)) {
+            if (refusal(channel, what) != null) {
                 denied.add(channel);
-                LOG.info("cut: {}: {}", facts.toAttempt(), control.refusal(decision));
             }
         });
         denied.forEach(this::cut);
+    }
+
+    /** Null for one that may stay, or come, by the policy of now; else the reason, for the guest. */
+    @Nullable
+    String refusal(Channel channel, Open what) {
+        Facts facts = facts(channel, what);
+        int decision = control.decide(facts);
+        if (decision == CompiledPolicy.UNDECIDED || !control.isDenied(decision)) {
+            return null;
+        }
+        String reason = control.refusal(decision);
+        LOG.info("cut: {}: {}", facts.toAttempt(), reason);
+        return reason;
     }
 
     private Facts facts(Channel channel, Open what) {

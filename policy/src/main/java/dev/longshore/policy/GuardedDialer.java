@@ -7,10 +7,13 @@ import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
+import dev.longshore.vpnkit.hostsocket.ResetClose;
+import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.util.Locale;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,7 +40,7 @@ public final class GuardedDialer implements Dialer {
             return direct.dial(destination, loop); // which refuses it
         }
         if (!control.isActive()) {
-            return watched(direct.dial(destination, loop), destination, null);
+            return watched(direct.dial(destination, loop), loop, destination, null);
         }
         IpAddress source = destination.source();
         Who who = control.who(source);
@@ -47,16 +50,17 @@ public final class GuardedDialer implements Dialer {
         Promise<DialResult> result = loop.newPromise();
         control.askEngine(source, found -> {
             if (!result.isDone()) {
-                pass(judged(found, destination, loop), result);
+                pass(judged(found, destination, loop), result, UnaryOperator.identity());
             }
         });
         return result;
     }
 
-    /** {@code result} ends as {@code dial} does, and a cancelled one ends the dial. */
-    private static void pass(Future<DialResult> dial, Promise<DialResult> result) {
+    /** {@code result} ends as {@code dial} does, or as {@code made} of it; and a cancelled one ends the dial. */
+    private static void pass(Future<DialResult> dial, Promise<DialResult> result, UnaryOperator<DialResult> made) {
         dial.addListener(_ -> {
-            DialResult ended = dial.isSuccess() ? dial.getNow() : new DialResult.Failed("the dial was given up");
+            DialResult ended =
+                    dial.isSuccess() ? made.apply(dial.getNow()) : new DialResult.Failed("the dial was given up");
             if (!result.trySuccess(ended) && ended instanceof DialResult.Connected c) {
                 c.channel().close();
             }
@@ -78,14 +82,14 @@ public final class GuardedDialer implements Dialer {
         Facts facts = facts(who, d);
         int decision = control.decide(facts);
         if (decision == CompiledPolicy.UNDECIDED) {
-            return watched(direct.dial(d, loop, address -> refusal(who, d, address)), d, attempt(who, d));
+            return watched(direct.dial(d, loop, address -> refusal(who, d, address)), loop, d, attempt(who, d));
         }
         control.count(decision, sourceLo(d));
         if (control.isDenied(decision)) {
             return loop.newSucceededFuture(new DialResult.Denied(control.refusal(decision)));
         }
         Attempt attempt = facts.toAttempt();
-        return watched(direct.dial(d, loop), d, attempt);
+        return watched(direct.dial(d, loop), loop, d, attempt);
     }
 
     private Facts facts(Who who, Destination d) {
@@ -129,24 +133,29 @@ public final class GuardedDialer implements Dialer {
         return source == null ? 0 : source.lo();
     }
 
-    private Future<DialResult> watched(Future<DialResult> dial, Destination d, @Nullable Attempt attempt) {
-        dial.addListener(_ -> {
-            if (dial.isSuccess() && dial.getNow() instanceof DialResult.Connected c) {
-                String name = d.name();
-                IpAddress address = d.address();
-                boolean host = address != null ? own.isHostAlias(address) : name != null && own.isHostName(name);
-                control.connections()
-                        .add(
-                                c.channel(),
-                                new Connections.Open(
-                                        attempt,
-                                        d.source(),
-                                        name == null ? null : name.toLowerCase(Locale.ROOT),
-                                        address,
-                                        host,
-                                        d.port()));
-            }
-        });
-        return dial;
+    /** A connection that stands is remembered, so that another policy can end it; one that came too late is denied. */
+    private Future<DialResult> watched(
+            Future<DialResult> dial, EventLoop loop, Destination d, @Nullable Attempt attempt) {
+        int epoch = control.epoch();
+        Promise<DialResult> result = loop.newPromise();
+        pass(dial, result, r -> r instanceof DialResult.Connected c ? connected(c, d, attempt, epoch) : r);
+        return result;
+    }
+
+    private DialResult connected(
+            DialResult.Connected connected, Destination d, @Nullable Attempt attempt, int judgedIn) {
+        String name = d.name();
+        IpAddress address = d.address();
+        boolean host = address != null ? own.isHostAlias(address) : name != null && own.isHostName(name);
+        String lower = name == null ? null : name.toLowerCase(Locale.ROOT);
+        Connections.Open open = new Connections.Open(attempt, d.source(), lower, address, host, d.port());
+        Channel channel = connected.channel();
+        String refusal = judgedIn == control.epoch() ? null : control.connections().refusal(channel, open);
+        if (refusal != null) {
+            ResetClose.close(channel);
+            return new DialResult.Denied(refusal);
+        }
+        control.connections().add(channel, open);
+        return connected;
     }
 }

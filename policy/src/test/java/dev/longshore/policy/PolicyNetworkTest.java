@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.DatagramChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -303,6 +304,25 @@ class PolicyNetworkTest {
         }
     }
 
+    /** The policy changes between the decision and the remote's answer, which the remote can put off for a minute. */
+    @Test
+    void connectionUnderWay_thatAnotherPolicyDenies_doesNotComeToBe() throws IOException {
+        try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+            rig.hostNames.put("slow.example", java.util.List.of("127.0.0.1"));
+            CountDownLatch go = new CountDownLatch(1);
+            rig.lookUpsWaitFor = go;
+            TcpGuest tcp = rig.dial(GuestEnd.GATEWAY, 3128);
+            int next = rig.connected(tcp);
+            String connect = "CONNECT slow.example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n";
+            tcp.sends(TcpHeader.ACK | TcpHeader.PSH, 1000, next, connect);
+            rig.loop.runDue();
+            rig.obey("{'rules': [{'name': 'late', 'action': 'deny', 'to': 'slow.example'}]}");
+            go.countDown();
+            assertThat(answer(tcp)).startsWith("HTTP/1.1 403 ").contains("by rule 'late'");
+            assertThat(rig.egress.use().connections()).isZero();
+        }
+    }
+
     @Test
     void connectionAllowedByName_outlivesTheName_whenThePolicyChanges() throws IOException {
         try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
@@ -410,6 +430,10 @@ class PolicyNetworkTest {
         TcpGuest tcp = rig.dial(GuestEnd.GATEWAY, 3128);
         int next = rig.connected(tcp);
         tcp.sends(TcpHeader.ACK | TcpHeader.PSH, 1000, next, request);
+        return answer(tcp);
+    }
+
+    private String answer(TcpGuest tcp) {
         StringBuilder text = new StringBuilder();
         rig.loop.runUntil(
                 () -> {
