@@ -1,6 +1,9 @@
 package dev.longshore.policy;
 
 import dev.longshore.config.EgressPolicy;
+import dev.longshore.config.EgressPolicy.To;
+import java.util.HashSet;
+import java.util.Set;
 
 /** A policy, made for being asked often. Immutable. */
 final class CompiledPolicy {
@@ -13,6 +16,8 @@ final class CompiledPolicy {
     final EgressPolicy policy;
     private final CompiledRule[] rules;
     private final boolean looksAtContainers;
+    private final Set<String> names = new HashSet<>();
+    private final Set<String> domains = new HashSet<>();
 
     CompiledPolicy(EgressPolicy policy) {
         this.policy = policy;
@@ -22,6 +27,22 @@ final class CompiledPolicy {
             looks |= r.looksAtContainers();
         }
         this.looksAtContainers = looks;
+        for (EgressPolicy.Rule r : policy.rules()) {
+            for (To to : r.to()) {
+                if (to instanceof To.Name n) {
+                    (n.below() ? domains : names).add(n.name());
+                }
+            }
+        }
+    }
+
+    /** True if a rule is about that name. */
+    boolean mentions(String name) {
+        boolean found = names.contains(name);
+        for (int dot = name.indexOf('.'); dot >= 0 && !found; dot = name.indexOf('.', dot + 1)) {
+            found = domains.contains(name.substring(dot + 1));
+        }
+        return found;
     }
 
     /** True if it matters which container somebody is. */

@@ -100,6 +100,7 @@ public final class EgressControl implements EgressGate {
         staged = new long[policy.size()];
         active = !next.isInactive();
         epoch++;
+        told.matter(policy::mentions);
         counters.set(PolicyCounter.RULES, policy.size());
         if (active) {
             connections.cutDenied();
@@ -217,19 +218,17 @@ public final class EgressControl implements EgressGate {
     /** {@code then} hears who it is, on the loop. */
     void askEngine(IpAddress source, java.util.function.Consumer<Who> then) {
         counters.increment(PolicyCounter.ASKED);
-        containers
-                .ask(source, loop)
-                .addListener((io.netty.util.concurrent.Future<Optional<ContainerIdentity>> _) -> {
-                    asking.remove(source);
-                    // Not the answer: that may be who had the address last.
-                    ContainerIdentity found = containers.of(source);
-                    if (found == null) {
-                        remember(source);
-                        then.accept(new Who.Unknown(source));
-                    } else {
-                        then.accept(new Who.Container(found));
-                    }
-                });
+        containers.ask(source, loop).addListener((io.netty.util.concurrent.Future<Optional<ContainerIdentity>> _) -> {
+            asking.remove(source);
+            // Not the answer: that may be who had the address last.
+            ContainerIdentity found = containers.of(source);
+            if (found == null) {
+                remember(source);
+                then.accept(new Who.Unknown(source));
+            } else {
+                then.accept(new Who.Container(found));
+            }
+        });
     }
 
     private void remember(IpAddress stranger) {

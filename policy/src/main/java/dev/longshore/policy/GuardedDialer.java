@@ -150,7 +150,8 @@ public final class GuardedDialer implements Dialer {
         String lower = name == null ? null : name.toLowerCase(Locale.ROOT);
         Connections.Open open = new Connections.Open(attempt, d.source(), lower, address, host, d.port());
         Channel channel = connected.channel();
-        String refusal = judgedIn == control.epoch() ? null : control.connections().refusal(channel, open);
+        String refusal =
+                judgedIn == control.epoch() ? null : control.connections().refusal(channel, open);
         if (refusal != null) {
             ResetClose.close(channel);
             return new DialResult.Denied(refusal);

@@ -172,6 +172,17 @@ class PolicyNetworkTest {
         isRefused(rig.dial(REMOTE, 80));
     }
 
+    /** A container gives the address names of its own, so that the one that is denied is forgotten. */
+    @Test
+    void nameDenied_isNotForgottenForNamesThatNoRuleIsAbout() {
+        rig.obey("{'rules': [{'name': 'ads', 'action': 'deny', 'to': '*.ads.example'}]}");
+        rig.resolves("www.ads.example", "192.0.2.9");
+        for (int i = 0; i < 20; i++) {
+            rig.resolves("n" + i + ".attacker.example", "192.0.2.9");
+        }
+        isRefused(rig.dial(REMOTE, 80));
+    }
+
     // ---- containers
 
     @Test
@@ -390,9 +401,11 @@ class PolicyNetworkTest {
         rig.hostNames.put("alias6.example", java.util.List.of("fdc4:f303:9324::254"));
         try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
             for (String to : java.util.List.of("host.docker.internal", "*.docker.internal", "192.168.65.254")) {
-                rig.obey("{'rules': [{'name': 'host', 'action': 'deny', 'to': ['" + to + "', 'fdc4:f303:9324::/64']}]}");
+                rig.obey(
+                        "{'rules': [{'name': 'host', 'action': 'deny', 'to': ['" + to + "', 'fdc4:f303:9324::/64']}]}");
                 for (String name : java.util.List.of("loop", "loop6", "alias", "alias6")) {
-                    assertThat(throughProxy("CONNECT " + name + ".example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n"))
+                    assertThat(throughProxy(
+                                    "CONNECT " + name + ".example:" + server.getLocalPort() + " HTTP/1.1\r\n\r\n"))
                             .as("%s, denied %s", name, to)
                             .startsWith("HTTP/1.1 403 ")
                             .contains("by rule 'host'");

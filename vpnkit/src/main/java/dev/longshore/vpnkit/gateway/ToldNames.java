@@ -3,10 +3,14 @@ package dev.longshore.vpnkit.gateway;
 import dev.longshore.packet.wire.DnsMessage;
 import dev.longshore.packet.wire.IpAddress;
 import io.netty.buffer.ByteBuf;
+import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,10 +19,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A name is known for its record's time to live, but for {@link #LEAST_NANOS} at least, since programs hold on to addresses
  * longer than they may; and for as long again after each use, since a connection outlives its name's record, but never longer
- * than {@link #MOST_NANOS} after it was last told. Whoever asks for very many names drives the least recently told out.
+ * than {@link #MOST_NANOS} after it was last told. Whoever asks for very many names drives the least recently told out; but
+ * names that matter are driven out by others of that kind only, lest a name of an attacker's own with the address of another one
+ * makes that forgotten.
  *
- * <p>Invariants: at most {@link #MAX_ADDRESSES} addresses with {@link #MAX_NAMES} names each; the list by age and the table
- * have the same entries.
+ * <p>Invariants: at most {@link #MAX_ADDRESSES} addresses with {@link #MAX_NAMES} names each; the lists by age together and the
+ * table have the same entries; an entry is among those that matter exactly if one of its names does.
  */
 public final class ToldNames {
     static final long LEAST_NANOS = TimeUnit.MINUTES.toNanos(5);
@@ -26,17 +32,19 @@ public final class ToldNames {
     static final int MAX_ADDRESSES = 4_096;
     static final int MAX_NAMES = 16;
 
-    /** Of one answer; a longer chain of aliases is followed by no resolver. */
-    private static final int MAX_ALIASES = 16;
+    /** Of one answer; a longer chain of aliases is followed by few resolvers. With the name asked for, an address has room for them. */
+    private static final int MAX_ALIASES = MAX_NAMES - 1;
 
     private static final int MAX_RECORDS = 256;
     private static final int SLOTS = 2 * MAX_ADDRESSES; // a power of two, chained
 
     private final LongSupplier nanoClock;
+    private final long secret = new SecureRandom().nextLong(); // who is asked for a name chooses its addresses
     private final @Nullable Entry[] table = new @Nullable Entry[SLOTS];
+    private final Ages mattering = new Ages();
+    private final Ages others = new Ages();
+    private Predicate<String> matter = any -> false;
     private int size;
-    private @Nullable Entry oldest;
-    private @Nullable Entry newest;
 
     public ToldNames(LongSupplier nanoClock) {
         this.nanoClock = nanoClock;
@@ -47,6 +55,7 @@ public final class ToldNames {
         final long hi;
         final long lo;
         final List<Name> names = new ArrayList<>(2);
+        boolean matters;
 
         @Nullable
         Entry chain;
@@ -61,17 +70,75 @@ public final class ToldNames {
             this.hi = hi;
             this.lo = lo;
         }
+
+        /** Null if all matter. */
+        @Nullable
+        Name firstOther() {
+            for (Name n : names) {
+                if (!n.matters) {
+                    return n;
+                }
+            }
+            return null;
+        }
+
+        boolean hasMattering() {
+            for (Name n : names) {
+                if (n.matters) {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    /** Entries in the order in which they were last told of. */
+    private static final class Ages {
+        @Nullable
+        Entry oldest;
+
+        @Nullable
+        Entry newest;
+
+        void link(Entry entry) {
+            Entry last = newest;
+            entry.older = last;
+            entry.newer = null;
+            newest = entry;
+            if (last == null) {
+                oldest = entry;
+            } else {
+                last.newer = entry;
+            }
+        }
+
+        void unlink(Entry entry) {
+            Entry before = entry.older;
+            Entry after = entry.newer;
+            if (before == null) {
+                oldest = after;
+            } else {
+                before.newer = after;
+            }
+            if (after == null) {
+                newest = before;
+            } else {
+                after.older = before;
+            }
+        }
     }
 
     /** One name of an address. */
     private static final class Name {
         final String text;
+        boolean matters;
         boolean asked;
         long toldAt;
         long until;
 
-        Name(String text, long now) {
+        Name(String text, boolean matters, long now) {
             this.text = text;
+            this.matters = matters;
             this.until = now;
         }
     }
@@ -106,44 +173,51 @@ public final class ToldNames {
         names.add(asked);
         int count = Math.min(DnsMessage.answers(b, at), MAX_RECORDS);
         addAliases(b, at, len, records, count, names);
+        boolean[] mattering = mattering(names);
         int i = records;
         for (int n = 0; n < count; n++) {
             int next = DnsMessage.skipRecord(b, at, len, i);
             if (next < 0) {
                 return;
             }
-            address(b, at, len, i, next, names);
+            address(b, at, len, i, next, names, mattering);
             i = next;
         }
     }
 
     /** Follows CNAME records from the name that was asked for, in whatever order they come. */
     private static void addAliases(ByteBuf b, int at, int len, int records, int count, List<String> names) {
-        boolean found = true;
-        while (found && names.size() <= MAX_ALIASES) {
-            found = false;
-            int i = records;
-            for (int n = 0; n < count; n++) {
-                int next = DnsMessage.skipRecord(b, at, len, i);
-                if (next < 0) {
-                    return;
-                }
-                int afterName = DnsMessage.skipName(b, at, len, i);
-                if (DnsMessage.type(b, afterName) == DnsMessage.TYPE_CNAME
-                        && names.getLast().equals(DnsMessage.name(b, at, len, i))) {
-                    String target = DnsMessage.name(b, at, len, afterName + 10);
-                    if (target != null && !names.contains(target)) {
-                        names.add(target);
-                        found = true;
-                        break;
-                    }
-                }
-                i = next;
-            }
+        Map<String, String> targets = targets(b, at, len, records, count);
+        String next = targets.get(names.getFirst());
+        while (next != null && !names.contains(next) && names.size() <= MAX_ALIASES) {
+            names.add(next);
+            next = targets.get(next);
         }
     }
 
-    private void address(ByteBuf b, int at, int len, int recordAt, int next, List<String> names) {
+    /** Of each owner of a CNAME record the first one's target. */
+    private static Map<String, String> targets(ByteBuf b, int at, int len, int records, int count) {
+        Map<String, String> targets = new HashMap<>();
+        int i = records;
+        for (int n = 0; n < count; n++) {
+            int next = DnsMessage.skipRecord(b, at, len, i);
+            if (next < 0) {
+                break;
+            }
+            int afterName = DnsMessage.skipName(b, at, len, i);
+            if (DnsMessage.type(b, afterName) == DnsMessage.TYPE_CNAME) {
+                String owner = DnsMessage.name(b, at, len, i);
+                String target = DnsMessage.name(b, at, len, afterName + 10);
+                if (owner != null && target != null) {
+                    targets.putIfAbsent(owner, target);
+                }
+            }
+            i = next;
+        }
+        return targets;
+    }
+
+    private void address(ByteBuf b, int at, int len, int recordAt, int next, List<String> names, boolean[] matters) {
         int afterName = DnsMessage.skipName(b, at, len, recordAt);
         int type = DnsMessage.type(b, afterName);
         int dataAt = afterName + 10;
@@ -158,39 +232,72 @@ public final class ToldNames {
         }
         long hi = v4 ? 0 : b.getLong(dataAt);
         long lo = v4 ? IpAddress.loOfV4(b.getInt(dataAt)) : b.getLong(dataAt + 8);
-        tell(hi, lo, names, b.getUnsignedInt(afterName + 4));
+        tell(hi, lo, names, matters, b.getUnsignedInt(afterName + 4));
+    }
+
+    /** Those that matter are not driven out by others: names that somebody has rules about, say. For all, from now on. */
+    public void matter(Predicate<String> names) {
+        matter = names;
+        List<Entry> all = new ArrayList<>(size);
+        for (Ages ages : List.of(mattering, others)) {
+            for (Entry e = ages.oldest; e != null; e = e.newer) {
+                all.add(e);
+            }
+        }
+        for (Entry e : all) {
+            e.names.forEach(n -> n.matters = names.test(n.text));
+            list(e);
+        }
+    }
+
+    private boolean[] mattering(List<String> names) {
+        boolean[] matters = new boolean[names.size()];
+        for (int i = 0; i < matters.length; i++) {
+            matters[i] = matter.test(names.get(i));
+        }
+        return matters;
     }
 
     /** The first of the names was asked for, the others are its aliases. */
     void tell(long hi, long lo, List<String> names, long ttlSeconds) {
+        tell(hi, lo, names, mattering(names), ttlSeconds);
+    }
+
+    private void tell(long hi, long lo, List<String> names, boolean[] matters, long ttlSeconds) {
         long now = nanoClock.getAsLong();
         long life = Math.clamp(TimeUnit.SECONDS.toNanos(ttlSeconds), LEAST_NANOS, MOST_NANOS);
         Entry entry = find(hi, lo);
         if (entry == null) {
             entry = add(hi, lo);
         } else {
-            unlink(entry);
-            link(entry);
             entry.names.removeIf(n -> now - n.until > 0);
         }
         for (int i = 0; i < names.size(); i++) {
-            Name name = nameOf(entry, names.get(i), now);
-            name.asked |= i == 0;
-            name.toldAt = now;
-            name.until = later(name.until, now + life);
+            Name name = nameOf(entry, names.get(i), matters[i], now);
+            if (name != null) {
+                name.asked |= i == 0;
+                name.toldAt = now;
+                name.until = later(name.until, now + life);
+            }
         }
+        list(entry);
     }
 
-    private static Name nameOf(Entry entry, String text, long now) {
+    /** Null if there is no room. */
+    private static @Nullable Name nameOf(Entry entry, String text, boolean matters, long now) {
         for (Name n : entry.names) {
             if (n.text.equals(text)) {
                 return n;
             }
         }
         if (entry.names.size() >= MAX_NAMES) {
-            entry.names.removeFirst();
+            Name other = entry.firstOther();
+            if (other == null && !matters) {
+                return null;
+            }
+            entry.names.remove(other == null ? entry.names.getFirst() : other);
         }
-        Name made = new Name(text, now);
+        Name made = new Name(text, matters, now);
         entry.names.add(made);
         return made;
     }
@@ -228,9 +335,15 @@ public final class ToldNames {
 
     // ---- the table
 
-    private static int slot(long hi, long lo) {
-        long mixed = (hi * 0x9E37_79B9_7F4A_7C15L ^ lo) * 0xBF58_476D_1CE4_E5B9L;
-        return (int) (mixed >>> 40) & (SLOTS - 1);
+    private int slot(long hi, long lo) {
+        return (int) mix(mix(secret ^ hi) ^ lo) & (SLOTS - 1);
+    }
+
+    /** The finalizer of MurmurHash3, 64 bits. */
+    private static long mix(long x) {
+        long h = (x ^ (x >>> 33)) * 0xFF51_AFD7_ED55_8CCDL;
+        h = (h ^ (h >>> 33)) * 0xC4CE_B9FE_1A85_EC53L;
+        return h ^ (h >>> 33);
     }
 
     private @Nullable Entry find(long hi, long lo) {
@@ -242,7 +355,7 @@ public final class ToldNames {
     }
 
     private Entry add(long hi, long lo) {
-        Entry victim = oldest;
+        Entry victim = others.oldest != null ? others.oldest : mattering.oldest;
         if (size >= MAX_ADDRESSES && victim != null) {
             remove(victim);
         }
@@ -250,7 +363,7 @@ public final class ToldNames {
         int slot = slot(hi, lo);
         made.chain = table[slot];
         table[slot] = made;
-        link(made);
+        others.link(made);
         size++;
         return made;
     }
@@ -268,34 +381,14 @@ public final class ToldNames {
                 before.chain = entry.chain;
             }
         }
-        unlink(entry);
+        (entry.matters ? mattering : others).unlink(entry);
         size--;
     }
 
-    private void link(Entry entry) {
-        Entry last = newest;
-        entry.older = last;
-        entry.newer = null;
-        newest = entry;
-        if (last == null) {
-            oldest = entry;
-        } else {
-            last.newer = entry;
-        }
-    }
-
-    private void unlink(Entry entry) {
-        Entry before = entry.older;
-        Entry after = entry.newer;
-        if (before == null) {
-            oldest = after;
-        } else {
-            before.newer = after;
-        }
-        if (after == null) {
-            newest = before;
-        } else {
-            after.older = before;
-        }
+    /** As the one that was told of last, among its kind. */
+    private void list(Entry entry) {
+        (entry.matters ? mattering : others).unlink(entry);
+        entry.matters = entry.hasMattering();
+        (entry.matters ? mattering : others).link(entry);
     }
 }

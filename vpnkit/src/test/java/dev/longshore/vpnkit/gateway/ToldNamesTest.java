@@ -166,6 +166,49 @@ class ToldNamesTest {
         assertThat(names(ADDRESS)).hasSize(ToldNames.MAX_NAMES).contains("n99.example");
     }
 
+    /** Whose name it is chooses how many aliases it has, and where they lead: to somebody else's address, say. */
+    @Test
+    void nameWithVeryManyAliases_keepsItself_andThoseThatMatter() {
+        told.matter("denied.example"::equals);
+        read(a(answer("denied.example", 1), "denied.example", 60, ADDRESS));
+        int aliases = 20;
+        ByteBuf b = answer("a0.evil.example", aliases + 2);
+        for (int i = 0; i < aliases; i++) {
+            cname(b, "a" + i + ".evil.example", "a" + (i + 1) + ".evil.example");
+        }
+        a(b, "a3.evil.example", 60, "192.0.2.2");
+        a(b, "a3.evil.example", 60, ADDRESS);
+        read(b);
+        assertThat(names("192.0.2.2")).hasSize(ToldNames.MAX_NAMES).contains("a0.evil.example");
+        assertThat(names(ADDRESS)).hasSize(ToldNames.MAX_NAMES).contains("denied.example");
+    }
+
+    @Test
+    void namesThatMatter_areDrivenOutByOthersOfThatKindOnly() {
+        told.tell(0, IpAddress.loOfV4(0x0B00_0000), List.of("old.example"), 3600);
+        told.matter(name -> name.startsWith("kept") || name.startsWith("old"));
+        told.tell(0, IpAddress.loOfV4(0x0B00_0001), List.of("kept.example"), 3600);
+        for (int i = 0; i < 2 * ToldNames.MAX_ADDRESSES; i++) {
+            told.tell(0, IpAddress.loOfV4(0x0A00_0000 + i), List.of("n" + i + ".example"), 60);
+            told.tell(0, IpAddress.loOfV4(0x0B00_0001), List.of("m" + i + ".example"), 60);
+        }
+        assertThat(told.size()).isEqualTo(ToldNames.MAX_ADDRESSES);
+        assertThat(names("11.0.0.0")).containsExactly("old.example");
+        assertThat(names("11.0.0.1")).hasSize(ToldNames.MAX_NAMES).contains("kept.example");
+
+        for (int i = 0; i < 2 * ToldNames.MAX_NAMES; i++) {
+            told.tell(0, IpAddress.loOfV4(0x0B00_0001), List.of("kept" + i + ".example"), 60);
+            told.tell(0, IpAddress.loOfV4(0x0B00_0001), List.of("m" + i + ".example"), 60);
+        }
+        assertThat(names("11.0.0.1")).hasSize(ToldNames.MAX_NAMES).allMatch(n -> n.startsWith("kept"));
+
+        for (int i = 0; i < ToldNames.MAX_ADDRESSES; i++) {
+            told.tell(0, IpAddress.loOfV4(0x0C00_0000 + i), List.of("kept.example"), 60);
+        }
+        assertThat(told.size()).isEqualTo(ToldNames.MAX_ADDRESSES);
+        assertThat(names("11.0.0.0")).isEmpty();
+    }
+
     @Test
     void failure_orQuestionWithoutName_saysNothing() {
         ByteBuf b = a(answer("a.example", 1), "a.example", 60, ADDRESS);
