@@ -30,7 +30,8 @@ import tools.jackson.databind.JsonNode;
  * <p>Theory of operation. Whoever follows the Engine's events tells what it inspects. Between a container's first packet and
  * that there is a gap of some tens of milliseconds, so {@link #ask} has the Engine list its containers: one list at a time for all
  * who ask, and again while somebody waits, since the Engine itself lists a container only when its process runs. An address
- * that nobody was found for is not asked for again for a while.
+ * that nobody was found for is not asked for again for a while; and after some lists without news the next ones come slowly,
+ * since a container can send from any number of addresses that nobody has.
  *
  * <p>An address passes from one container to the next. A container that is told to have ended has none any more, at once; it is
  * remembered, as the last resort of {@link #ask}, until another one has the address or {@link Patience#remembered} has passed.
@@ -39,6 +40,11 @@ public final class ContainerNames implements ContainerDirectory {
     private static final int MAX_WAITING = 16_384;
     private static final int MAX_STRANGERS = 4096;
     private static final int MAX_REMEMBERED = 4096;
+
+    /** Lists without news in a row that one who asks gets, {@link Patience#again} apart. */
+    private static final int FRUITLESS = 10;
+
+    private static final int SLOWER = 10;
 
     private final EventLoop loop;
     private final Supplier<Future<JsonNode>> lister;
@@ -56,6 +62,7 @@ public final class ContainerNames implements ContainerDirectory {
     private final List<Asking> waiting = new ArrayList<>();
     private boolean following;
     private boolean listing;
+    private int fruitless;
 
     /** Since the list that is on its way was asked for. */
     private final Set<String> endedMeanwhile = new HashSet<>();
@@ -238,6 +245,7 @@ public final class ContainerNames implements ContainerDirectory {
         view = new View(Map.copyOf(now), before.generation + 1);
         remembered.keySet().removeAll(now.keySet());
         strangers.clear(); // somebody has come or gone
+        fruitless = 0;
         answerWhatIsKnown();
     }
 
@@ -270,6 +278,7 @@ public final class ContainerNames implements ContainerDirectory {
         }
         listing = true;
         endedMeanwhile.clear();
+        fruitless = Math.min(fruitless + 1, FRUITLESS);
         lister.get().addListener((Future<JsonNode> f) -> {
             if (f.isSuccess() && following) {
                 learn(f.getNow());
@@ -279,7 +288,7 @@ public final class ContainerNames implements ContainerDirectory {
                         listing = false;
                         list();
                     },
-                    patience.again,
+                    fruitless < FRUITLESS ? patience.again : SLOWER * patience.again,
                     TimeUnit.MILLISECONDS);
         });
     }

@@ -280,6 +280,34 @@ class ContainerNamesTest {
     }
 
     @Test
+    void inventedAddresses_costTheEngineOneListASecond_untilThereAreNews() {
+        names.begin();
+        int all = 0;
+        for (int i = 0; i < 600; i++) { // a minute
+            ask(IpAddress.v4(0x0A00_0000 + i));
+            for (; !lists.isEmpty(); all++) {
+                lists.remove().setSuccess(listNow());
+            }
+            loop.advance(Duration.ofMillis(100));
+        }
+        assertThat(all).isLessThan(80);
+
+        running.put("db", B);
+        told("db");
+        loop.advance(Duration.ofSeconds(1));
+        lists.clear();
+        Future<Optional<ContainerIdentity>> asked = ask(A);
+        for (int i = 0; i < 5; i++) {
+            lists.remove().setSuccess(listNow());
+            loop.advance(Duration.ofMillis(100));
+        }
+        running.put("web", A);
+        lists.remove().setSuccess(listNow());
+        loop.runDue();
+        assertThat(name(asked)).isEqualTo("web");
+    }
+
+    @Test
     void inventedAddresses_costOneListAtATime_andNothingThatGrows() {
         names.begin();
         List<Future<Optional<ContainerIdentity>>> all = new ArrayList<>();
