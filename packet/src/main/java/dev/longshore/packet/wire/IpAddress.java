@@ -42,12 +42,12 @@ public record IpAddress(long hi, long lo) {
 
     /** Never a name: an address literal without brackets or scope. Throws IllegalArgumentException with the text. */
     public static IpAddress parse(String literal) {
+        if (!literal.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")) {
+            throw new IllegalArgumentException("not an IP address: '" + literal + "'");
+        }
         try {
-            if (literal.isEmpty() || !literal.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")) {
-                throw new IllegalArgumentException("not an IP address: '" + literal + "'");
-            }
-            return of(InetAddress.getByName(literal)); // a literal by its characters: no look-up happens
-        } catch (UnknownHostException e) {
+            return of(InetAddress.ofLiteral(literal)); // getByName would look 1.2.3.999 up
+        } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("not an IP address: '" + literal + "'", e);
         }
     }
