@@ -8,20 +8,19 @@ import java.util.regex.Pattern;
 final class ProxyValues {
     private static final int MAX_PORT = 65_535;
     private static final Pattern SCHEME = Pattern.compile("^[a-zA-Z][a-zA-Z0-9+.-]*://.*");
-    private static final String PROXY_URL =
-            "must be a proxy's URL such as http://user:password@host:3128 (http, https or"
-                    + " socks5; special characters of user and password are written as %XX), or empty";
+    private static final String PROXY_URL = "must be a proxy's URL such as http://user:password@host:3128 (http, https,"
+            + " socks5, socks5h, socks4 or socks4a; special characters of user and password are written as %XX), or empty";
 
     private ProxyValues() {}
 
-    /** A URL of http, https or socks5 without a path, or {@code host:port}; or empty. */
+    /** A URL of http, https or SOCKS without a path, or {@code host:port}; or empty. */
     static Secret proxyUrl(String text) {
         if (text.isEmpty()) {
             return Secret.EMPTY;
         }
         refuseMasked(text);
         URI uri = uri(SCHEME.matcher(text).matches() ? text : "http://" + text, PROXY_URL);
-        boolean scheme = isOneOf(uri.getScheme(), "http", "https", "socks5");
+        boolean scheme = isOneOf(uri.getScheme(), "http", "https", "socks5", "socks5h", "socks4", "socks4a");
         boolean path = uri.getRawPath() != null
                 && !uri.getRawPath().isEmpty()
                 && !uri.getRawPath().equals("/");
@@ -37,7 +36,13 @@ final class ProxyValues {
             return Secret.EMPTY;
         }
         refuseMasked(text);
-        String must = "must be the URL of a script (http, https or file), or empty";
+        String must = "must be the URL of a script (http, https, file or data), or empty";
+        if (text.regionMatches(true, 0, "data:", 0, 5)) {
+            if (text.indexOf(',') < 0) {
+                throw new IllegalArgumentException(must);
+            }
+            return Secret.script(text);
+        }
         URI uri = uri(text, must);
         boolean file = isOneOf(uri.getScheme(), "file");
         boolean web = isOneOf(uri.getScheme(), "http", "https") && uri.getHost() != null;

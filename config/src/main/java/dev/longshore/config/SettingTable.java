@@ -18,7 +18,9 @@ public final class SettingTable {
     /** Docker VMM refuses to start with less. */
     static final int DOCKER_VMM_MEMORY_MIB = 4096;
 
-    private static final String DIRECT_ONLY = "the HTTP proxy connects directly";
+    private static final String NO_LOGIN = "no login of the daemon's user is shown to a proxy";
+    private static final String NOT_TAKEN_OVER =
+            "only what a container sends to the proxy goes through it; but with * no kind of request is direct for want of a proxy";
     private static final String NO_FILES = "host folders can't be mounted yet";
 
     // ---- the guest's machine
@@ -189,11 +191,11 @@ public final class SettingTable {
 
     // ---- proxies
 
-    public static final Setting<ProxyMode> PROXY_MODE = inert(
+    public static final Setting<ProxyMode> PROXY_MODE = setting(
             "proxy.mode",
             ValueTypes.word(List.of(ProxyMode.SYSTEM, ProxyMode.MANUAL, ProxyMode.NONE)),
             ProxyMode.SYSTEM,
-            DIRECT_ONLY,
+            Effect.LIVE,
             "The daemon's proxy: the host's (system), the one of this group (manual), or none.",
             "proxyHTTPMode");
 
@@ -209,17 +211,17 @@ public final class SettingTable {
             "proxy.enableKerberosNtlm",
             ValueTypes.BOOL,
             false,
-            DIRECT_ONLY,
+            NO_LOGIN,
             "Answer a proxy's question with Kerberos or NTLM.",
             "proxyEnableKerberosNTLM");
 
-    public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = inert(
+    public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = setting(
             "containersProxy.mode",
             ValueTypes.word(
                     mode -> mode == ProxyMode.LIKE_HOST ? "" : ValueTypes.wordOf(mode),
                     List.of(ProxyMode.LIKE_HOST, ProxyMode.SYSTEM, ProxyMode.MANUAL, ProxyMode.NONE)),
             ProxyMode.LIKE_HOST,
-            DIRECT_ONLY,
+            Effect.LIVE,
             "The containers' proxy: what proxy says (empty), the host's (system), this group's (manual), or none.",
             "containersProxyHTTPMode");
 
@@ -236,7 +238,7 @@ public final class SettingTable {
             "containersProxy.transparentPorts",
             ValueTypes.text(ProxyValues::transparentPorts, "^(\\*|[0-9]{1,5}(, ?[0-9]{1,5})*)?$"),
             "80,443",
-            DIRECT_ONLY,
+            NOT_TAKEN_OVER,
             "TCP ports of remotes whose connections go through the proxy unasked: 80,443, or * for all; empty for none.",
             "containersOverrideProxyTransparentPorts");
 
@@ -411,41 +413,42 @@ public final class SettingTable {
     }
 
     private static Setting<Secret> proxyUrl(String key, String description, String spelling) {
-        return inert(
+        return setting(
                 key,
-                ValueTypes.secret(ProxyValues::proxyUrl, "^(((https?|socks5)://)?[^/?# ]+(:[0-9]+)?/?)?$"),
+                ValueTypes.secret(ProxyValues::proxyUrl, "^(((https?|socks(4a?|5h?))://)?[^/?# ]+(:[0-9]+)?/?)?$"),
                 Secret.EMPTY,
-                DIRECT_ONLY,
+                Effect.LIVE,
                 description,
                 spelling);
     }
 
     private static Setting<List<String>> exclude(String key, String spelling) {
-        return inert(
+        return setting(
                 key,
                 ValueTypes.texts(ProxyValues::excluded),
                 List.of(),
-                DIRECT_ONLY,
-                "Hosts reached without the proxy: names, *.domains, networks such as 10.0.0.0/8.",
+                Effect.LIVE,
+                "Hosts reached without the proxy: names (and what is below them), *.domains, networks such as 10.0.0.0/8,"
+                        + " <local> for names without a dot, each with :port if wanted; * for all.",
                 spelling);
     }
 
     private static Setting<Secret> pac(String key, String spelling) {
-        return inert(
+        return setting(
                 key,
-                ValueTypes.secret(ProxyValues::pacUrl, "^((https?|file)://.+)?$"),
+                ValueTypes.secret(ProxyValues::pacUrl, "^((https?|file)://.+|data:.+)?$"),
                 Secret.EMPTY,
-                DIRECT_ONLY,
-                "URL of a proxy auto-configuration script; counts before http, https and exclude.",
+                Effect.LIVE,
+                "URL of a proxy auto-configuration script (http, https, file or data); counts before http, https and exclude.",
                 spelling);
     }
 
     private static Setting<Secret> embeddedPac(String key) {
-        return inert(
+        return setting(
                 key,
                 ValueTypes.secret(ProxyValues::script, ""),
                 Secret.EMPTY,
-                DIRECT_ONLY,
+                Effect.LIVE,
                 "A proxy auto-configuration script itself; counts before http, https, exclude and pac.");
     }
 

@@ -99,7 +99,8 @@ public record Settings(
                         all.get(PROXY_EXCLUDE),
                         all.get(PROXY_PAC),
                         all.get(PROXY_EMBEDDED_PAC),
-                        all.get(PROXY_KERBEROS)),
+                        all.get(PROXY_KERBEROS),
+                        all.isLocked(PROXY_MODE)),
                 new ContainersProxy(
                         all.get(CONTAINERS_PROXY_MODE),
                         all.get(CONTAINERS_PROXY_HTTP),
@@ -107,7 +108,8 @@ public record Settings(
                         all.get(CONTAINERS_PROXY_EXCLUDE),
                         all.get(CONTAINERS_PROXY_PAC),
                         all.get(CONTAINERS_PROXY_EMBEDDED_PAC),
-                        all.get(CONTAINERS_PROXY_TRANSPARENT_PORTS)),
+                        all.get(CONTAINERS_PROXY_TRANSPARENT_PORTS),
+                        all.isLocked(CONTAINERS_PROXY_MODE)),
                 new EngineSettings(all.get(CONTAINERD_SNAPSHOTTER), all.get(HOST_NETWORKING)),
                 new FileSharing(shared),
                 new ControlListener(
@@ -195,6 +197,7 @@ public record Settings(
      * @param exclude names, {@code *.domains} and networks that are reached without it
      * @param pac a script's URL, which counts before http, https and exclude; empty for none
      * @param embeddedPac a script, which counts before all of these; empty for none
+     * @param locked an administrator has said all of this
      */
     public record Proxy(
             ProxyMode mode,
@@ -203,7 +206,8 @@ public record Settings(
             List<String> exclude,
             Secret pac,
             Secret embeddedPac,
-            boolean kerberosNtlm) {
+            boolean kerberosNtlm,
+            boolean locked) {
         public Proxy {
             exclude = List.copyOf(exclude);
         }
@@ -213,6 +217,7 @@ public record Settings(
      * The containers' upstream proxy; {@link Proxy} has the others' meaning. Manual without http and https blocks.
      *
      * @param transparentPorts {@code 80,443}, {@code *} for all, empty for none
+     * @param locked an administrator has said all of this
      */
     public record ContainersProxy(
             ProxyMode mode,
@@ -221,7 +226,8 @@ public record Settings(
             List<String> exclude,
             Secret pac,
             Secret embeddedPac,
-            String transparentPorts) {
+            String transparentPorts,
+            boolean locked) {
         public ContainersProxy {
             exclude = List.copyOf(exclude);
         }

@@ -98,7 +98,8 @@ class SettingsFilesTest {
                         List.of("localhost", "*.corp"),
                         Secret.url("http://pac/x"),
                         Secret.EMPTY,
-                        true));
+                        true,
+                        false));
         assertThat(settings.containersProxy().mode()).isEqualTo(ProxyMode.SYSTEM);
         assertThat(settings.containersProxy().transparentPorts()).isEqualTo("80,8080");
         assertThat(settings.engine()).isEqualTo(new Settings.EngineSettings(true, true));
