@@ -1,0 +1,23 @@
+package dev.longshore.proxy.pac;
+
+import java.util.concurrent.CompletionStage;
+
+/** One script, wherever it is. Thread-safe. */
+public interface PacFile extends AutoCloseable {
+    /**
+     * Asks it. Answers from memory where it can.
+     *
+     * @param plain for {@code http://}, else for {@code https://}
+     * @param host a name, or an address literal without brackets
+     * @param port 1..65535
+     * @return never fails; completed on any thread
+     */
+    CompletionStage<PacResult> find(boolean plain, String host, int port);
+
+    /** One line for people: since when it is there, or why it is not. */
+    String state();
+
+    /** Idempotent. */
+    @Override
+    void close();
+}

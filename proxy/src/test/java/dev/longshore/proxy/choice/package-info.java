@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longshore.proxy.choice;
+
+import org.jspecify.annotations.NullMarked;

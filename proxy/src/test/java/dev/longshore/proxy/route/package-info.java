@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longshore.proxy.route;
+
+import org.jspecify.annotations.NullMarked;

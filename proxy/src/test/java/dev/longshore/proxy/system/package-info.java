@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longshore.proxy.system;
+
+import org.jspecify.annotations.NullMarked;
