@@ -16,6 +16,9 @@ import dev.longshore.portforward.PortWatcher;
 import dev.longshore.portforward.UdpLimits;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
+import dev.longshore.proxy.choice.LiveRouter;
+import dev.longshore.proxy.pac.PacScript;
+import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.vpnkit.Network;
 import dev.longshore.vpnkit.NetworkConfig;
 import dev.longshore.vpnkit.flow.ContainerAccount;
@@ -66,6 +69,7 @@ final class GuestNetwork {
     private final EgressControl egress;
     private final GuardedDialer guarded;
     private final PolicyView policy;
+    private final LiveRouter router;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -96,6 +100,8 @@ final class GuestNetwork {
         egress.set(settings.egress());
         guarded = egress.dialer(dialer, own);
         policy = new PolicyView(loop, egress);
+        router = new LiveRouter(own, SystemProxies.ofEnvironment(System.getenv()), PacScript::at);
+        router.set(settings.proxy(), settings.containersProxy());
         Services services = new Services();
         Capacity capacity = Capacity.ofProcess(settings.limits());
         if (capacity.tcpFlows() < settings.limits().tcpFlows()
@@ -256,8 +262,12 @@ final class GuestNetwork {
         network.start();
     }
 
-    /** What of the settings counts at once: where ports are bound, families, address records, the egress policy. From any thread. */
+    /**
+     * What of the settings counts at once: where ports are bound, families, address records, the egress policy, proxies. From any
+     * thread.
+     */
     void apply(Settings settings) {
+        router.set(settings.proxy(), settings.containersProxy());
         ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
             if (failure == null && moved > 0) {
                 LOG.info("{} published ports move to where the settings want them", moved);
@@ -304,6 +314,11 @@ final class GuestNetwork {
         return policy;
     }
 
+    /** The way of what leaves by proxies; from any thread. */
+    LiveRouter router() {
+        return router;
+    }
+
     /** Its flows and frames, for observers; from any thread. */
     NetworkView view() {
         return view;
@@ -340,6 +355,7 @@ final class GuestNetwork {
         }));
         dialer.close();
         policy.close();
+        router.close();
     }
 
     /** Ports as events. */
