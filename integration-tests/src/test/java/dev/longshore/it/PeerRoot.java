@@ -119,6 +119,11 @@ final class PeerRoot {
         return new PeerMachine(directory, List.of("unshare", "--net", "--"), true);
     }
 
+    /** The same in this computer's own network. */
+    PeerMachine bootHere() {
+        return new PeerMachine(directory, List.of(), false);
+    }
+
     /** The same in the network namespace {@code name} of {@code ip netns}. */
     PeerMachine boot(String name) {
         return new PeerMachine(directory, List.of("ip", "netns", "exec", name), false);
