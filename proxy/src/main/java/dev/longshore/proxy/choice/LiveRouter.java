@@ -37,13 +37,13 @@ public final class LiveRouter implements Router, AutoCloseable {
     private final OwnNames own;
     private final SystemProxies system;
     private final Function<ProxyConfig.Location, PacFile> scripts;
-    private volatile Now now = new Now(UNSET, null);
+    private volatile Now now = new Now(UNSET, null, 0);
     private Settings.@Nullable Proxy proxy; // all of these under the lock
     private Settings.@Nullable ContainersProxy containers;
     private boolean closed;
 
     /** What counts. Immutable. */
-    private record Now(ProxyConfig config, @Nullable PacFile script) {}
+    private record Now(ProxyConfig config, @Nullable PacFile script, int generation) {}
 
     /**
      * What there is to see.
@@ -93,7 +93,7 @@ public final class LiveRouter implements Router, AutoCloseable {
                 && before.config instanceof ProxyConfig.Script b
                 && n.location().equals(b.location());
         PacFile script = sameScript ? had : next instanceof ProxyConfig.Script s ? scripts.apply(s.location()) : null;
-        now = new Now(next, script);
+        now = new Now(next, script, before.generation + 1);
         if (had != null && !sameScript) {
             had.close();
         }
@@ -106,6 +106,16 @@ public final class LiveRouter implements Router, AutoCloseable {
         answer.whenComplete((e, failure) -> decided.trySuccess(
                 failure == null ? e.decision() : RouteDecision.blocked("the way could not be found: " + failure)));
         return decided;
+    }
+
+    @Override
+    public boolean isOpen() {
+        return now.config instanceof ProxyConfig.None;
+    }
+
+    @Override
+    public int generation() {
+        return now.generation;
     }
 
     /** As {@link #route}, with the reasons; never fails, and completes on any thread. */

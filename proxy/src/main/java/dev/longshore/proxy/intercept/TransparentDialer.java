@@ -78,7 +78,10 @@ public final class TransparentDialer implements Dialer {
     @Override
     public Future<DialResult> dial(Destination destination, EventLoop loop) {
         IpAddress address = destination.address();
-        if (address == null || !ports.contains(destination.port()) || own.isInGuestNetwork(address)) {
+        if (address == null
+                || router.isOpen()
+                || !ports.contains(destination.port())
+                || own.isInGuestNetwork(address)) {
             return direct.dial(destination, loop);
         }
         Intercepted to = new Intercepted(address, destination.port(), destination.source(), told.apply(address));
