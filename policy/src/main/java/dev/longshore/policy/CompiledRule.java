@@ -92,7 +92,19 @@ final class CompiledRule {
         if (!f.hasAddress) {
             return v4.isEmpty() && v6.isEmpty() && !mayBeHost ? Fit.NO : Fit.MAYBE; // a name may lead to the host, too
         }
-        return (IpAddress.isV4(f.hi, f.lo) ? v4 : v6).contains(f.hi, f.lo) ? Fit.YES : Fit.NO;
+        return fitsAddress(f.hi, f.lo) ? Fit.YES : Fit.NO;
+    }
+
+    private boolean fitsAddress(long hi, long lo) {
+        if (IpAddress.isV4(hi, lo)) {
+            return v4.contains(hi, lo);
+        }
+        return v6.contains(hi, lo) || (isNat64(hi, lo) && v4.contains(0, IpAddress.loOfV4((int) lo)));
+    }
+
+    /** {@code 64:ff9b::/96}: where the host's network translates, an IPv4 address in other clothes (RFC 6052 §2.1). */
+    static boolean isNat64(long hi, long lo) {
+        return hi == 0x0064_FF9B_0000_0000L && lo >>> 32 == 0;
     }
 
     private boolean fitsPort(int port) {

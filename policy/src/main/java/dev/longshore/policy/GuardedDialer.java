@@ -101,7 +101,7 @@ public final class GuardedDialer implements Dialer {
                 ? control.facts(who, Protocol.TCP, seen.hi(), seen.lo(), d.port())
                 : control.facts().begin(who, Protocol.TCP, d.port());
         facts.host = host;
-        if (name != null) {
+        if (name != null && address == null) { // one that comes with an address is what somebody says of that
             facts.add(name.toLowerCase(Locale.ROOT), true);
         }
         return facts;

@@ -101,11 +101,17 @@ final class Interpreter {
     private static boolean fits(To to, Action action, Attempt a) {
         return switch (to) {
             case To.Host _ -> a.host();
-            case To.Network n -> a.address() != null && contains(n.prefix(), a.address());
+            case To.Network n -> a.address() != null && fits(n.prefix(), a.address());
             case To.Name n ->
                 Stream.concat(a.asked().stream(), action == Action.DENY ? a.aliases().stream() : Stream.of())
                         .anyMatch(name -> n.below() ? name.endsWith("." + n.name()) : name.equals(n.name()));
         };
+    }
+
+    private static boolean fits(IpPrefix prefix, IpAddress address) {
+        return contains(prefix, address)
+                || (CompiledRule.isNat64(address.hi(), address.lo())
+                        && contains(prefix, IpAddress.v4((int) address.lo())));
     }
 
     private static boolean contains(IpPrefix prefix, IpAddress address) {

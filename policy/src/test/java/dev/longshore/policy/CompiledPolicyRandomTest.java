@@ -174,7 +174,8 @@ class CompiledPolicyRandomTest {
 
     /** Near each other, and at the ends of both families. */
     private IpAddress address() {
-        return switch (random.nextInt(6)) {
+        return switch (random.nextInt(7)) {
+            case 6 -> IpAddress.parse("64:ff9b::10." + random.nextInt(4) + ".0." + random.nextInt(4));
             case 0 -> IpAddress.v4(random.nextBoolean() ? 0 : -1);
             case 1 -> new IpAddress(random.nextBoolean() ? -1L : 1L << 63, random.nextInt(3) - 1);
             case 2 -> new IpAddress(0x2001_0db8_0000_0000L + random.nextInt(4), random.nextInt(4));

@@ -9,6 +9,9 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.TcpHeader;
 import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.TcpGuest;
+import dev.longshore.vpnkit.hostsocket.Destination;
+import dev.longshore.vpnkit.hostsocket.DialResult;
+import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -181,6 +184,27 @@ class PolicyNetworkTest {
             rig.resolves("n" + i + ".attacker.example", "192.0.2.9");
         }
         isRefused(rig.dial(REMOTE, 80));
+    }
+
+    /** As a client says it in SNI or Host on a connection to an address. */
+    @Test
+    void nameThatComesWithAnAddress_saysNothing_unlessTheGuestWasToldIt() {
+        rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'to': 'ok.example'}]}");
+        Destination said = new Destination("ok.example", REMOTE, 443, 0, null);
+        assertThat(rig.dialer.dial(said, rig.loop).getNow()).isInstanceOf(DialResult.Denied.class);
+        rig.resolves("ok.example", "192.0.2.9");
+        Future<DialResult> dial = rig.dialer.dial(said, rig.loop);
+        assertThat(rig.count(PolicyCounter.ALLOWED)).isEqualTo(1);
+        dial.cancel(false);
+    }
+
+    @Test
+    void networkOfIpv4_isMeantBehindATranslator_too() {
+        rig.obey("{'rules': [{'name': 'doc', 'action': 'deny', 'to': '192.0.2.0/24'}]}");
+        TcpGuest tcp = rig.dial(IpAddress.parse("64:ff9b::192.0.2.9"), 443);
+        rig.loop.runUntil(() -> guest.receivedCount() >= 2, "the refusal");
+        guest.receiveIcmp6(Icmpv6Header.DESTINATION_UNREACHABLE, 1);
+        assertThat(tcp.receives().has(TcpHeader.RST)).isTrue();
     }
 
     // ---- containers

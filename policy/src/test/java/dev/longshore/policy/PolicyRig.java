@@ -67,6 +67,7 @@ final class PolicyRig implements AutoCloseable {
     final Map<String, List<String>> hostNames = new ConcurrentHashMap<>();
     volatile @Nullable CountDownLatch lookUpsWaitFor; // read by the threads of look-ups
     final EgressControl egress;
+    final GuardedDialer dialer;
     final Network network;
     private final DirectDialer direct;
     private final DatagramChannel resolver;
@@ -122,7 +123,7 @@ final class PolicyRig implements AutoCloseable {
             direct = new DirectDialer(own, this::lookUp, Duration.ofSeconds(60));
             ToldNames names = new ToldNames(loop.clock()::nanos);
             egress = new EgressControl(loop, PLAN, containers, names, loop.clock()::nanos, d -> told.add(d.text()));
-            GuardedDialer dialer = egress.dialer(direct, own);
+            dialer = egress.dialer(direct, own);
             Services services = new Services();
             NetworkConfig config = new NetworkConfig(
                     PLAN,
