@@ -17,18 +17,27 @@ final class Policies {
     private Policies() {}
 
     static EgressPolicy policy(String json) {
+        return switch (read(json.replace('\'', '"'))) {
+            case SettingsResult.Usable u -> egress(u.settings());
+            case SettingsResult.Refused r ->
+                throw new IllegalArgumentException(r.problems().getFirst().inFile());
+        };
+    }
+
+    /** Null for one that is refused. */
+    static @Nullable EgressPolicy acceptable(String json) {
+        return read(json) instanceof SettingsResult.Usable u ? egress(u.settings()) : null;
+    }
+
+    private static SettingsResult read(String json) {
         try {
             Path directory = Files.createTempDirectory("policy");
             Path user = directory.resolve("settings.json");
-            Files.writeString(user, "{\"egressPolicy\": " + json.replace('\'', '"') + "}");
+            Files.writeString(user, "{\"egressPolicy\": " + json + "}");
             SettingsResult read = new SettingsFiles(user, directory.resolve("admin-settings.json")).read();
             Files.delete(user);
             Files.delete(directory);
-            return switch (read) {
-                case SettingsResult.Usable u -> egress(u.settings());
-                case SettingsResult.Refused r ->
-                    throw new IllegalArgumentException(r.problems().getFirst().inFile());
-            };
+            return read;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

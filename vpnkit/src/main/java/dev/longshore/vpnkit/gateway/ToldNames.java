@@ -385,6 +385,24 @@ public final class ToldNames {
         size--;
     }
 
+    /** See the class comment; looks at everything. */
+    boolean checkInvariants() {
+        int listed = 0;
+        for (Ages ages : List.of(mattering, others)) {
+            for (Entry e = ages.oldest; e != null; e = e.newer) {
+                listed++;
+                boolean right = e.matters == (ages == mattering) && e.matters == e.hasMattering();
+                if (!right || find(e.hi, e.lo) != e || e.names.size() > MAX_NAMES) {
+                    throw new IllegalStateException("wrong entry of " + new IpAddress(e.hi, e.lo));
+                }
+            }
+        }
+        if (listed != size || size > MAX_ADDRESSES) {
+            throw new IllegalStateException(listed + " listed, " + size + " counted");
+        }
+        return true;
+    }
+
     /** As the one that was told of last, among its kind. */
     private void list(Entry entry) {
         (entry.matters ? mattering : others).unlink(entry);

@@ -206,6 +206,7 @@ class ToldNamesTest {
             told.tell(0, IpAddress.loOfV4(0x0C00_0000 + i), List.of("kept.example"), 60);
         }
         assertThat(told.size()).isEqualTo(ToldNames.MAX_ADDRESSES);
+        assertThat(told.checkInvariants()).isTrue();
         assertThat(names("11.0.0.0")).isEmpty();
     }
 
