@@ -8,10 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
@@ -62,11 +60,12 @@ final class ApiBench implements Callable<Integer> {
 
     private final PrintStream out;
     private final Path launcher;
-    private final Map<String, Map<String, List<Double>>> samples = new LinkedHashMap<>();
+    private final MedianTable table;
 
     ApiBench(PrintStream out, Path launcher) {
         this.out = out;
         this.launcher = launcher;
+        this.table = new MedianTable(out);
     }
 
     /** Where callers of one contender connect to. {@code hop} is absent for the direct way. */
@@ -86,9 +85,8 @@ final class ApiBench implements Callable<Integer> {
         Path dir = Files.createTempDirectory(Path.of("/tmp"), "lsbench"); // short: the paths of sockets are
         try {
             scripted(dir);
-            print();
+            table.print();
             if (!noGuest) {
-                samples.clear();
                 real(dir);
             }
             return 0;
@@ -185,7 +183,7 @@ final class ApiBench implements Callable<Integer> {
                         "MiB/s",
                         ways,
                         way -> docker(way, "docker cp -q bench:/data " + dir + "/back"));
-                print();
+                table.print();
             }
             leaks(home, engine);
         } finally {
@@ -327,35 +325,11 @@ final class ApiBench implements Callable<Integer> {
     // ---- samples
 
     private void measure(String name, String unit, Ways ways, Sample sample) throws IOException {
-        Map<String, List<Double>> row =
-                samples.computeIfAbsent("| " + name + " | " + unit + " |", key -> new LinkedHashMap<>());
         for (int round = 0; round < rounds; round++) {
             for (Way way : ways.all) {
-                double value = sample.take(way);
-                row.computeIfAbsent(way.name, key -> new ArrayList<>()).add(value);
-                out.printf(Locale.ROOT, "%-28s %-8s %10.1f %s%n", name, way.name, value, unit);
+                table.add(name, unit, way.name, sample.take(way));
             }
         }
-    }
-
-    /** A Markdown table of medians. */
-    private void print() {
-        List<String> names = List.copyOf(samples.values().iterator().next().keySet());
-        out.println();
-        out.println("| | unit | " + String.join(" | ", names) + " |");
-        out.println("|---|---|" + "---|".repeat(names.size()));
-        samples.forEach((row, byName) -> {
-            StringBuilder line = new StringBuilder(row);
-            for (String name : names) {
-                line.append(String.format(Locale.ROOT, " %.1f |", median(byName.getOrDefault(name, List.of()))));
-            }
-            out.println(line);
-        });
-        out.println();
-    }
-
-    private static double median(List<Double> values) {
-        return values.stream().sorted().skip(values.size() / 2).findFirst().orElseThrow();
     }
 
     private static void delete(Path path) {

@@ -15,6 +15,7 @@ public final class Main {
                 .addSubcommand(new NetBench(System.out, launcher))
                 .addSubcommand(new StartBench(System.out, launcher))
                 .addSubcommand(new ApiBench(System.out, launcher))
+                .addSubcommand(new ProxyBench(System.out))
                 .addSubcommand(new Soak(System.out, launcher))
                 .setExecutionExceptionHandler((e, command, parsed) -> {
                     if (e instanceof BenchException) {
