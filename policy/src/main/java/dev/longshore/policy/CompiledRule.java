@@ -90,7 +90,8 @@ final class CompiledRule {
             return Fit.YES;
         }
         if (!f.hasAddress) {
-            return v4.isEmpty() && v6.isEmpty() && !mayBeHost ? Fit.NO : Fit.MAYBE; // a name may lead to the host, too
+            boolean looks = !v4.isEmpty() || !v6.isEmpty() || mayBeHost; // a name may lead to the host, too
+            return looks && !f.elsewhere ? Fit.MAYBE : Fit.NO;
         }
         return fitsAddress(f.hi, f.lo) ? Fit.YES : Fit.NO;
     }
@@ -163,8 +164,7 @@ final class CompiledRule {
     }
 
     private boolean fitsName(Facts f) {
-        for (int m = 0; m < f.matters(); m++) {
-            int i = f.mattering(m);
+        for (int i = 0; i < f.names(); i++) {
             if ((f.isAsked(i) || deniesAliases) && fitsName(f.name(i))) {
                 return true;
             }

@@ -37,6 +37,7 @@ final class Connections {
      * @param source of the guest's side
      * @param name that was dialled; null if it was an address
      * @param remote as the guest sees it; null if a name was dialled
+     * @param elsewhere the socket is connected to somebody who goes on from there, not to the remote
      */
     record Open(
             @Nullable Attempt attempt,
@@ -44,6 +45,7 @@ final class Connections {
             @Nullable String name,
             @Nullable IpAddress remote,
             boolean host,
+            boolean elsewhere,
             int port) {}
 
     void add(Channel channel, Open what) {
@@ -98,7 +100,9 @@ final class Connections {
                 facts.host = what.host;
             }
         }
-        if (!facts.hasAddress) {
+        if (!facts.hasAddress && what.elsewhere && !what.host) {
+            facts.elsewhere = true;
+        } else if (!facts.hasAddress) {
             IpAddress address = what.host ? control.plan().host() : remoteOf(channel);
             if (address != null) {
                 control.lookedUp(facts, address);

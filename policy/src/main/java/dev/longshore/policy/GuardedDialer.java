@@ -4,8 +4,8 @@ import dev.longshore.config.EgressPolicy.Protocol;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
-import dev.longshore.vpnkit.hostsocket.Dialer;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
+import dev.longshore.vpnkit.hostsocket.EgressDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import dev.longshore.vpnkit.hostsocket.ResetClose;
 import io.netty.channel.Channel;
@@ -13,6 +13,9 @@ import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Confined to the link's event loop: dials of other loops are refused as a bug.
  */
-public final class GuardedDialer implements Dialer {
+public final class GuardedDialer implements EgressDialer {
     private final EgressControl control;
     private final DirectDialer direct;
     private final OwnAddresses own;
@@ -42,15 +45,61 @@ public final class GuardedDialer implements Dialer {
         if (!control.isActive()) {
             return watched(direct.dial(destination, loop), loop, destination, null);
         }
+        return byWhom(destination, loop, who -> judged(who, destination, loop));
+    }
+
+    @Override
+    public Future<Optional<String>> refusal(Destination destination, EventLoop loop) {
+        assert loop.inEventLoop();
+        if (!control.isActive() || isOurs(destination)) {
+            return loop.newSucceededFuture(Optional.empty());
+        }
+        Future<DialResult> judgement = byWhom(destination, loop, who -> {
+            int decision = control.decide(facts(who, destination));
+            if (decision != CompiledPolicy.UNDECIDED && control.isDenied(decision)) {
+                control.count(decision, sourceLo(destination));
+                return loop.newSucceededFuture(new DialResult.Denied(control.refusal(decision)));
+            }
+            return loop.newSucceededFuture(new DialResult.Refused()); // not by the policy
+        });
+        Promise<Optional<String>> result = loop.newPromise();
+        judgement.addListener(_ -> result.trySuccess(
+                judgement.isSuccess() && judgement.getNow() instanceof DialResult.Denied d
+                        ? Optional.of(d.reason())
+                        : Optional.empty()));
+        return result;
+    }
+
+    @Override
+    public Future<DialResult> dialBy(Destination destination, EventLoop loop, Supplier<Future<DialResult>> way) {
+        assert loop.inEventLoop();
+        if (!control.isActive()) {
+            return watched(way.get(), loop, destination, null, true);
+        }
+        return byWhom(destination, loop, who -> {
+            Facts facts = facts(who, destination);
+            facts.elsewhere = !facts.hasAddress;
+            int decision = control.decide(facts);
+            control.count(decision, sourceLo(destination));
+            if (control.isDenied(decision)) {
+                return loop.newSucceededFuture(new DialResult.Denied(control.refusal(decision)));
+            }
+            Attempt attempt = facts.toAttempt(); // before others use the facts
+            return watched(way.get(), loop, destination, attempt, true);
+        });
+    }
+
+    /** {@code then} at once, or when the Engine has said who it is. */
+    private Future<DialResult> byWhom(Destination destination, EventLoop loop, Function<Who, Future<DialResult>> then) {
         IpAddress source = destination.source();
         Who who = control.who(source);
         if (who != null || source == null) {
-            return judged(who == null ? Who.GUEST : who, destination, loop);
+            return then.apply(who == null ? Who.GUEST : who);
         }
         Promise<DialResult> result = loop.newPromise();
         control.askEngine(source, found -> {
             if (!result.isDone()) {
-                pass(judged(found, destination, loop), result, UnaryOperator.identity());
+                pass(then.apply(found), result, UnaryOperator.identity());
             }
         });
         return result;
@@ -133,22 +182,31 @@ public final class GuardedDialer implements Dialer {
         return source == null ? 0 : source.lo();
     }
 
-    /** A connection that stands is remembered, so that another policy can end it; one that came too late is denied. */
     private Future<DialResult> watched(
             Future<DialResult> dial, EventLoop loop, Destination d, @Nullable Attempt attempt) {
+        return watched(dial, loop, d, attempt, false);
+    }
+
+    /**
+     * A connection that stands is remembered, so that another policy can end it; one that came too late is denied.
+     *
+     * @param elsewhere the channel leads to somebody who goes on from there
+     */
+    private Future<DialResult> watched(
+            Future<DialResult> dial, EventLoop loop, Destination d, @Nullable Attempt attempt, boolean elsewhere) {
         int epoch = control.epoch();
         Promise<DialResult> result = loop.newPromise();
-        pass(dial, result, r -> r instanceof DialResult.Connected c ? connected(c, d, attempt, epoch) : r);
+        pass(dial, result, r -> r instanceof DialResult.Connected c ? connected(c, d, attempt, elsewhere, epoch) : r);
         return result;
     }
 
     private DialResult connected(
-            DialResult.Connected connected, Destination d, @Nullable Attempt attempt, int judgedIn) {
+            DialResult.Connected connected, Destination d, @Nullable Attempt attempt, boolean elsewhere, int judgedIn) {
         String name = d.name();
         IpAddress address = d.address();
         boolean host = address != null ? own.isHostAlias(address) : name != null && own.isHostName(name);
         String lower = name == null ? null : name.toLowerCase(Locale.ROOT);
-        Connections.Open open = new Connections.Open(attempt, d.source(), lower, address, host, d.port());
+        Connections.Open open = new Connections.Open(attempt, d.source(), lower, address, host, elsewhere, d.port());
         Channel channel = connected.channel();
         String refusal =
                 judgedIn == control.epoch() ? null : control.connections().refusal(channel, open);

@@ -14,6 +14,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,6 +85,47 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         return result;
     }
 
+    /**
+     * Connects as a program of the host's would: to any address, its loopback included. For remotes that the user has set, never for
+     * those that a guest asks for.
+     *
+     * @param host a name, or an address literal without brackets; {@code localhost} and the names of the host are its loopback
+     * @return never fails
+     */
+    public Future<DialResult> dialAsHost(String host, int port, EventLoop loop) {
+        Promise<DialResult> result = loop.newPromise();
+        Runnable start = () -> {
+            IpAddress literal = literal(host);
+            if (literal != null) {
+                attempt(List.of(literal.toInetAddress()), port, loop, result);
+            } else if (host.equals("localhost") || host.endsWith(".localhost") || own.isHostName(host)) {
+                attempt(loopback(true), port, loop, result);
+            } else {
+                lookUp(host, loop, result, addresses -> attempt(addresses, port, loop, result));
+            }
+        };
+        if (loop.inEventLoop()) {
+            start.run();
+        } else {
+            loop.execute(start);
+        }
+        return result;
+    }
+
+    private static @Nullable IpAddress literal(String host) {
+        try {
+            return IpAddress.parse(host);
+        } catch (IllegalArgumentException e) {
+            return null;
+        }
+    }
+
+    private void attempt(List<InetAddress> targets, int port, EventLoop loop, Promise<DialResult> result) {
+        if (!result.isDone()) {
+            new DialAttempt(sockets, targets, port, 0, loop, timeoutMillis, result).start();
+        }
+    }
+
     private void start(Destination destination, EventLoop loop, Inspection inspection, Promise<DialResult> result) {
         IpAddress address = destination.address();
         String name = destination.name();
@@ -92,17 +134,16 @@ public final class DirectDialer implements Dialer, AutoCloseable {
         } else if (name != null && own.isHostName(name)) {
             connect(loopback(true), false, destination, loop, Inspection.NONE, result);
         } else if (name != null) {
-            lookUp(name, destination, loop, inspection, result);
+            lookUp(name, loop, result, addresses -> connect(addresses, false, destination, loop, inspection, result));
         }
     }
 
-    private void lookUp(
-            String name, Destination destination, EventLoop loop, Inspection inspection, Promise<DialResult> result) {
+    private void lookUp(String name, EventLoop loop, Promise<DialResult> result, Consumer<List<InetAddress>> then) {
         try {
             lookups.execute(() -> {
                 try {
                     List<InetAddress> addresses = lookup.addressesOf(name);
-                    loop.execute(() -> connect(addresses, false, destination, loop, inspection, result));
+                    loop.execute(() -> then.accept(addresses));
                 } catch (UnknownHostException e) {
                     result.trySuccess(new DialResult.UnknownHost("no address for " + name));
                 } catch (RuntimeException e) { // whatever a guest's name does to the resolver: the dial ends

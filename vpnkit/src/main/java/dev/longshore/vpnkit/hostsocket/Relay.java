@@ -112,6 +112,7 @@ public final class Relay {
             if (!channel.isActive()) {
                 onClosed();
             } else if (channel.isInputShutdown()) {
+                channel.read(); // a handler may hold what came before the end
                 onEof();
             } else {
                 channel.config().setAutoRead(other(this).channel.isWritable());
@@ -171,7 +172,7 @@ public final class Relay {
                     abort();
                 } else if (!done && channel.isActive()) {
                     outputDone = true;
-                    channel.shutdownOutput();
+                    OutputEnd.send(channel);
                     finishIfBothDone();
                 }
             });
