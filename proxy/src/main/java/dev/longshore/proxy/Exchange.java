@@ -9,16 +9,18 @@ import dev.longshore.proxy.message.HopByHop;
 import dev.longshore.proxy.message.HttpVersion;
 import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.proxy.message.ResponseHead;
+import dev.longshore.proxy.upstream.Request;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One request of a guest to an origin and what its messages look like on the other side: pure rewriting, no channel.
  * Confined to the guest connection's event loop.
  */
-final class Exchange {
+final class Exchange implements Request {
     private final RequestHead request;
     private final Admission.Forward forward;
     private final String pseudonym;
@@ -28,8 +30,20 @@ final class Exchange {
     private boolean responseStarted;
     private boolean closesGuest;
     private boolean retried;
+    private final ByteBufAllocator alloc;
+    private final @Nullable String guestAuthorization;
+    private boolean toProxy;
+    private boolean withUpgrade;
 
-    Exchange(RequestHead request, Admission.Forward forward, String pseudonym) {
+    /** @param passAuthorization whether the guest speaks to an upstream proxy itself, if it wants to */
+    Exchange(
+            RequestHead request,
+            Admission.Forward forward,
+            String pseudonym,
+            ByteBufAllocator alloc,
+            boolean passAuthorization) {
+        this.alloc = alloc;
+        this.guestAuthorization = passAuthorization ? request.fields().first("Proxy-Authorization") : null;
         this.request = request;
         this.forward = forward;
         this.pseudonym = pseudonym;
@@ -37,13 +51,61 @@ final class Exchange {
         // An HTTP/1.0 client that asks for keep-alive would need a Content-Length on every answer.
         this.lastOfClient = isHttp10() || HopByHop.closes(request.version(), request.fields());
         this.closesGuest = lastOfClient;
+        this.withUpgrade = !isHttp10() && HopByHop.upgrades(request.fields());
+    }
+
+    /** Whom the next {@link #head} is for: a proxy, in absolute-form, or the origin. */
+    void sendTo(boolean proxy) {
+        toProxy = proxy;
+        if (proxy && offersOnlyH2c()) {
+            withUpgrade = false; // HTTP/2 with the proxy is not what the guest means
+        }
+    }
+
+    /** To HTTP/2, which every request of some clients offers and no origin needs to take. */
+    boolean offersOnlyH2c() {
+        return withUpgrade && request.fields().tokens("Upgrade").equals(List.of("h2c"));
+    }
+
+    /** The guest's own Proxy-Authorization, where it goes on; else null. */
+    @Nullable
+    String guestAuthorization() {
+        return guestAuthorization;
+    }
+
+    @Override
+    public boolean authenticatesItself() {
+        return guestAuthorization != null;
+    }
+
+    @Override
+    public String target() {
+        String rest = forward.target().equals("*") ? "" : forward.target(); // RFC 9112 §3.2.4
+        return toProxy ? "http://" + forward.hostField() + rest : forward.target();
+    }
+
+    @Override
+    public boolean hasBody() {
+        return !(forward.framing() instanceof BodyFraming.None);
+    }
+
+    /** Ends at the proxy, by its Max-Forwards. */
+    @Override
+    public ByteBuf probe(@Nullable String proxyAuthorization) {
+        Fields out = new Fields().add("Host", forward.hostField()).add("Max-Forwards", "0");
+        out.add("Content-Length", "0").add("Via", "1.1 " + pseudonym);
+        if (proxyAuthorization != null) {
+            out.add("Proxy-Authorization", proxyAuthorization);
+        }
+        return HeadWriter.head(alloc, PROBE_METHOD + " " + target() + " HTTP/1.1", out);
     }
 
     Admission.Forward forward() {
         return forward;
     }
 
-    String method() {
+    @Override
+    public String method() {
         return request.method();
     }
 
@@ -64,8 +126,9 @@ final class Exchange {
         return request.version() == HttpVersion.HTTP_1_0;
     }
 
-    boolean offersUpgrade() {
-        return !isHttp10() && HopByHop.upgrades(request.fields());
+    @Override
+    public boolean offersUpgrade() {
+        return withUpgrade;
     }
 
     /** True once: RFC 9110 §9.2.2, with nothing of a body sent yet. */
@@ -75,8 +138,8 @@ final class Exchange {
         return may;
     }
 
-    /** The caller owns the buffer. */
-    ByteBuf requestHead(ByteBufAllocator alloc) {
+    @Override
+    public ByteBuf head(@Nullable String proxyAuthorization) {
         Fields out = new Fields().add("Host", forward.hostField());
         List<String> options = new ArrayList<>();
         for (Fields.Field f : HopByHop.forwardable(request.fields()).remove("Host")) {
@@ -98,8 +161,12 @@ final class Exchange {
         if (!options.isEmpty()) {
             out.add("Connection", String.join(", ", options));
         }
+        String authorization = guestAuthorization != null ? guestAuthorization : proxyAuthorization;
+        if (toProxy && authorization != null) {
+            out.add("Proxy-Authorization", authorization);
+        }
         out.add("Via", version(request.version()) + " " + pseudonym);
-        return HeadWriter.head(alloc, request.method() + " " + forward.target() + " HTTP/1.1", out);
+        return HeadWriter.head(alloc, request.method() + " " + target() + " HTTP/1.1", out);
     }
 
     /** RFC 9110 §7.6.2; 0 was answered by us. */
@@ -124,19 +191,19 @@ final class Exchange {
     }
 
     /** The caller owns the buffer. */
-    ByteBuf interimHead(ByteBufAllocator alloc, ResponseHead head) {
+    ByteBuf interimHead(ResponseHead head) {
         return HeadWriter.head(alloc, statusLine(head), responseFields(head));
     }
 
     /** The caller owns the buffer. */
-    ByteBuf switchedHead(ByteBufAllocator alloc, ResponseHead head) {
+    ByteBuf switchedHead(ResponseHead head) {
         Fields out = responseFields(head);
         head.fields().all("Upgrade").forEach(u -> out.add("Upgrade", u));
         return HeadWriter.head(alloc, statusLine(head), out.add("Connection", "Upgrade"));
     }
 
     /** Decides how the response ends for the guest. The caller owns the buffer. */
-    ByteBuf responseHead(ByteBufAllocator alloc, ResponseHead head, BodyFraming framing) {
+    ByteBuf responseHead(ResponseHead head, BodyFraming framing) {
         responseStarted = true;
         chunkedToGuest = framing instanceof BodyFraming.Chunked && !isHttp10();
         closesGuest = lastOfClient || framing instanceof BodyFraming.UntilClose;
@@ -165,7 +232,26 @@ final class Exchange {
     }
 
     private Fields responseFields(ResponseHead head) {
-        return HopByHop.forwardable(head.fields()).add("Via", version(head.version()) + " " + pseudonym);
+        Fields out = HopByHop.forwardable(head.fields());
+        if (toProxy && guestAuthorization != null) {
+            head.fields().all("Proxy-Authenticate").forEach(c -> out.add("Proxy-Authenticate", c));
+        }
+        return out.add("Via", version(head.version()) + " " + pseudonym);
+    }
+
+    /**
+     * A proxy's answer to CONNECT that opened no tunnel. The caller owns the buffer.
+     *
+     * @param page bytes of its body
+     */
+    static ByteBuf refusedTunnelHead(
+            ByteBufAllocator alloc, ResponseHead head, int page, String pseudonym, boolean withChallenges) {
+        Fields out = HopByHop.forwardable(head.fields());
+        if (withChallenges) {
+            head.fields().all("Proxy-Authenticate").forEach(c -> out.add("Proxy-Authenticate", c));
+        }
+        out.add("Via", version(head.version()) + " " + pseudonym).add("Content-Length", String.valueOf(page));
+        return HeadWriter.head(alloc, statusLine(head), out.add("Connection", "close"));
     }
 
     private static String statusLine(ResponseHead head) {

@@ -12,9 +12,12 @@ import dev.longshore.proxy.message.HopByHop;
 import dev.longshore.proxy.message.HttpVersion;
 import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.proxy.message.ResponseHead;
+import dev.longshore.proxy.upstream.Origin;
+import dev.longshore.proxy.upstream.OriginConnection;
+import dev.longshore.proxy.upstream.Reply;
+import dev.longshore.proxy.upstream.Upstreams;
+import dev.longshore.proxy.upstream.Way;
 import dev.longshore.vpnkit.hostsocket.Destination;
-import dev.longshore.vpnkit.hostsocket.DialResult;
-import dev.longshore.vpnkit.hostsocket.Dialer;
 import dev.longshore.vpnkit.hostsocket.Relay;
 import dev.longshore.vpnkit.hostsocket.ResetClose;
 import io.netty.buffer.ByteBuf;
@@ -30,7 +33,6 @@ import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -69,17 +71,16 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private final ProxySettings settings;
     private final Gate gate;
-    private final Dialer dialer;
     private final DuplexChannel channel;
-    private final IdleOrigins idle;
+    private final Origins origins;
     private final WaitingBytes waiting;
 
     private Phase phase = Phase.HEAD;
     private HeadReader reader = HeadReader.request();
     private @Nullable ByteBuf pending;
     private @Nullable Exchange exchange;
-    private @Nullable OriginConnection origin;
-    private @Nullable Future<DialResult> dial;
+    private @Nullable Origin origin;
+    private @Nullable Future<?> opening;
     private @Nullable Future<?> timer;
     private boolean headTimerRuns;
     private boolean guestEof;
@@ -89,15 +90,14 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     GuestConnection(
             ProxySettings settings,
             Gate gate,
-            Dialer dialer,
+            Upstreams upstreams,
             IdleBudget budget,
             WaitingBytes waiting,
             DuplexChannel channel) {
         this.waiting = waiting;
-        this.idle = new IdleOrigins(budget);
+        this.origins = new Origins(upstreams, budget, channel.eventLoop());
         this.settings = settings;
         this.gate = gate;
-        this.dialer = dialer;
         this.channel = channel;
     }
 
@@ -120,7 +120,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) {
-        OriginConnection o = origin;
+        Origin o = origin;
         if (o != null) {
             o.flush();
         }
@@ -128,7 +128,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        OriginConnection o = origin;
+        Origin o = origin;
         if (o != null) {
             o.setReading(channel.isWritable());
         }
@@ -212,10 +212,12 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private void onHead(RequestHead head) throws BadMessage {
         switch (gate.admit(head)) {
-            case Admission.Tunnel t -> openTunnel(t.destination());
+            case Admission.Tunnel t -> openTunnel(t.destination(), head);
             case Admission.Own own -> answerOwn(head, own);
             case Admission.Forward f when isLastHop(head) -> answerLastHop(head, f);
-            case Admission.Forward f -> openExchange(new Exchange(head, f, settings.pseudonym()));
+            case Admission.Forward f ->
+                openExchange(
+                        new Exchange(head, f, settings.pseudonym(), channel.alloc(), origins.passesAuthorization()));
         }
     }
 
@@ -273,11 +275,50 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     // --- tunnels ---
 
-    private void openTunnel(Destination destination) {
-        dial(destination, host -> {
-            channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
-            handOver(host, Unpooled.EMPTY_BUFFER);
+    private void openTunnel(Destination destination, RequestHead head) {
+        become(Phase.DIALING);
+        String own = origins.passesAuthorization() ? head.fields().first("Proxy-Authorization") : null;
+        Future<Way> way = origins.tunnel(fromGuest(destination), own);
+        opening = way;
+        way.addListener(_ -> {
+            opening = null;
+            if (way.isSuccess()) { // cancelled with this connection otherwise
+                onTunnel(destination, way.getNow(), own != null);
+            }
         });
+    }
+
+    private void onTunnel(Destination destination, Way way, boolean authenticatesItself) {
+        switch (way) {
+            case Way.Remote r -> {
+                channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
+                handOver(r.channel(), Unpooled.EMPTY_BUFFER);
+            }
+            case Way.Answered a -> {
+                log.debug(
+                        "CONNECT {}: the upstream proxy answers {}",
+                        destination,
+                        a.head().status());
+                channel.write(Exchange.refusedTunnelHead(
+                        channel.alloc(),
+                        a.head(),
+                        a.body().readableBytes(),
+                        settings.pseudonym(),
+                        authenticatesItself));
+                channel.writeAndFlush(a.body());
+                finish();
+            }
+            case Way.Failed f -> {
+                log.debug(
+                        "CONNECT {}: {} {}",
+                        destination,
+                        f.why().status(),
+                        f.why().text());
+                channel.writeAndFlush(f.why().encode(channel.alloc(), settings.pseudonym(), true, true));
+                finish();
+            }
+            case Way.Proxy _ -> throw new IllegalStateException("a tunnel was asked for");
+        }
     }
 
     /** Joins the channels for good. Takes ownership of {@code fromHost}, bytes that came early. */
@@ -296,26 +337,30 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private void openExchange(Exchange x) {
         exchange = x;
-        OriginConnection kept = idle.take(x.forward().destination());
-        if (kept != null) {
-            begin(x, kept, true);
-        } else {
-            dialOrigin(x);
-        }
+        open(x, false);
     }
 
-    private void dialOrigin(Exchange x) {
-        dial(x.forward().destination(), host -> begin(x, new OriginConnection(host), false));
+    /** {@code fresh}: on a connection that has not been used before. */
+    private void open(Exchange x, boolean fresh) {
+        become(Phase.DIALING);
+        Future<Origins.Opened> opened = origins.open(x, fromGuest(x.forward().destination()), fresh);
+        opening = opened;
+        opened.addListener(_ -> {
+            opening = null;
+            if (opened.isSuccess()) { // cancelled with this connection otherwise
+                switch (opened.getNow()) {
+                    case Origins.Opened.Ready r -> begin(x, r);
+                    case Origins.Opened.Failed f -> fail(x, f.why());
+                }
+            }
+        });
     }
 
-    private void begin(Exchange x, OriginConnection connection, boolean reused) {
+    private void begin(Exchange x, Origins.Opened.Ready ready) {
         become(Phase.EXCHANGE);
+        Origin connection = ready.origin();
         origin = connection;
-        connection.begin(
-                x.method(),
-                x.requestHead(channel.alloc()),
-                x.offersUpgrade(),
-                new ResponseRelay(x, connection, reused));
+        connection.begin(x, new ResponseRelay(x, ready));
         connection.setReading(channel.isWritable());
         process();
         connection.flush();
@@ -324,7 +369,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     /** Streams the body as long as the origin takes it; false, since the phase stays. */
     private boolean readRequestBody() throws BadMessage {
         Exchange x = exchange;
-        OriginConnection o = origin;
+        Origin o = origin;
         if (x == null || o == null) {
             return false;
         }
@@ -344,7 +389,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         return false;
     }
 
-    private void writeToOrigin(Exchange x, OriginConnection o, ByteBuf data) {
+    private void writeToOrigin(Exchange x, Origin o, ByteBuf data) {
         if (x.chunkedToOrigin()) {
             o.write(HeadWriter.chunkStart(channel.alloc(), data.readableBytes()));
             o.write(data);
@@ -357,26 +402,26 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     /** Carries one response to the guest. Confined like the class around it. */
     private final class ResponseRelay implements OriginConnection.Listener {
         private final Exchange x;
-        private final OriginConnection connection;
-        private final boolean reused;
+        private final Origins.Opened.Ready ready;
+        private final Origin connection;
 
-        ResponseRelay(Exchange x, OriginConnection connection, boolean reused) {
+        ResponseRelay(Exchange x, Origins.Opened.Ready ready) {
             this.x = x;
-            this.connection = connection;
-            this.reused = reused;
+            this.ready = ready;
+            this.connection = ready.origin();
         }
 
         @Override
         public void onInterim(ResponseHead head) {
             if (!x.isHttp10()) { // RFC 9110 §15.2
-                channel.writeAndFlush(x.interimHead(channel.alloc(), head));
+                channel.writeAndFlush(x.interimHead(head));
             }
         }
 
         @Override
         public void onHead(ResponseHead head, BodyFraming framing) {
             log.debug("{} {} -> {}", x.method(), x.forward().destination(), head.status());
-            channel.write(x.responseHead(channel.alloc(), head, framing));
+            channel.write(x.responseHead(head, framing));
         }
 
         @Override
@@ -401,7 +446,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             exchange = null;
             boolean requestDone = x.requestBody().isDone();
             if (reusable && requestDone) {
-                idle.put(x.forward().destination(), connection);
+                origins.keep(ready, x.guestAuthorization());
             } else {
                 connection.close();
             }
@@ -423,8 +468,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                 refuse(new BadMessage(502, "the server changed the protocol in the middle of a request"));
                 return;
             }
-            channel.write(x.switchedHead(channel.alloc(), head));
-            handOver((DuplexChannel) connection.channel(), early);
+            channel.write(x.switchedHead(head));
+            handOver(connection.channel(), early);
         }
 
         @Override
@@ -443,9 +488,9 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             exchange = null;
             if (x.responseStarted()) {
                 reset(); // the guest must not take a cut response for a whole one
-            } else if (reused && silent && x.mayRetry()) {
+            } else if (ready.kept() && silent && x.mayRetry()) {
                 exchange = x;
-                dialOrigin(x);
+                open(x, true);
             } else {
                 fail(x, why);
             }
@@ -467,45 +512,11 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    // --- dialing ---
-
-    private void dial(Destination destination, Consumer<DuplexChannel> onConnected) {
-        become(Phase.DIALING);
-        Future<DialResult> attempt = dialer.dial(fromGuest(destination), channel.eventLoop());
-        dial = attempt;
-        attempt.addListener(f -> onDialed(destination, attempt, onConnected));
-    }
-
     /** With who asks, which a policy may want to know. */
     private Destination fromGuest(Destination destination) {
         return channel.remoteAddress() instanceof InetSocketAddress guest && !guest.isUnresolved()
                 ? destination.from(IpAddress.of(guest.getAddress()))
                 : destination;
-    }
-
-    private void onDialed(Destination destination, Future<DialResult> attempt, Consumer<DuplexChannel> onConnected) {
-        dial = null;
-        DialResult result = attempt.isSuccess() ? attempt.getNow() : new DialResult.Failed("the dial was given up");
-        if (phase != Phase.DIALING) {
-            if (result instanceof DialResult.Connected late) {
-                late.channel().close();
-            }
-        } else if (result instanceof DialResult.Connected connected) {
-            onConnected.accept(connected.channel());
-        } else {
-            onNotConnected(destination, Reply.of(result));
-        }
-    }
-
-    private void onNotConnected(Destination destination, Reply why) {
-        Exchange x = exchange;
-        if (x != null) {
-            fail(x, why);
-            return;
-        }
-        log.debug("CONNECT {}: {} {}", destination, why.status(), why.text());
-        channel.writeAndFlush(why.encode(channel.alloc(), settings.pseudonym(), true, true));
-        finish();
     }
 
     // --- phases ---
@@ -527,7 +538,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
         become(Phase.LINGERING);
         releasePending();
-        idle.closeAll();
+        origins.closeAll();
         if (guestEof) {
             channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             return;
@@ -556,9 +567,10 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         become(Phase.OVER);
         releasePending();
         closeOrigin();
-        idle.closeAll();
-        if (dial != null) {
-            dial.cancel(false);
+        origins.closeAll();
+        Future<?> o = opening;
+        if (o != null) {
+            o.cancel(false);
         }
         channel.close();
     }
@@ -586,7 +598,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     }
 
     private boolean wantsRequestBytes() {
-        OriginConnection o = origin;
+        Origin o = origin;
         Exchange x = exchange;
         if (x == null || o == null || x.requestBody().isDone()) {
             return !isFull();

@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.upstream.Upstreams;
 import dev.longshore.vpnkit.hostsocket.Dialer;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -14,37 +15,46 @@ import io.netty.channel.socket.DuplexChannel;
 @ChannelHandler.Sharable
 public final class HttpProxy extends ChannelInitializer<Channel> {
     private final ProxySettings settings;
-    private final Dialer dialer;
+    private final Upstreams upstreams;
     private final IdleBudget budget;
     private final WaitingBytes waiting;
 
     /** @param maxIdleOrigins connections to origins that are kept for later requests, of all guest connections together */
-    public HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins) {
+    public HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins) {
         this(
                 settings,
-                dialer,
+                upstreams,
                 maxIdleOrigins,
                 new WaitingBytes(Runtime.getRuntime().maxMemory() / 8));
     }
 
+    /** Without upstream proxies: all goes by {@code dialer}. */
+    public HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins) {
+        this(settings, Upstreams.direct(settings.pseudonym(), dialer), maxIdleOrigins);
+    }
+
     HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins, WaitingBytes waiting) {
+        this(settings, Upstreams.direct(settings.pseudonym(), dialer), maxIdleOrigins, waiting);
+    }
+
+    HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, WaitingBytes waiting) {
         this.waiting = waiting;
         this.budget = new IdleBudget(maxIdleOrigins);
         this.settings = settings;
-        this.dialer = dialer;
+        this.upstreams = upstreams;
     }
 
     @Override
     protected void initChannel(Channel channel) {
         channel.pipeline()
                 .addLast(new GuestConnection(
-                        settings, new RequestGate(settings), dialer, budget, waiting, (DuplexChannel) channel));
+                        settings, new RequestGate(settings), upstreams, budget, waiting, (DuplexChannel) channel));
     }
 
     /** For the end of {@code channel}'s pipeline: serves a connection that was meant for an origin, as that origin's proxy. */
     public ChannelHandler intercepting(Intercepted to, DuplexChannel channel) {
         Gate gate = new InterceptGate(settings.pseudonym(), to);
-        return new GuestConnection(settings, gate, dialer, budget, waiting, channel);
+        return new GuestConnection(settings, gate, upstreams, budget, waiting, channel);
     }
 
     /** What connections keep for later, this proxy's and those of others that take part in its budget. */

@@ -1,13 +1,13 @@
 package dev.longshore.proxy;
 
-import dev.longshore.vpnkit.hostsocket.Destination;
+import dev.longshore.proxy.upstream.Origin;
 import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The connections to origins that one guest connection keeps for its next request, so that authentication bound to a
- * connection never serves another client. Confined to the guest connection's event loop.
+ * connection never serves another client, each under what it may be used for again. Confined to the guest connection's event loop.
  *
  * <p>Invariant: each one kept has its share of the {@link IdleBudget}, and gives it back when it is taken, evicted or closed by
  * whichever side.
@@ -16,15 +16,15 @@ final class IdleOrigins {
     private static final int MAX = 4;
 
     private final IdleBudget budget;
-    private final LinkedHashMap<Destination, OriginConnection> idle = new LinkedHashMap<>();
+    private final LinkedHashMap<Object, Origin> idle = new LinkedHashMap<>();
 
     IdleOrigins(IdleBudget budget) {
         this.budget = budget;
     }
 
     @Nullable
-    OriginConnection take(Destination destination) {
-        OriginConnection origin = idle.remove(destination);
+    Origin take(Object key) {
+        Origin origin = idle.remove(key);
         if (origin == null) {
             return null;
         }
@@ -34,12 +34,12 @@ final class IdleOrigins {
     }
 
     /** Keeps {@code origin} in place of the oldest one if there are enough, or closes it if no more may be kept at all. */
-    void put(Destination destination, OriginConnection origin) {
+    void put(Object key, Origin origin) {
         if (!origin.isOpen()) {
             origin.close();
             return;
         }
-        OriginConnection same = idle.get(destination);
+        Origin same = idle.get(key);
         if (same != null) {
             same.close();
         }
@@ -58,11 +58,11 @@ final class IdleOrigins {
             }
         }
         origin.onClose(() -> {
-            if (idle.remove(destination, origin)) {
+            if (idle.remove(key, origin)) {
                 budget.giveBack();
             }
         });
-        idle.put(destination, origin);
+        idle.put(key, origin);
         origin.setReading(true); // to see it close, or talk out of turn
     }
 
@@ -71,6 +71,6 @@ final class IdleOrigins {
     }
 
     void closeAll() {
-        List.copyOf(idle.values()).forEach(OriginConnection::close);
+        List.copyOf(idle.values()).forEach(Origin::close);
     }
 }

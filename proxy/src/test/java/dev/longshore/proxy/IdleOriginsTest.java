@@ -2,6 +2,8 @@ package dev.longshore.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.proxy.upstream.Origin;
+import dev.longshore.proxy.upstream.OriginConnection;
 import dev.longshore.testkit.ScriptedChannel;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import java.util.ArrayList;
@@ -20,14 +22,14 @@ class IdleOriginsTest {
         return Destination.named("h" + i + ".test", 80);
     }
 
-    private OriginConnection open() {
+    private Origin open() {
         return new OriginConnection(ScriptedChannel.beside(guest));
     }
 
-    private List<OriginConnection> fill(IdleOrigins idle, int count) {
-        List<OriginConnection> made = new ArrayList<>();
+    private List<Origin> fill(IdleOrigins idle, int count) {
+        List<Origin> made = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            OriginConnection origin = open();
+            Origin origin = open();
             idle.put(host(i), origin);
             made.add(origin);
         }
@@ -36,7 +38,7 @@ class IdleOriginsTest {
 
     @Test
     void fifthOfOneConnection_takesTheOldestsPlace() {
-        List<OriginConnection> made = fill(one, 5);
+        List<Origin> made = fill(one, 5);
 
         assertThat(budget.kept()).isEqualTo(4);
         assertThat(made.getFirst().isOpen()).isFalse();
@@ -48,23 +50,23 @@ class IdleOriginsTest {
     @Test
     void allTogether_neverKeepMoreThanTheBudget() {
         fill(one, 4);
-        List<OriginConnection> others = fill(other, 4);
+        List<Origin> others = fill(other, 4);
 
         assertThat(budget.kept()).isEqualTo(6);
-        assertThat(others).extracting(OriginConnection::isOpen).containsExactly(false, false, true, true);
-        OriginConnection third = open();
+        assertThat(others).extracting(Origin::isOpen).containsExactly(false, false, true, true);
+        Origin third = open();
         new IdleOrigins(budget).put(host(0), third);
         assertThat(third.isOpen()).as("nothing of its own to give up").isFalse();
     }
 
     @Test
     void closedByTheOrigin_makesRoomAtOnce() {
-        List<OriginConnection> made = fill(one, 4);
+        List<Origin> made = fill(one, 4);
         fill(other, 2);
 
         made.get(1).channel().close();
         guest.runPendingTasks();
-        OriginConnection next = open();
+        Origin next = open();
         new IdleOrigins(budget).put(host(0), next);
 
         assertThat(next.isOpen()).isTrue();
@@ -74,7 +76,7 @@ class IdleOriginsTest {
 
     @Test
     void taken_thenClosedByTheExchange_countsOnce() {
-        OriginConnection origin = fill(one, 1).getFirst();
+        Origin origin = fill(one, 1).getFirst();
         assertThat(one.take(host(0))).isSameAs(origin);
         origin.close();
         origin.close();
@@ -84,18 +86,18 @@ class IdleOriginsTest {
 
     @Test
     void closeAll_givesEverythingBack() {
-        List<OriginConnection> made = fill(one, 4);
+        List<Origin> made = fill(one, 4);
         one.closeAll();
         one.closeAll();
 
         assertThat(budget.kept()).isZero();
-        assertThat(made).noneMatch(OriginConnection::isOpen);
+        assertThat(made).noneMatch(Origin::isOpen);
     }
 
     @Test
     void sameDestinationTwice_keepsTheSecond() {
-        OriginConnection first = open();
-        OriginConnection second = open();
+        Origin first = open();
+        Origin second = open();
         one.put(host(1), first);
         one.put(host(1), second);
 
@@ -109,14 +111,14 @@ class IdleOriginsTest {
         long seed = 11;
         Random random = new Random(seed);
         List<IdleOrigins> all = List.of(one, other, new IdleOrigins(budget), new IdleOrigins(budget));
-        List<OriginConnection> made = new ArrayList<>(List.of(open()));
+        List<Origin> made = new ArrayList<>(List.of(open()));
         for (int i = 0; i < 5_000; i++) {
             IdleOrigins idle = all.get(random.nextInt(all.size()));
             Destination at = host(random.nextInt(6));
             switch (random.nextInt(4)) {
                 case 0, 1 -> {
-                    OriginConnection taken = idle.take(at);
-                    OriginConnection used = taken == null ? open() : taken;
+                    Origin taken = idle.take(at);
+                    Origin used = taken == null ? open() : taken;
                     made.add(used);
                     idle.put(at, used);
                 }

@@ -1,8 +1,11 @@
 package dev.longshore.proxy.auth;
 
 import dev.longshore.proxy.route.ProxyAddress;
+import dev.longshore.proxy.route.ProxyAddress.Login;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -11,9 +14,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Authentication to all upstream proxies. Thread-safe: the table of proxies is synchronized, what blocks has threads of its own.
@@ -23,7 +28,7 @@ public final class Authenticator implements AutoCloseable {
     private static final int THREADS = 4;
     private static final int WAITING = 1024;
 
-    private final AuthSettings settings;
+    private volatile AuthSettings settings; // the last one that was set, seen by every later choice
     private final CredentialSource source;
     private final Executor blocking;
     private final LongSupplier nanoClock;
@@ -31,7 +36,7 @@ public final class Authenticator implements AutoCloseable {
     private final Map<ProxyAddress, Account> accounts = new LinkedHashMap<>(16, 0.75f, true);
 
     public Authenticator(AuthSettings settings, CredentialSource source) {
-        this(settings, source, threads(), System::nanoTime);
+        this(settings, source, newThreads(), System::nanoTime);
     }
 
     /** @param blocking runs what may wait for a KDC or a credential helper, in any thread; refuses by RejectedExecutionException */
@@ -42,7 +47,7 @@ public final class Authenticator implements AutoCloseable {
         this.nanoClock = nanoClock;
     }
 
-    private static ThreadPoolExecutor threads() {
+    private static ThreadPoolExecutor newThreads() {
         ThreadPoolExecutor threads = new ThreadPoolExecutor(
                 THREADS,
                 THREADS,
@@ -58,10 +63,10 @@ public final class Authenticator implements AutoCloseable {
      * For a new connection to {@code proxy}.
      *
      * @param loop the connection's
-     * @param certificate the proxy's, DER and its signature algorithm, where it speaks TLS
+     * @param binding to the proxy's certificate, where it speaks TLS
      */
-    public ConnectionAuth connection(ProxyAddress proxy, EventLoop loop, ChannelBinding certificate) {
-        return new ConnectionAuth(this, account(proxy), loop, certificate);
+    public ConnectionAuth connection(ProxyAddress proxy, EventLoop loop, ChannelBinding binding) {
+        return new ConnectionAuth(this, account(proxy), loop, binding);
     }
 
     private Account account(ProxyAddress proxy) {
@@ -82,6 +87,21 @@ public final class Authenticator implements AutoCloseable {
         return accepted == null ? "nobody yet" : accepted.identity();
     }
 
+    /** The login for a proxy that takes one without being asked (SOCKS); null if none is known. */
+    public Future<@Nullable Login> login(ProxyAddress proxy, EventLoop loop) {
+        Login given = proxy.login();
+        if (given != null || source.equals(CredentialSource.NONE)) {
+            return loop.newSucceededFuture(given);
+        }
+        Promise<@Nullable Login> found = loop.newPromise();
+        try {
+            blocking.execute(() -> found.trySuccess(account(proxy).login(source)));
+        } catch (RejectedExecutionException e) {
+            found.trySuccess(null);
+        }
+        return found;
+    }
+
     /** From any thread. */
     public List<ProxyState> states() {
         synchronized (accounts) {
@@ -95,6 +115,16 @@ public final class Authenticator implements AutoCloseable {
         synchronized (accounts) {
             accounts.clear();
         }
+    }
+
+    /** From the next challenge on. */
+    public void set(AuthSettings next) {
+        settings = next;
+    }
+
+    /** Where others may wait, too. */
+    public Executor threads() {
+        return blocking;
     }
 
     AuthSettings settings() {

@@ -72,6 +72,8 @@ public final class ConnectionAuth {
         @Nullable
         GSSContext context;
 
+        int legs;
+
         Way(
                 Scheme scheme,
                 String token,
@@ -103,6 +105,14 @@ public final class ConnectionAuth {
     /** The connection itself belongs to its identity, not its requests. */
     public boolean bindsConnection() {
         return way != null && way.scheme.bindsConnection();
+    }
+
+    /** What has been said so far holds for this connection only: a request cannot go on on another one. */
+    public boolean needsThisConnection() {
+        Way w = way;
+        return w != null
+                && w.scheme.bindsConnection()
+                && (state == State.PROVEN || (state == State.PROVING && (w.scheme == Scheme.NTLM || w.legs > 1)));
     }
 
     /** True if the next request will hardly be answered 407, so that its body may follow at once. */
@@ -358,6 +368,7 @@ public final class ConnectionAuth {
                 if (token == null) {
                     failed(w, offered, method, uri, unasked, new AuthFailure("no Kerberos ticket"), answer);
                 } else {
+                    w.legs++;
                     state = State.PROVING;
                     answer.trySuccess(
                             new Answer.Send("Negotiate " + Base64.getEncoder().encodeToString(token)));

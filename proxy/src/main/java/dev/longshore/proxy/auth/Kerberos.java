@@ -2,6 +2,8 @@ package dev.longshore.proxy.auth;
 
 import dev.longshore.proxy.route.ProxyAddress.Login;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import javax.security.auth.Subject;
@@ -49,14 +51,40 @@ final class Kerberos {
 
     /** The tickets that the user has got already: {@code KRB5CCNAME}, or the cache in its usual place. */
     static Holder fromCache() throws AuthFailure {
+        if (!hasCache()) {
+            throw new AuthFailure("no Kerberos ticket is there (kinit)"); // the JDK would ask DNS for a realm first
+        }
         return login(
                 Map.of("useTicketCache", "true", "doNotPrompt", "true", "refreshKrb5Config", "true"),
                 null,
                 "no Kerberos ticket is there (kinit)");
     }
 
+    /** On macOS it is no file. */
+    private static boolean hasCache() {
+        if (System.getProperty("os.name", "").startsWith("Mac")) {
+            return true;
+        }
+        String named = System.getenv("KRB5CCNAME");
+        try {
+            Path file = named != null && !named.isEmpty()
+                    ? Path.of(named.replaceFirst("^FILE:", ""))
+                    : Path.of("/tmp/krb5cc_" + Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+            return Files.isReadable(file);
+        } catch (IOException | UnsupportedOperationException | IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    private static boolean isConfigured() {
+        return Files.isReadable(Path.of(System.getProperty("java.security.krb5.conf", "/etc/krb5.conf")));
+    }
+
     /** Asks the KDC for tickets; a wrong password counts there. */
     static Holder byPassword(Login login) throws AuthFailure {
+        if (!isConfigured()) {
+            throw new AuthFailure("Kerberos is not set up here (krb5.conf)");
+        }
         return login(
                 Map.of("refreshKrb5Config", "true"),
                 login,

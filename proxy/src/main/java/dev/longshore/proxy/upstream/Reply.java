@@ -1,8 +1,9 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.upstream;
 
 import dev.longshore.proxy.message.BadMessage;
 import dev.longshore.proxy.message.Fields;
 import dev.longshore.proxy.message.HeadWriter;
+import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -14,12 +15,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param error the Proxy-Status error type, or null if nothing went wrong
  */
-record Reply(int status, @Nullable String error, String text) {
-    static Reply ok(String text) {
+public record Reply(int status, @Nullable String error, String text) {
+    public static Reply ok(String text) {
         return new Reply(200, null, text);
     }
 
-    static Reply of(BadMessage bad) {
+    public static Reply of(BadMessage bad) {
         return new Reply(bad.status(), errorOf(bad.status()), bad.text());
     }
 
@@ -34,7 +35,7 @@ record Reply(int status, @Nullable String error, String text) {
     }
 
     /** For every way a dial can go wrong: the error types are those of RFC 9209 §2.3. */
-    static Reply of(DialResult failed) {
+    public static Reply of(DialResult failed) {
         return switch (failed) {
             case DialResult.Refused _ -> new Reply(502, "connection_refused", "connection refused");
             case DialResult.Unreachable u -> new Reply(502, "destination_ip_unroutable", "unreachable: " + u.reason());
@@ -46,8 +47,14 @@ record Reply(int status, @Nullable String error, String text) {
         };
     }
 
+    /** The same, of an upstream proxy. */
+    public Reply by(ProxyAddress proxy) {
+        String prefix = "the upstream proxy " + proxy;
+        return text.startsWith(prefix) ? this : new Reply(status, error, prefix + ": " + text);
+    }
+
     /** The caller owns the buffer. */
-    ByteBuf encode(ByteBufAllocator alloc, String pseudonym, boolean withBody, boolean closes) {
+    public ByteBuf encode(ByteBufAllocator alloc, String pseudonym, boolean withBody, boolean closes) {
         byte[] body = (text + "\n").getBytes(StandardCharsets.UTF_8);
         Fields fields = new Fields().add("Content-Type", "text/plain; charset=utf-8");
         fields.add("Content-Length", String.valueOf(body.length)).add("Cache-Control", "no-store");

@@ -1,4 +1,4 @@
-package dev.longshore.proxy;
+package dev.longshore.proxy.upstream;
 
 import dev.longshore.proxy.message.BadMessage;
 import dev.longshore.proxy.message.BodyFraming;
@@ -9,11 +9,11 @@ import dev.longshore.proxy.message.HopByHop;
 import dev.longshore.proxy.message.ResponseHead;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import org.jspecify.annotations.Nullable;
 
@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
  * Our client side of one connection to an origin: one exchange at a time, idle in between.
  * Confined to the channel's event loop, which is the guest connection's too.
  */
-final class OriginConnection extends ChannelInboundHandlerAdapter {
+public final class OriginConnection extends ChannelInboundHandlerAdapter implements Origin {
     /** Hears of the response to the request in flight, in this order; nothing comes after onEnd, onSwitched, onLost. */
-    interface Listener {
+    public interface Listener {
         /** 1xx but 101. */
         void onInterim(ResponseHead head);
 
@@ -35,7 +35,7 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
         /** The response is complete; {@code reusable} if another request may follow on this connection. */
         void onEnd(Fields trailers, boolean reusable);
 
-        /** 101: from now on bytes. The connection has let go of the channel; takes ownership of {@code early}. */
+        /** 101, or 2xx to CONNECT: from now on bytes. The connection has let go of the channel; takes ownership of {@code early}. */
         void onSwitched(ResponseHead head, ByteBuf early);
 
         /** A batch of calls is over: flush. */
@@ -53,7 +53,7 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
 
     private static final Reply CLOSED = new Reply(502, "connection_terminated", "the server closed the connection");
 
-    private final Channel channel;
+    private final DuplexChannel channel;
     private @Nullable Listener listener;
     private @Nullable Runnable onClose;
     private String method = "";
@@ -65,15 +65,22 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
     private boolean silent;
     private int interims;
 
-    OriginConnection(Channel channel) {
+    /** Owns {@code channel} from now on. */
+    public OriginConnection(DuplexChannel channel) {
         this.channel = channel;
         // A server that refuses an upload answers and closes: a failed write must not throw its answer away.
         channel.config().setOption(ChannelOption.AUTO_CLOSE, false);
         channel.pipeline().addLast(this);
     }
 
-    Channel channel() {
+    @Override
+    public DuplexChannel channel() {
         return channel;
+    }
+
+    @Override
+    public void begin(Request request, Listener exchange) {
+        begin(request.method(), request.head(null), request.offersUpgrade(), exchange);
     }
 
     /** Sends a request's head and waits for its response. Takes ownership of {@code requestHead}. */
@@ -90,35 +97,38 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
         channel.write(requestHead);
     }
 
-    /** Takes ownership of {@code bytes}. */
-    void write(ByteBuf bytes) {
+    @Override
+    public void write(ByteBuf bytes) {
         channel.write(bytes);
     }
 
-    void flush() {
+    @Override
+    public void flush() {
         channel.flush();
     }
 
-    boolean isWritable() {
+    @Override
+    public boolean isWritable() {
         return channel.isWritable();
     }
 
-    boolean isOpen() {
+    @Override
+    public boolean isOpen() {
         return channel.isActive();
     }
 
-    /** Back-pressure from the guest. */
-    void setReading(boolean wanted) {
+    @Override
+    public void setReading(boolean wanted) {
         channel.config().setAutoRead(wanted);
     }
 
-    /** Who hears, once, that the connection is closed by either side; null for nobody. */
-    void onClose(@Nullable Runnable hears) {
+    @Override
+    public void onClose(@Nullable Runnable hears) {
         onClose = hears;
     }
 
-    /** Forgets the exchange, if one is in flight, and closes. Idempotent. */
-    void close() {
+    @Override
+    public void close() {
         listener = null;
         releasePending();
         Runnable hears = onClose;
@@ -179,7 +189,12 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
         if (l == null) {
             return;
         }
-        if (received.status() == 101) {
+        boolean tunnel =
+                method.equals("CONNECT") && received.status() / 100 == 2; // RFC 9110 §9.3.6: whatever fields it has
+        if (tunnel || received.status() == 101) {
+            if (!tunnel && !upgradeOffered) {
+                throw new BadMessage(502, "the server changes the protocol unasked");
+            }
             switchProtocol(received, l);
         } else if (received.isInterim()) {
             if (++interims > MAX_INTERIM) {
@@ -197,10 +212,7 @@ final class OriginConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private void switchProtocol(ResponseHead received, Listener l) throws BadMessage {
-        if (!upgradeOffered) {
-            throw new BadMessage(502, "the server changes the protocol unasked");
-        }
+    private void switchProtocol(ResponseHead received, Listener l) {
         listener = null;
         ByteBuf early = pending == null ? Unpooled.EMPTY_BUFFER : pending.readRetainedSlice(pending.readableBytes());
         releasePending();
