@@ -64,12 +64,16 @@ final class GuestNetwork {
     private static final Logger LOG = LoggerFactory.getLogger(GuestNetwork.class);
     private static final long CLOSE_SECONDS = 5;
 
+    /** Ours in Via. */
+    private static final String PSEUDONYM = "longshore";
+
     private final EventLoop loop;
     private final DirectDialer dialer;
     private final EgressControl egress;
     private final GuardedDialer guarded;
     private final PolicyView policy;
     private final LiveRouter router;
+    private final UpstreamPart upstream;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -102,6 +106,7 @@ final class GuestNetwork {
         policy = new PolicyView(loop, egress);
         router = new LiveRouter(own, SystemProxies.ofEnvironment(System.getenv()), PacScript::at);
         router.set(settings.proxy(), settings.containersProxy());
+        upstream = new UpstreamPart(settings, PSEUDONYM, router, guarded, own, System.getenv());
         Services services = new Services();
         Capacity capacity = Capacity.ofProcess(settings.limits());
         if (capacity.tcpFlows() < settings.limits().tcpFlows()
@@ -128,7 +133,7 @@ final class GuestNetwork {
         network.attribute(owners);
         tcp().attribute(owners);
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
-        HttpProxy proxy = new HttpProxy(ProxySettings.of("longshore", own), guarded, capacity.idleOrigins());
+        HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
         services.register(plan.gateway(), AddressPlan.PROXY_PORT, proxy);
         if (plan.hasIpv6()) {
             services.register(plan.dns6(), DnsServer.PORT, network.dns().tcpInitializer());
@@ -268,6 +273,7 @@ final class GuestNetwork {
      */
     void apply(Settings settings) {
         router.set(settings.proxy(), settings.containersProxy());
+        upstream.apply(settings);
         ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
             if (failure == null && moved > 0) {
                 LOG.info("{} published ports move to where the settings want them", moved);
@@ -356,6 +362,7 @@ final class GuestNetwork {
         dialer.close();
         policy.close();
         router.close();
+        upstream.close();
     }
 
     /** Ports as events. */

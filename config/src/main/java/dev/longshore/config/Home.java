@@ -70,6 +70,11 @@ public record Home(Path state, Path run, Path log, Path cache) {
         return state.resolve("mounted-sockets");
     }
 
+    /** Logins of upstream proxies, a URL each line; the user writes it, for the owner's eyes only. */
+    public Path proxyLogins() {
+        return state.resolve("proxy-logins");
+    }
+
     public Path controlSocket() {
         return run.resolve("control.sock");
     }

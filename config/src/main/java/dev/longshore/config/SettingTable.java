@@ -18,7 +18,6 @@ public final class SettingTable {
     /** Docker VMM refuses to start with less. */
     static final int DOCKER_VMM_MEMORY_MIB = 4096;
 
-    private static final String NO_LOGIN = "no login of the daemon's user is shown to a proxy";
     private static final String NOT_TAKEN_OVER =
             "only what a container sends to the proxy goes through it; but with * no kind of request is direct for want of a proxy";
     private static final String NO_FILES = "host folders can't be mounted yet";
@@ -207,12 +206,12 @@ public final class SettingTable {
     public static final Setting<Secret> PROXY_PAC = pac("proxy.pac", "overrideProxyPAC");
     public static final Setting<Secret> PROXY_EMBEDDED_PAC = embeddedPac("proxy.embeddedPac");
 
-    public static final Setting<Boolean> PROXY_KERBEROS = inert(
+    public static final Setting<Boolean> PROXY_KERBEROS = setting(
             "proxy.enableKerberosNtlm",
             ValueTypes.BOOL,
             false,
-            NO_LOGIN,
-            "Answer a proxy's question with Kerberos or NTLM.",
+            Effect.LIVE,
+            "Answer a proxy that asks who is there by Kerberos, with the user's ticket, or by NTLM, too.",
             "proxyEnableKerberosNTLM");
 
     public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = setting(

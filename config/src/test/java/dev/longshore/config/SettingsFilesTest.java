@@ -262,12 +262,12 @@ class SettingsFilesTest {
 
     @Test
     void whatNothingActsOn_isSaid() {
-        assertThat(usable("{\"proxyEnableKerberosNTLM\": true}").warnings())
+        assertThat(usable("{\"swapMiB\": 2048}").warnings())
                 .singleElement()
                 .extracting(Problem::text)
                 .asString()
                 .startsWith("accepted, has no effect yet: ");
-        assertThat(usable("{\"proxyEnableKerberosNTLM\": false}").warnings()).isEmpty();
+        assertThat(usable("{\"swapMiB\": 0}").warnings()).isEmpty();
         assertThat(usable("{\"exposeDockerAPIOnTCP2375\": true}").warnings())
                 .singleElement()
                 .extracting(Problem::text)

@@ -1,0 +1,82 @@
+package dev.longshore.backend;
+
+import dev.longshore.config.Home;
+import dev.longshore.config.Settings;
+import dev.longshore.proxy.auth.AuthSettings;
+import dev.longshore.proxy.auth.Authenticator;
+import dev.longshore.proxy.auth.CredentialFile;
+import dev.longshore.proxy.auth.CredentialSource;
+import dev.longshore.proxy.auth.DockerCredentialHelper;
+import dev.longshore.proxy.auth.ProxyState;
+import dev.longshore.proxy.route.Router;
+import dev.longshore.proxy.upstream.ProxyConnector;
+import dev.longshore.proxy.upstream.ProxyTrust;
+import dev.longshore.proxy.upstream.UpstreamSettings;
+import dev.longshore.proxy.upstream.Upstreams;
+import dev.longshore.vpnkit.hostsocket.DirectDialer;
+import dev.longshore.vpnkit.hostsocket.EgressDialer;
+import dev.longshore.vpnkit.hostsocket.NameLookup;
+import dev.longshore.vpnkit.hostsocket.OwnAddresses;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/** Connections of one network through upstream proxies: their sockets, trust and logins. Thread-safe: its parts are. */
+final class UpstreamPart implements AutoCloseable {
+    /** A proxy that does not answer is mostly one of a network that this computer has left: the next hop is waited for. */
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
+
+    private final DirectDialer sockets;
+    private final Authenticator authenticator;
+    private final Upstreams upstreams;
+
+    /** @param environment as {@link System#getenv()}: says where the user's logins are */
+    UpstreamPart(
+            Settings settings,
+            String pseudonym,
+            Router router,
+            EgressDialer egress,
+            OwnAddresses own,
+            Map<String, String> environment) {
+        sockets = new DirectDialer(own, NameLookup.ofHost(), CONNECT_TIMEOUT);
+        authenticator = new Authenticator(auth(settings), logins(environment));
+        ProxyConnector connector = new ProxyConnector(
+                sockets::dialAsHost, new ProxyTrust(settings.authorities()), authenticator.threads());
+        upstreams = new Upstreams(
+                router, egress, connector, authenticator, UpstreamSettings.of(pseudonym, false), System::nanoTime);
+    }
+
+    private static AuthSettings auth(Settings settings) {
+        return AuthSettings.of(settings.proxy().kerberosNtlm());
+    }
+
+    private static CredentialSource logins(Map<String, String> environment) {
+        Path user = Path.of(System.getProperty("user.home", "/"));
+        String docker = environment.get("DOCKER_CONFIG");
+        Path config = docker == null || docker.isEmpty() ? user.resolve(".docker") : Path.of(docker);
+        return CredentialSource.firstOf(List.of(
+                new DockerCredentialHelper("", config.resolve("config.json")),
+                new CredentialFile(Home.locate(environment, user).proxyLogins())));
+    }
+
+    Upstreams upstreams() {
+        return upstreams;
+    }
+
+    /** What counts at once. */
+    void apply(Settings settings) {
+        authenticator.set(auth(settings));
+    }
+
+    /** How it stands with each proxy that has been used. */
+    List<ProxyState> states() {
+        return authenticator.states();
+    }
+
+    @Override
+    public void close() {
+        sockets.close();
+        authenticator.close();
+    }
+}
