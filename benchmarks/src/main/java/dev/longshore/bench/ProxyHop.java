@@ -2,9 +2,11 @@ package dev.longshore.bench;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.proxy.HttpProxy;
+import dev.longshore.proxy.Intercepted;
 import dev.longshore.proxy.ProxySettings;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
+import dev.longshore.vpnkit.hostsocket.Dialer;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
@@ -24,9 +26,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A process between a client and an origin: {@code ProxyHop proxy|relay PORT ORIGIN-PORT}, both on loopback, one event loop, as
+ * A process between a client and an origin: {@code ProxyHop proxy|relay|intercept PORT ORIGIN-PORT}, both on loopback, one event loop, as
  * a guest's link has. {@code proxy} is the daemon's HTTP proxy; {@code relay} joins each connection to one of its own to the origin,
- * byte for byte. Ends when killed.
+ * byte for byte; {@code intercept} is the HTTP proxy for connections that did not ask for one, whatever their Host. Ends when killed.
  */
 public final class ProxyHop {
     private ProxyHop() {}
@@ -39,9 +41,13 @@ public final class ProxyHop {
                 Set.of(ProxyBench.ORIGIN),
                 List.of(new OwnAddresses.Subnet(IpAddress.parse("192.168.65.0"), 24)));
         DirectDialer dialer = new DirectDialer(own);
-        ChannelHandler handler = arguments[0].equals("proxy")
-                ? new HttpProxy(ProxySettings.of("longshore", own), dialer, 1024)
-                : relay(dialer, origin);
+        ProxySettings settings = ProxySettings.of("longshore", own);
+        ChannelHandler handler =
+                switch (arguments[0]) {
+                    case "proxy" -> new HttpProxy(settings, dialer, 1024);
+                    case "intercept" -> intercept(settings, dialer, origin);
+                    default -> relay(dialer, origin);
+                };
         new ServerBootstrap()
                 .group(group)
                 .channel(EpollServerSocketChannel.class)
@@ -52,6 +58,18 @@ public final class ProxyHop {
                 .childHandler(handler)
                 .bind(InetAddress.getLoopbackAddress(), Integer.parseInt(arguments[1]))
                 .sync();
+    }
+
+    private static ChannelHandler intercept(ProxySettings settings, DirectDialer dialer, int origin) {
+        Dialer toOrigin = (_, loop) -> dialer.dial(Destination.named(ProxyBench.ORIGIN, origin), loop);
+        HttpProxy http = new HttpProxy(settings, toOrigin, 1024);
+        Intercepted to = new Intercepted(IpAddress.parse("192.0.2.1"), 80, null, List.of());
+        return new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel client) {
+                client.pipeline().addLast(http.intercepting(to, (DuplexChannel) client));
+            }
+        };
     }
 
     private static ChannelHandler relay(DirectDialer dialer, int origin) {

@@ -164,7 +164,8 @@ final class CompiledRule {
     }
 
     private boolean fitsName(Facts f) {
-        for (int i = 0; i < f.names(); i++) {
+        for (int m = 0; m < f.matters(); m++) {
+            int i = f.mattering(m);
             if ((f.isAsked(i) || deniesAliases) && fitsName(f.name(i))) {
                 return true;
             }

@@ -49,8 +49,8 @@ public final class EgressControl implements EgressGate {
     private final DecisionListener listener;
     private final Counters<PolicyCounter> counters = new Counters<>(PolicyCounter.class);
     private final Facts facts = new Facts();
-    private final ToldNames.Reader intoFacts = (name, asked) -> {
-        facts.add(name, asked);
+    private final ToldNames.Reader intoFacts = (name, asked, matters) -> {
+        facts.add(name, asked, matters);
         return true;
     };
     private final Brake brake;

@@ -26,6 +26,11 @@ final class Facts {
     private boolean[] asked = new boolean[16];
     private int names;
 
+    /** Which of the names rules can be about: whoever has an address may give it many others, which are to cost nothing. */
+    private int[] mattering = new int[16];
+
+    private int matters;
+
     /** The first rule on trial that fits; -1 if none does. Set by a decision. */
     int staged;
 
@@ -39,6 +44,7 @@ final class Facts {
         host = false;
         elsewhere = false;
         names = 0;
+        matters = 0;
         staged = -1;
         return this;
     }
@@ -50,12 +56,30 @@ final class Facts {
     }
 
     void add(String text, boolean isAsked) {
+        add(text, isAsked, true);
+    }
+
+    /** {@code mayFit}: false if no rule is about that name. */
+    void add(String text, boolean isAsked, boolean mayFit) {
         if (names == name.length) {
             name = java.util.Arrays.copyOf(name, 2 * names);
             asked = java.util.Arrays.copyOf(asked, 2 * names);
+            mattering = java.util.Arrays.copyOf(mattering, 2 * names);
         }
         name[names] = text;
+        if (mayFit) {
+            mattering[matters++] = names;
+        }
         asked[names++] = isAsked;
+    }
+
+    int matters() {
+        return matters;
+    }
+
+    /** The place of one of the names that matter among all. */
+    int mattering(int i) {
+        return mattering[i];
     }
 
     int names() {

@@ -150,9 +150,10 @@ public final class ToldNames {
          *
          * @param name in lower case, without a trailing dot
          * @param asked false for an alias: the guest asked for another name, whose answer led over this one
+         * @param matters as {@link ToldNames#matter} had it last
          * @return false to hear of no further ones
          */
-        boolean name(String name, boolean asked);
+        boolean name(String name, boolean asked, boolean matters);
     }
 
     /** Reads a resolver's answer as it goes to the guest. Borrows; never throws. */
@@ -313,7 +314,7 @@ public final class ToldNames {
             Name n = entry.names.get(i);
             if (now - n.until <= 0) {
                 n.until = later(n.until, earlier(now + LEAST_NANOS, n.toldAt + MOST_NANOS));
-                if (!reader.name(n.text, n.asked)) {
+                if (!reader.name(n.text, n.asked, n.matters)) {
                     return;
                 }
             }

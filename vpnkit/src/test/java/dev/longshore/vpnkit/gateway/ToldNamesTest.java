@@ -62,7 +62,7 @@ class ToldNamesTest {
     private List<String> names(String address) {
         IpAddress a = IpAddress.parse(address);
         List<String> names = new ArrayList<>();
-        told.namesOf(a.hi(), a.lo(), (name, asked) -> names.add(asked ? name : "[" + name + "]"));
+        told.namesOf(a.hi(), a.lo(), (name, asked, _) -> names.add(asked ? name : "[" + name + "]"));
         return names;
     }
 
