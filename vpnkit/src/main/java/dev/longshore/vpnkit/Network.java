@@ -7,21 +7,24 @@ import dev.longshore.packet.link.Link;
 import dev.longshore.packet.wire.DhcpMessage;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.dns.AddressFilter;
+import dev.longshore.vpnkit.dns.DnsCounter;
+import dev.longshore.vpnkit.dns.DnsForwarder;
+import dev.longshore.vpnkit.dns.DnsRoute;
+import dev.longshore.vpnkit.dns.DnsServer;
+import dev.longshore.vpnkit.dns.HostsFile;
+import dev.longshore.vpnkit.dns.NameTable;
+import dev.longshore.vpnkit.dns.Resolvers;
+import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.ethernet.EthernetConfig;
 import dev.longshore.vpnkit.ethernet.EthernetLayer;
 import dev.longshore.vpnkit.ethernet.LostHop;
 import dev.longshore.vpnkit.ethernet.PacketSink;
 import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.SeenFlow;
-import dev.longshore.vpnkit.gateway.AddressFilter;
 import dev.longshore.vpnkit.gateway.DhcpServer;
-import dev.longshore.vpnkit.gateway.DnsForwarder;
-import dev.longshore.vpnkit.gateway.DnsServer;
 import dev.longshore.vpnkit.gateway.GatewayCounter;
 import dev.longshore.vpnkit.gateway.Ipv6Gateway;
-import dev.longshore.vpnkit.gateway.NameTable;
-import dev.longshore.vpnkit.gateway.Resolvers;
-import dev.longshore.vpnkit.gateway.ToldNames;
 import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.hostsocket.HostDatagrams;
 import dev.longshore.vpnkit.icmp.EchoFlows;
@@ -46,6 +49,7 @@ import dev.longshore.vpnkit.udp.UdpOutput;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.EventLoop;
+import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
@@ -67,6 +71,7 @@ public final class Network {
     private final Counters<IpCounter> ipCounters = new Counters<>(IpCounter.class);
     private final Counters<IcmpCounter> icmpCounters = new Counters<>(IcmpCounter.class);
     private final Counters<GatewayCounter> gatewayCounters = new Counters<>(GatewayCounter.class);
+    private final Counters<DnsCounter> dnsCounters = new Counters<>(DnsCounter.class);
     private final EthernetLayer ethernet;
     private final Ipv4Output v4;
     private final Ipv6Output v6;
@@ -78,6 +83,7 @@ public final class Network {
     private final EchoFlows echoes;
     private final DhcpServer dhcp;
     private final Ipv6Gateway gateway6;
+    private final Resolvers resolvers;
     private final DnsForwarder forwarder;
     private final DnsServer dns;
     private final TransportInput tcp;
@@ -152,9 +158,8 @@ public final class Network {
         tcp = tcpFactory.create(output, errors, loop, nanoClock);
         echoes = new EchoFlows(families, pingSockets, datagrams, output, errors, loop, nanoClock, icmpCounters, gate);
         IcmpLayer icmp = new IcmpLayer(plan, output, echoes, tcp, udp, icmpCounters);
-        Resolvers resolvers = config.resolvers().isEmpty()
-                ? Resolvers.ofFile(config.resolvConf(), nanoClock)
-                : Resolvers.fixed(config.resolvers());
+        resolvers = Resolvers.ofFile(config.resolvConf(), nanoClock);
+        resolvers.choose(config.resolvers());
         gateway6 = new Ipv6Gateway(
                 plan,
                 families,
@@ -184,15 +189,16 @@ public final class Network {
                 icmp6);
         sink.target = input;
         dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), resolvers::searchDomains, v4, gatewayCounters);
-        forwarder = new DnsForwarder(loop, resolvers, nanoClock, gatewayCounters);
+        forwarder = new DnsForwarder(loop, resolvers, addressFilter, told, nanoClock, dnsCounters);
         dns = new DnsServer(
                 NameTable.standard(plan),
+                HostsFile.of(config.hostsFile(), plan, loop, nanoClock),
                 addressFilter,
                 forwarder,
                 told,
                 udpOutput,
                 ByteBufAllocator.DEFAULT,
-                gatewayCounters);
+                dnsCounters);
         udp.bind(IpAddress.v4(-1), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.gateway(), DhcpMessage.SERVER_PORT, dhcp);
         udp.bind(plan.dns(), DnsServer.PORT, dns);
@@ -273,6 +279,18 @@ public final class Network {
         gateway6.onFamiliesChanged();
     }
 
+    /**
+     * Who is asked for names from now on.
+     *
+     * @param servers instead of the host's resolvers; none for these
+     * @param routes besides, by domain
+     */
+    public void setResolvers(List<InetSocketAddress> servers, List<DnsRoute> routes) {
+        assert loop.inEventLoop();
+        resolvers.choose(servers);
+        forwarder.setRoutes(routes);
+    }
+
     /** Who the flows of UDP and pings belong to, from now on; before the first one. TCP has its own. */
     public void attribute(FlowOwners owners) {
         assert loop.inEventLoop();
@@ -309,6 +327,7 @@ public final class Network {
         all.addAll(icmpCounters.readings());
         all.addAll(udp.counters().readings());
         all.addAll(gatewayCounters.readings());
+        all.addAll(dnsCounters.readings());
         return all;
     }
 

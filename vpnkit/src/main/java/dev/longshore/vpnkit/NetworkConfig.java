@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a network is made from. Immutable.
@@ -18,6 +19,7 @@ import java.util.function.BooleanSupplier;
  * @param guestMac what the guest's card was told
  * @param resolvers asked instead of the host's, if not empty
  * @param resolvConf where the host's resolvers are written
+ * @param hostsFile where the host's own names are written; null: guests do not know them
  * @param udp limits of UDP flows
  * @param hostHasIpv4 whether the host has a way to the IPv4 Internet now; asked on the loop
  * @param hostHasIpv6 whether the host has a way to the IPv6 Internet now, and the guest is to have one; asked on the loop
@@ -29,6 +31,7 @@ public record NetworkConfig(
         long guestMac,
         List<InetSocketAddress> resolvers,
         Path resolvConf,
+        @Nullable Path hostsFile,
         UdpLimits udp,
         BooleanSupplier hostHasIpv4,
         BooleanSupplier hostHasIpv6) {
@@ -57,6 +60,7 @@ public record NetworkConfig(
                 GUEST_MAC,
                 resolvers,
                 Path.of("/etc/resolv.conf"),
+                Path.of("/etc/hosts"),
                 UdpLimits.standard(),
                 HostReach::hasIpv4,
                 HostReach::hasIpv6);

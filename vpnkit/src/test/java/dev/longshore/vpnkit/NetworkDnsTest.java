@@ -256,6 +256,8 @@ class NetworkDnsTest {
         assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_NOTIMP);
         ask(query("x.test", DnsMessage.TYPE_A).setShort(4, 2));
         assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_FORMERR);
+        ask(Unpooled.buffer().writeShort(0x1234).writeZero(3));
+        assertThat(DnsMessage.rcode(answered(), 0)).isEqualTo(DnsMessage.RCODE_FORMERR);
         ask(query("x.test", DnsMessage.TYPE_A).setShort(2, DnsMessage.FLAG_RESPONSE));
         ask(Unpooled.buffer().writeZero(3));
         guest.receivesNothing();
@@ -272,7 +274,7 @@ class NetworkDnsTest {
                 .isEqualTo(query("Example.TEST", 65).slice(2, seen.readableBytes() - 2));
         ByteBuf answer = Unpooled.buffer();
         DnsMessage.writeAnswerHeader(answer, seen, 0, 0, 1, 1, 0, 0);
-        answer.setShort(2, DnsMessage.flags(answer, 0) | DnsMessage.FLAG_TRUNCATED | 0x20); // AD, too
+        answer.setShort(2, DnsMessage.flags(answer, 0) | DnsMessage.FLAG_AUTHENTIC_DATA);
         answer.writeBytes(seen, 12, seen.readableBytes() - 12);
         answer.writeShort(0xC00C)
                 .writeShort(65_280)
@@ -300,13 +302,13 @@ class NetworkDnsTest {
     }
 
     @Test
-    void silentResolver_nextOneIsAskedAfterASecond_andPreferredThen() throws IOException {
+    void silentResolver_nextOneIsAskedSoon_andPreferredThen() throws IOException {
         Resolver silent = new Resolver();
         Resolver good = new Resolver();
         withResolvers(silent.address(), good.address());
         ask(query("a.test", DnsMessage.TYPE_A));
         silent.receive();
-        net.loop.advance(Duration.ofMillis(999));
+        net.loop.advance(Duration.ofMillis(299));
         assertThat(good.poll()).isFalse();
         net.loop.advance(Duration.ofMillis(2));
         good.answer(good.receive(), 0, 7);
@@ -377,20 +379,20 @@ class NetworkDnsTest {
         assertThat(unasked.poll()).isFalse();
     }
 
-    /** A resolver that never answers must not cost six descriptors a question. */
+    /** A resolver that never answers must not cost a descriptor for each question, and there are more questions than sockets. */
     @Test
     void silentResolver_socketsAreBounded() throws IOException {
         Resolver silent = new Resolver();
         withResolvers(silent.address());
         for (int i = 0; i < 400; i++) {
-            ask(query("a.test", DnsMessage.TYPE_A));
+            ask(query("a" + i + ".test", DnsMessage.TYPE_A));
         }
         long most = 0;
         for (int i = 0; i < 44; i++) {
             net.loop.advance(Duration.ofMillis(100));
             most = Math.max(most, net.count("vpnkit.dns.sockets.active", ""));
         }
-        assertThat(most).isBetween(400L, 1024L);
+        assertThat(most).isBetween(12L, 64L);
         net.loop.advance(Duration.ofSeconds(1));
         assertThat(net.count("vpnkit.dns.sockets.active", "")).isZero();
         assertThat(net.count("vpnkit.dns.active", "")).isZero();
@@ -402,7 +404,7 @@ class NetworkDnsTest {
         Resolver silent = new Resolver();
         withResolvers(silent.address());
         for (int i = 0; i < 1100; i++) {
-            ask(query("a.test", DnsMessage.TYPE_A));
+            ask(query("a" + i + ".test", DnsMessage.TYPE_A));
         }
         assertThat(net.count("vpnkit.dns.active", "")).isEqualTo(1024);
         assertThat(net.count("vpnkit.dns.busy", "")).isEqualTo(76);
@@ -523,6 +525,7 @@ class NetworkDnsTest {
                 ByteBuf answer = Unpooled.buffer().writeBytes(question.flip());
                 answer.setShort(2, DnsMessage.flags(answer, 0) | DnsMessage.FLAG_RESPONSE);
                 for (int i = 0; answer.writerIndex() < 65_000; i++) {
+                    answer.setShort(6, i + 1);
                     answer.writeShort(0xC00C).writeShort(TXT).writeShort(1);
                     answer.writeInt(60)
                             .writeShort(256)

@@ -5,6 +5,8 @@ import dev.longshore.testkit.GuestEnd;
 import dev.longshore.testkit.VirtualLink;
 import dev.longshore.testkit.VirtualLoop;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.dns.ToldNames;
+import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.icmp.PingSockets;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.ip.TransportInput;
@@ -15,6 +17,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A network and its guest in one thread: virtual time, real sockets on loopback. */
 final class TestNetwork implements AutoCloseable {
@@ -22,6 +25,7 @@ final class TestNetwork implements AutoCloseable {
     final VirtualLink link = new VirtualLink();
     final GuestEnd guest = new GuestEnd(link);
     final NoTcp tcp = new NoTcp();
+    final ToldNames told;
     final Network network;
 
     /** Whether the host has a way to the IPv4 Internet. */
@@ -48,6 +52,15 @@ final class TestNetwork implements AutoCloseable {
     }
 
     private TestNetwork(UdpLimits limits, List<InetSocketAddress> resolvers, PingSockets pings, Path resolvConf) {
+        this(limits, resolvers, pings, resolvConf, null);
+    }
+
+    TestNetwork(
+            UdpLimits limits,
+            List<InetSocketAddress> resolvers,
+            PingSockets pings,
+            Path resolvConf,
+            @Nullable Path hostsFile) {
         NetworkConfig config = new NetworkConfig(
                 IpPlan.standard(),
                 1500,
@@ -55,10 +68,20 @@ final class TestNetwork implements AutoCloseable {
                 NetworkConfig.GUEST_MAC,
                 resolvers,
                 resolvConf,
+                hostsFile,
                 limits,
                 () -> hostHasIpv4,
                 () -> hostHasIpv6);
-        network = new Network(config, link, loop, loop.clock()::nanos, pings, (output, errors, l, clock) -> tcp);
+        told = new ToldNames(loop.clock()::nanos);
+        network = new Network(
+                config,
+                link,
+                loop,
+                loop.clock()::nanos,
+                pings,
+                (output, errors, l, clock) -> tcp,
+                EgressGate.OPEN,
+                told);
         network.start();
         link.setUp(true);
         guest.sendArpRequest(GuestEnd.GATEWAY); // from now on the network knows where the guest is

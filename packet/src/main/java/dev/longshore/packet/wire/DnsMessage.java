@@ -31,25 +31,41 @@ public final class DnsMessage {
     public static final int RCODE_NOTIMP = 4;
     public static final int RCODE_REFUSED = 5;
 
+    /** Needs an OPT record for its upper bits: RFC 6891 §9. */
+    public static final int RCODE_BADVERS = 16;
+
     public static final int TYPE_A = 1;
     public static final int TYPE_NS = 2;
     public static final int TYPE_CNAME = 5;
     public static final int TYPE_SOA = 6;
     public static final int TYPE_PTR = 12;
+    public static final int TYPE_MX = 15;
+    public static final int TYPE_TXT = 16;
     public static final int TYPE_AAAA = 28;
+    public static final int TYPE_SRV = 33;
+    public static final int TYPE_DNAME = 39;
     public static final int TYPE_OPT = 41;
+    public static final int TYPE_RRSIG = 46;
+    public static final int TYPE_SVCB = 64;
+    public static final int TYPE_HTTPS = 65;
+    public static final int TYPE_TSIG = 250;
+    public static final int TYPE_IXFR = 251;
+    public static final int TYPE_AXFR = 252;
     public static final int TYPE_ANY = 255;
     public static final int CLASS_IN = 1;
+    public static final int CLASS_CHAOS = 3;
 
     public static final int FLAG_RESPONSE = 0x8000;
     public static final int FLAG_AUTHORITATIVE = 0x0400;
     public static final int FLAG_TRUNCATED = 0x0200;
     public static final int FLAG_RECURSION_DESIRED = 0x0100;
     public static final int FLAG_RECURSION_AVAILABLE = 0x0080;
-    private static final int FLAG_CHECKING_DISABLED = 0x0010;
+    public static final int FLAG_AUTHENTIC_DATA = 0x0020;
+    public static final int FLAG_CHECKING_DISABLED = 0x0010;
     private static final int OPCODE_MASK = 0x7800;
 
-    private static final int MAX_NAME_BYTES = 255;
+    /** With all length bytes and the last zero: RFC 1035 §2.3.4. */
+    public static final int MAX_NAME_BYTES = 255;
 
     /** Pointer to the first question's name, which always starts right after the header. */
     private static final int QUESTION_NAME = 0xC000 | HEADER_BYTES;
@@ -72,6 +88,10 @@ public final class DnsMessage {
     /** The second 16 bits: the {@code FLAG_} constants, opcode and rcode. */
     public static int flags(ByteBuf b, int at) {
         return b.getUnsignedShort(at + 2);
+    }
+
+    public static void setFlags(ByteBuf b, int at, int flags) {
+        b.setShort(at + 2, flags);
     }
 
     public static boolean isResponse(ByteBuf b, int at) {
@@ -105,6 +125,34 @@ public final class DnsMessage {
 
     public static int additionals(ByteBuf b, int at) {
         return b.getUnsignedShort(at + 10);
+    }
+
+    /** Of all sections but the questions. */
+    public static int records(ByteBuf b, int at) {
+        return answers(b, at) + authorities(b, at) + additionals(b, at);
+    }
+
+    public static void setCounts(ByteBuf b, int at, int questions, int answers, int authorities, int additionals) {
+        b.setShort(at + 4, questions).setShort(at + 6, answers);
+        b.setShort(at + 8, authorities).setShort(at + 10, additionals);
+    }
+
+    /** Index after the name that starts at {@code nameAt} and has no pointer, with its last byte, or -1: as questions have it. */
+    public static int skipPlainName(ByteBuf b, int at, int len, int nameAt) {
+        int i = skipName(b, at, len, nameAt);
+        return i > nameAt && b.getByte(i - 1) == 0 && !endsInPointer(b, nameAt, i) ? i : -1;
+    }
+
+    private static boolean endsInPointer(ByteBuf b, int nameAt, int end) {
+        int i = nameAt;
+        while (i < end - 1) {
+            int label = b.getUnsignedByte(i);
+            if (label >= 0xC0) {
+                return true;
+            }
+            i += 1 + label;
+        }
+        return false;
     }
 
     /** Index after the name that starts at {@code nameAt} (after its first pointer, if it has one), or -1 if it is broken. */
@@ -194,6 +242,49 @@ public final class DnsMessage {
             i += 1 + label;
         }
         return null;
+    }
+
+    /**
+     * Copies the name at {@code nameAt} without compression. Returns its bytes, the last zero included, or -1 if it is broken or does
+     * not fit in {@link #MAX_NAME_BYTES}, for which {@code to} has room.
+     *
+     * @param lower whether in lower case, as names are compared: RFC 4343 §3
+     */
+    public static int copyName(ByteBuf b, int at, int len, int nameAt, byte[] to, boolean lower) {
+        int length = 0;
+        int end = at + len;
+        int i = nameAt;
+        int before = nameAt;
+        while (i < end) {
+            int label = b.getUnsignedByte(i);
+            if (label >= 0xC0) {
+                int target = i + 1 < end ? at + (b.getUnsignedShort(i) & 0x3FFF) : end;
+                if (target >= before || target < at + HEADER_BYTES) {
+                    return -1;
+                }
+                before = target;
+                i = target;
+                continue;
+            }
+            if (label > 63 || i + 1 + label > end || length + 1 + label > MAX_NAME_BYTES) {
+                return -1;
+            }
+            to[length++] = (byte) label;
+            if (label == 0) {
+                return length;
+            }
+            for (int k = i + 1; k <= i + label; k++) {
+                byte c = b.getByte(k);
+                to[length++] = lower ? lower(c) : c;
+            }
+            i += 1 + label;
+        }
+        return -1;
+    }
+
+    /** An ASCII capital as the small letter, any other byte as it is. */
+    public static byte lower(byte c) {
+        return c >= 'A' && c <= 'Z' ? (byte) (c + 32) : c;
     }
 
     /**

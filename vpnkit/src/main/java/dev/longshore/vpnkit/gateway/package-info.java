@@ -1,6 +1,6 @@
 /**
- * The services at our own addresses that make the network a network: DHCP and DNS. In-process, nothing listens on the host
- * for them. Called by udp and by the TCP flows' pipelines. RFC 2131, RFC 1035, RFC 5625.
+ * What makes the network a network: DHCP, DHCPv6 and router advertisements. In-process, nothing listens on the host
+ * for them. Called by udp. RFC 2131, RFC 8415, RFC 4861.
  */
 @NullMarked
 package dev.longshore.vpnkit.gateway;

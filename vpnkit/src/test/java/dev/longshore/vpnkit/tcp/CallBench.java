@@ -48,6 +48,7 @@ final class CallBench implements AutoCloseable {
                 NetworkConfig.GUEST_MAC,
                 List.of(),
                 Path.of("/nonexistent/resolv.conf"),
+                null,
                 UdpLimits.standard(),
                 () -> true,
                 () -> hostHasIpv6);

@@ -1,4 +1,4 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import dev.longshore.vpnkit.count.Counters;
 import io.netty.channel.ChannelHandlerContext;
@@ -16,16 +16,16 @@ final class DnsTcpConnections {
     static final int MAX = 128;
 
     private final Map<DnsTcpHandler, ChannelHandlerContext> open = new LinkedHashMap<>();
-    private final Counters<GatewayCounter> counters;
+    private final Counters<DnsCounter> counters;
 
-    DnsTcpConnections(Counters<GatewayCounter> counters) {
+    DnsTcpConnections(Counters<DnsCounter> counters) {
         this.counters = counters;
     }
 
     /** The first bytes of a connection have come; it may be closed within this call. */
     void opened(DnsTcpHandler handler, ChannelHandlerContext context) {
         if (open.size() >= MAX) {
-            counters.increment(GatewayCounter.DNS_TCP_EVICTED);
+            counters.increment(DnsCounter.TCP_EVICTED);
             DnsTcpHandler idle = oldestIdle();
             ChannelHandlerContext victim = idle == null ? null : open.remove(idle);
             if (victim == null) {

@@ -1,4 +1,4 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -42,6 +42,8 @@ public final class Resolvers {
     private long lookedAt;
     private boolean looked;
 
+    private List<InetSocketAddress> chosen = List.of();
+
     private Resolvers(@Nullable Path file, List<InetSocketAddress> servers, LongSupplier nanoClock) {
         this.file = file;
         this.servers = servers;
@@ -64,11 +66,19 @@ public final class Resolvers {
      */
     public List<String> searchDomains() {
         servers();
-        return searchDomains;
+        return chosen.isEmpty() ? searchDomains : List.of();
+    }
+
+    /** From now on these, whatever the file says; its own again with none. */
+    public void choose(List<InetSocketAddress> instead) {
+        chosen = List.copyOf(instead);
     }
 
     /** In the order in which to ask; never empty unless a fixed list is. */
     List<InetSocketAddress> servers() {
+        if (!chosen.isEmpty()) {
+            return chosen;
+        }
         Path path = file;
         long now = nanoClock.getAsLong();
         if (path != null && (!looked || now - lookedAt >= LOOK_NANOS)) {

@@ -1,4 +1,4 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import dev.longshore.config.DnsFilter;
 import dev.longshore.packet.wire.DnsMessage;
@@ -42,7 +42,14 @@ public final class AddressFilter {
         filter = newFilter;
     }
 
-    /** True if a question of this type is not to be relayed, but answered with nothing. */
+    /** The type of the addresses that are taken out of answers now, {@link DnsMessage#TYPE_A} or AAAA; 0 for none. */
+    int leftOut() {
+        return leavesOut(DnsMessage.TYPE_AAAA)
+                ? DnsMessage.TYPE_AAAA
+                : leavesOut(DnsMessage.TYPE_A) ? DnsMessage.TYPE_A : 0;
+    }
+
+    /** True if records of this type do not reach the guest. */
     boolean leavesOut(int type) {
         return switch (filter) {
             case AUTO -> isUseless(type);

@@ -1,5 +1,6 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
+import dev.longshore.packet.wire.IpAddress;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler.Sharable;
@@ -9,6 +10,7 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.ScheduledFuture;
+import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +23,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
     private static final int MAX_PENDING = 32;
 
     /** RFC 7766 §6.2.3: a few seconds at least. */
-    private static final long IDLE_SECONDS = 20;
+    static final long IDLE_SECONDS = 20;
 
     private static final int LENGTH_BYTES = 2;
 
@@ -32,6 +34,8 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
     private boolean inputEnded;
     private boolean parsing;
     private boolean known; // to the server, since the first byte
+    private long guestHi;
+    private long guestLo = IpAddress.loOfV4(0);
 
     DnsTcpHandler(DnsServer server) {
         this.server = server;
@@ -68,6 +72,11 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
         }
         if (!known) {
             known = true;
+            if (ctx.channel().remoteAddress() instanceof InetSocketAddress guest && guest.getAddress() != null) {
+                IpAddress address = IpAddress.of(guest.getAddress());
+                guestHi = address.hi();
+                guestLo = address.lo();
+            }
             server.tcp().opened(this, ctx);
         }
         boolean fits = b.readableBytes() <= buffer.maxWritableBytes();
@@ -101,7 +110,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
             buffer.skipBytes(LENGTH_BYTES + len);
             pending++;
             armIdle(ctx);
-            if (!server.query(buffer, at, len, true, message -> answer(ctx, message))) {
+            if (!server.query(buffer, at, len, true, guestHi, guestLo, message -> answer(ctx, message))) {
                 ctx.close(); // the stream makes no sense
                 break;
             }

@@ -1,4 +1,4 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.ip.IpPlan;
@@ -11,7 +11,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The names that are answered here and never asked of anybody else: Docker Desktop's and their older spellings. Immutable.
+ * The names that are answered here and never asked of anybody else: Docker Desktop's and their older spellings, and what RFC 6761
+ * keeps from resolvers. Immutable.
  *
  * <p>Within our zones a name that is not there does not exist (nothing of them leaks to the host's resolvers); a name that
  * is there has addresses and no other record (NODATA, never NXDOMAIN: musl and systemd-resolved would take the name for absent).
@@ -39,7 +40,7 @@ public final class NameTable {
     private static final String REVERSE = ".in-addr.arpa";
     static final String LOCALHOST = "localhost";
 
-    private static final List<String> ZONES = List.of("docker.internal", "containers.internal", LOCALHOST);
+    private static final List<String> ZONES = List.of("docker.internal", "containers.internal", LOCALHOST, "invalid");
     private static final Place LOOPBACK = new Place(0x7F00_0001, new IpAddress(0, 1));
 
     private final IpPlan plan;
@@ -90,6 +91,11 @@ public final class NameTable {
         names.put("gateway.containers.internal", gateway);
         names.put("localhost", LOOPBACK); // RFC 6761 §6.3
         return new NameTable(plan, names);
+    }
+
+    /** Where the host is, for the guest. */
+    Place host() {
+        return Objects.requireNonNull(addresses.get("host.docker.internal"));
     }
 
     /** What is known here about {@code name} (lower case, no last dot); null if others are to be asked. */

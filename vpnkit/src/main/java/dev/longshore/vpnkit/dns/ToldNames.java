@@ -1,10 +1,12 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import dev.longshore.packet.wire.DnsMessage;
+import dev.longshore.packet.wire.DnsRecord;
 import dev.longshore.packet.wire.IpAddress;
 import io.netty.buffer.ByteBuf;
 import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -156,34 +158,77 @@ public final class ToldNames {
         boolean name(String name, boolean asked, boolean matters);
     }
 
+    /** What one answer tells. Immutable. */
+    static final class Telling {
+        /** The one that was asked for first, its aliases behind it. */
+        private final List<String> names;
+
+        /** Two longs each. */
+        private final long[] addresses;
+
+        /** Seconds, one for each address. */
+        private final int[] ttls;
+
+        private Telling(List<String> names, long[] addresses, int[] ttls) {
+            this.names = List.copyOf(names);
+            this.addresses = addresses;
+            this.ttls = ttls;
+        }
+    }
+
+    /** Hears what an answer tells, maybe not for the first time. */
+    void tell(Telling t) {
+        boolean[] matters = mattering(t.names);
+        for (int i = 0; i < t.ttls.length; i++) {
+            tell(t.addresses[2 * i], t.addresses[2 * i + 1], t.names, matters, t.ttls[i]);
+        }
+    }
+
     /** Reads a resolver's answer as it goes to the guest. Borrows; never throws. */
     void read(ByteBuf b, int at, int len) {
+        Telling telling = telling(b, at, len);
+        if (telling != null) {
+            tell(telling);
+        }
+    }
+
+    /** What an answer tells; null if that is nothing. Borrows; never throws. */
+    static @Nullable Telling telling(ByteBuf b, int at, int len) {
         if (!DnsMessage.isValid(b, at, len)
                 || DnsMessage.rcode(b, at) != DnsMessage.RCODE_OK
                 || DnsMessage.questions(b, at) != 1
                 || DnsMessage.answers(b, at) == 0) {
-            return;
+            return null;
         }
         int questionAt = at + DnsMessage.HEADER_BYTES;
         int records = DnsMessage.skipQuestion(b, at, len, questionAt);
         String asked = records < 0 ? null : DnsMessage.name(b, at, len, questionAt);
         if (asked == null || asked.isEmpty()) {
-            return;
+            return null;
         }
         List<String> names = new ArrayList<>();
         names.add(asked);
         int count = Math.min(DnsMessage.answers(b, at), MAX_RECORDS);
         addAliases(b, at, len, records, count, names);
-        boolean[] mattering = mattering(names);
+        long[] addresses = new long[2 * count];
+        int[] ttls = new int[count];
+        int found = 0;
         int i = records;
         for (int n = 0; n < count; n++) {
             int next = DnsMessage.skipRecord(b, at, len, i);
             if (next < 0) {
-                return;
+                break;
             }
-            address(b, at, len, i, next, names, mattering);
+            if (isAddress(b, at, len, i, next, names)) {
+                int dataAt = DnsRecord.dataAt(DnsMessage.skipName(b, at, len, i));
+                boolean v4 = next - dataAt == 4;
+                addresses[2 * found] = v4 ? 0 : b.getLong(dataAt);
+                addresses[2 * found + 1] = v4 ? IpAddress.loOfV4(b.getInt(dataAt)) : b.getLong(dataAt + 8);
+                ttls[found++] = DnsRecord.ttl(b, dataAt - DnsRecord.HEADER_BYTES);
+            }
             i = next;
         }
+        return found == 0 ? null : new Telling(names, Arrays.copyOf(addresses, 2 * found), Arrays.copyOf(ttls, found));
     }
 
     /** Follows CNAME records from the name that was asked for, in whatever order they come. */
@@ -218,22 +263,17 @@ public final class ToldNames {
         return targets;
     }
 
-    private void address(ByteBuf b, int at, int len, int recordAt, int next, List<String> names, boolean[] matters) {
+    private static boolean isAddress(ByteBuf b, int at, int len, int recordAt, int next, List<String> names) {
         int afterName = DnsMessage.skipName(b, at, len, recordAt);
-        int type = DnsMessage.type(b, afterName);
-        int dataAt = afterName + 10;
-        boolean v4 = type == DnsMessage.TYPE_A && next - dataAt == 4;
-        boolean v6 = type == DnsMessage.TYPE_AAAA && next - dataAt == 16;
-        if ((!v4 && !v6) || DnsMessage.dnsClass(b, afterName) != DnsMessage.CLASS_IN) {
-            return;
+        int type = DnsRecord.type(b, afterName);
+        int bytes = next - DnsRecord.dataAt(afterName);
+        boolean v4 = type == DnsMessage.TYPE_A && bytes == 4;
+        boolean v6 = type == DnsMessage.TYPE_AAAA && bytes == 16;
+        if ((!v4 && !v6) || DnsRecord.dnsClass(b, afterName) != DnsMessage.CLASS_IN) {
+            return false;
         }
         String owner = DnsMessage.name(b, at, len, recordAt);
-        if (owner == null || !names.contains(owner)) {
-            return;
-        }
-        long hi = v4 ? 0 : b.getLong(dataAt);
-        long lo = v4 ? IpAddress.loOfV4(b.getInt(dataAt)) : b.getLong(dataAt + 8);
-        tell(hi, lo, names, matters, b.getUnsignedInt(afterName + 4));
+        return owner != null && names.contains(owner);
     }
 
     /** Those that matter are not driven out by others: names that somebody has rules about, say. For all, from now on. */

@@ -1,4 +1,4 @@
-package dev.longshore.vpnkit.gateway;
+package dev.longshore.vpnkit.dns;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,0 +1,181 @@
+package dev.longshore.vpnkit;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.DatagramChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.xbill.DNS.ARecord;
+import org.xbill.DNS.DClass;
+import org.xbill.DNS.Flags;
+import org.xbill.DNS.Message;
+import org.xbill.DNS.Name;
+import org.xbill.DNS.Record;
+import org.xbill.DNS.Section;
+import org.xbill.DNS.Type;
+
+/** A resolver of the host on a port of loopback, UDP and TCP, that says what a test tells it; served by the test's own thread. */
+final class FakeResolver implements AutoCloseable {
+    private final DatagramChannel udp;
+    private final ServerSocketChannel tcp;
+    private final List<SocketChannel> connections = new ArrayList<>();
+    private final List<ByteBuffer> inputs = new ArrayList<>();
+
+    /** All questions, in order. */
+    final List<Message> asked = new ArrayList<>();
+
+    /** Ports that they came from, by UDP. */
+    final List<Integer> ports = new ArrayList<>();
+
+    int accepted;
+
+    /** Null is silence. A message's id is set here. */
+    Function<Message, @Nullable Message> says = FakeResolver::one;
+
+    /** Puts bytes in place of an answer; null leaves it. */
+    @Nullable
+    Function<byte[], byte[]> garbles;
+
+    FakeResolver() {
+        try {
+            udp = DatagramChannel.open();
+            udp.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).configureBlocking(false);
+            tcp = ServerSocketChannel.open();
+            tcp.bind(udp.getLocalAddress()).configureBlocking(false);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    InetSocketAddress address() {
+        try {
+            return (InetSocketAddress) udp.getLocalAddress();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** 192.0.2.1 for every A question, nothing for others. */
+    static Message one(Message query) {
+        Record q = query.getQuestion();
+        Message m = answer(query);
+        if (q.getType() == Type.A) {
+            m.addRecord(a(q.getName(), 60, 0xC000_0201), Section.ANSWER);
+        }
+        return m;
+    }
+
+    static ARecord a(Name name, long ttl, int address) {
+        return new ARecord(
+                name, DClass.IN, ttl, ByteBuffer.allocate(4).putInt(address).array());
+    }
+
+    /** An empty answer to a question, as a resolver gives it. */
+    static Message answer(Message query) {
+        Message m = new Message(query.getHeader().getID());
+        m.getHeader().setFlag(Flags.QR);
+        m.getHeader().setFlag(Flags.RA);
+        if (query.getHeader().getFlag(Flags.RD)) {
+            m.getHeader().setFlag(Flags.RD);
+        }
+        m.addRecord(query.getQuestion(), Section.QUESTION);
+        return m;
+    }
+
+    /** Answers what has come. */
+    void serve() {
+        if (!udp.isOpen()) {
+            return;
+        }
+        try {
+            ByteBuffer b = ByteBuffer.allocate(4096);
+            for (SocketAddress from = udp.receive(b); from != null; from = udp.receive(b)) {
+                b.flip();
+                byte[] query = new byte[b.remaining()];
+                b.get(query);
+                b.clear();
+                ports.add(((InetSocketAddress) from).getPort());
+                byte[] answer = reply(query);
+                if (answer.length > 0) {
+                    udp.send(ByteBuffer.wrap(answer), from);
+                }
+            }
+            for (SocketChannel c = tcp.accept(); c != null; c = tcp.accept()) {
+                c.configureBlocking(false);
+                accepted++;
+                connections.add(c);
+                inputs.add(ByteBuffer.allocate(70_000));
+            }
+            for (int i = 0; i < connections.size(); i++) {
+                serve(connections.get(i), inputs.get(i));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void serve(SocketChannel c, ByteBuffer in) throws IOException {
+        if (!c.isOpen() || c.read(in) < 0) {
+            return;
+        }
+        in.flip();
+        while (in.remaining() >= 2 && in.remaining() >= 2 + (in.getShort(in.position()) & 0xFFFF)) {
+            byte[] query = new byte[in.getShort() & 0xFFFF];
+            in.get(query);
+            byte[] answer = reply(query);
+            if (answer.length > 0) {
+                ByteBuffer out = ByteBuffer.allocate(2 + answer.length);
+                out.putShort((short) answer.length).put(answer).flip();
+                while (out.hasRemaining()) {
+                    c.write(out);
+                }
+            }
+        }
+        in.compact();
+    }
+
+    private byte[] reply(byte[] query) throws IOException {
+        Message q = new Message(query);
+        asked.add(q);
+        Message answer = says.apply(q);
+        if (answer == null) {
+            return new byte[0];
+        }
+        answer.getHeader().setID(q.getHeader().getID());
+        byte[] bytes = answer.toWire(65_535);
+        Function<byte[], byte[]> g = garbles;
+        return g == null ? bytes : g.apply(bytes);
+    }
+
+    /** The resolver's ends of all TCP connections. */
+    void hangUp() {
+        try {
+            for (SocketChannel c : connections) {
+                c.close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        connections.clear();
+        inputs.clear();
+    }
+
+    @Override
+    public void close() {
+        hangUp();
+        try {
+            udp.close();
+            tcp.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
