@@ -130,8 +130,16 @@ public final class SettingTable {
             "network.dnsServers",
             ValueTypes.addresses(true),
             List.of(),
-            Effect.GUEST_RESTART,
+            Effect.LIVE,
             "Resolvers to ask instead of the host's; empty for the host's.");
+
+    public static final Setting<List<String>> DNS_ROUTES = setting(
+            "network.dnsRoutes",
+            ValueTypes.texts(text -> DomainServer.parse(text).toString()),
+            List.of(),
+            Effect.LIVE,
+            "Name servers for domains and everything below them, each DOMAIN=ADDRESS or DOMAIN=ADDRESS:PORT; the longest domain"
+                    + " counts, and several servers of one are asked in turn.");
 
     public static final Setting<Boolean> PING = setting(
             "network.ping",
@@ -344,6 +352,7 @@ public final class SettingTable {
             MOVE_SUBNET,
             MTU,
             DNS_SERVERS,
+            DNS_ROUTES,
             PING,
             PCAP_FILE,
             IPV6,

@@ -17,6 +17,7 @@ import static dev.longshore.config.SettingTable.CONTROL_LISTEN;
 import static dev.longshore.config.SettingTable.CPUS;
 import static dev.longshore.config.SettingTable.DISK_SIZE_MIB;
 import static dev.longshore.config.SettingTable.DNS_FILTER;
+import static dev.longshore.config.SettingTable.DNS_ROUTES;
 import static dev.longshore.config.SettingTable.DNS_SERVERS;
 import static dev.longshore.config.SettingTable.EGRESS_POLICY;
 import static dev.longshore.config.SettingTable.HOST_NETWORKING;
@@ -84,6 +85,7 @@ public record Settings(
                         all.get(MOVE_SUBNET),
                         all.get(MTU),
                         all.get(DNS_SERVERS),
+                        all.get(DNS_ROUTES).stream().map(DomainServer::parse).toList(),
                         all.get(PING),
                         all.get(PCAP_FILE),
                         all.get(IPV6),
@@ -138,6 +140,7 @@ public record Settings(
      * @param moveSubnet take another subnet where a route of the host overlaps this one
      * @param mtu 576..65520
      * @param dnsServers asked instead of the host's resolvers, if not empty
+     * @param dnsRoutes asked about some domains, in this order
      * @param ping answer the guest's pings to the outside by the host's unprivileged ping sockets
      * @param pcapFile an absolute path: all frames of the link are recorded there; empty for none
      * @param ipv6 needs an MTU of 1280
@@ -149,6 +152,7 @@ public record Settings(
             boolean moveSubnet,
             int mtu,
             List<InetAddress> dnsServers,
+            List<DomainServer> dnsRoutes,
             boolean ping,
             String pcapFile,
             Ipv6Mode ipv6,
@@ -156,11 +160,12 @@ public record Settings(
             DnsFilter dnsFilter) {
         public Network {
             dnsServers = List.copyOf(dnsServers);
+            dnsRoutes = List.copyOf(dnsRoutes);
         }
 
         /** The same on another subnet. */
         public Network withSubnet(Ipv4Subnet other) {
-            return new Network(other, moveSubnet, mtu, dnsServers, ping, pcapFile, ipv6, mode, dnsFilter);
+            return new Network(other, moveSubnet, mtu, dnsServers, dnsRoutes, ping, pcapFile, ipv6, mode, dnsFilter);
         }
 
         public AddressPlan plan() {

@@ -42,7 +42,7 @@ class SettingsFilesTest {
                           "vm": {"kind": "uml", "cpus": 2, "memoryMiB": 512, "diskSizeMiB": 2048, "umlSeccomp": true},
                           "network": {
                             "subnet": "10.9.0.0/16", "moveSubnet": false, "mtu": 9000, "ping": false,
-                            "dnsServers": ["10.1.1.1", "fd00::1"], "pcapFile": "/tmp/a.pcap", "ipv6": "off",
+                            "dnsServers": ["10.1.1.1", "fd00::1"], "dnsRoutes": ["Corp.Example=10.1.1.2:53"], "pcapFile": "/tmp/a.pcap", "ipv6": "off",
                           },
                           "ports": {"binding": "local-only-port-binding"},
                           "limits": {"tcpFlows": 100, "udpFlows": 101, "publishedPorts": 102, "logMiB": 3},
@@ -56,6 +56,7 @@ class SettingsFilesTest {
                         false,
                         9000,
                         List.of(InetAddress.ofLiteral("10.1.1.1"), InetAddress.ofLiteral("fd00::1")),
+                        List.of(DomainServer.parse("corp.example=10.1.1.2")),
                         false,
                         "/tmp/a.pcap",
                         Ipv6Mode.OFF,

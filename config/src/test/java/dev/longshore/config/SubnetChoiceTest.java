@@ -34,6 +34,7 @@ class SubnetChoiceTest {
                 false,
                 1500,
                 List.of(),
+                List.of(),
                 true,
                 "",
                 Ipv6Mode.AUTO,
