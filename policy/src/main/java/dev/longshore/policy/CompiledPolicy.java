@@ -77,6 +77,23 @@ final class CompiledPolicy {
         return BY_DEFAULT;
     }
 
+    /** True if a rule denies everything by this name to everybody, and none before it could allow some of that. */
+    boolean deniesName(String name) {
+        for (CompiledRule rule : rules) {
+            if (rule.rule.dryRun()) {
+                continue;
+            }
+            boolean denies = rule.rule.action() == EgressPolicy.Action.DENY;
+            if (denies && rule.isAllOf(name)) {
+                return true;
+            }
+            if (!denies && rule.mayFit(name)) {
+                return false;
+            }
+        }
+        return false;
+    }
+
     /** What the rule of {@link #decide}, or the default, says; as if it were enforced. */
     EgressPolicy.Action action(int decision) {
         return decision == BY_DEFAULT ? policy.byDefault() : rules[decision].rule.action();

@@ -69,6 +69,8 @@ final class CompiledRule {
         mayBeHost = host || fitsName(Attempt.HOST_NAME);
     }
 
+    private static final int ALL = 7;
+
     private static int bit(Protocol protocol) {
         return switch (protocol) {
             case TCP -> 1;
@@ -171,6 +173,16 @@ final class CompiledRule {
             }
         }
         return false;
+    }
+
+    /** True if it fits whatever anybody begins by this name. */
+    boolean isAllOf(String name) {
+        return from == null && protocols == ALL && firstPorts.length == 0 && fitsName(name);
+    }
+
+    /** True if it could fit something that somebody begins by this name, whose addresses are not known. */
+    boolean mayFit(String name) {
+        return everywhere || !v4.isEmpty() || !v6.isEmpty() || fitsName(name);
     }
 
     private boolean fitsName(String name) {

@@ -6,9 +6,9 @@ import dev.longshore.config.EgressPolicy.Protocol;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.packet.wire.IpProtocol;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.flow.ContainerIdentity;
-import dev.longshore.vpnkit.gateway.ToldNames;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.EgressGate;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
@@ -291,6 +291,16 @@ public final class EgressControl implements EgressGate {
     /** For the guest. */
     String refusal(int decision) {
         return "denied by the egress policy, " + DecisionListener.by(name(decision));
+    }
+
+    /**
+     * True if nobody may begin anything by this name, whatever its addresses are: the name server need not look for them. Where it depends
+     * on an address, a port or a container, it is false.
+     *
+     * @param name in lower case, without a last dot
+     */
+    public boolean deniesName(String name) {
+        return active && policy.policy.mode() == EgressPolicy.Mode.ENFORCE && policy.deniesName(name);
     }
 
     private String name(int decision) {

@@ -13,10 +13,10 @@ import dev.longshore.testkit.VirtualLoop;
 import dev.longshore.vpnkit.Network;
 import dev.longshore.vpnkit.NetworkConfig;
 import dev.longshore.vpnkit.count.Counters;
+import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.flow.ContainerIdentity;
 import dev.longshore.vpnkit.flow.Services;
-import dev.longshore.vpnkit.gateway.ToldNames;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import dev.longshore.vpnkit.icmp.PingSockets;
@@ -132,6 +132,7 @@ final class PolicyRig implements AutoCloseable {
                     NetworkConfig.GUEST_MAC,
                     List.of((InetSocketAddress) resolver.getLocalAddress()),
                     Path.of("/nonexistent/resolv.conf"),
+                    null,
                     UdpLimits.standard(),
                     () -> true,
                     () -> true);
