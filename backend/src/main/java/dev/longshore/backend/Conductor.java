@@ -4,6 +4,7 @@ import dev.longshore.config.Home;
 import dev.longshore.config.Version;
 import dev.longshore.control.Captures;
 import dev.longshore.control.Daemon;
+import dev.longshore.control.DnsControl;
 import dev.longshore.control.Events;
 import dev.longshore.control.Flows;
 import dev.longshore.control.Outcome;
@@ -333,6 +334,35 @@ final class Conductor implements Daemon {
                 return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.inForce();
             }
         };
+    }
+
+    /** The name server of whatever network there is. */
+    DnsControl dns() {
+        return new DnsControl() {
+            @Override
+            public CompletionStage<Outcome<Answered>> query(String name, String type) {
+                DnsView now = dnsView();
+                return now == null
+                        ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.query(name, type);
+            }
+
+            @Override
+            public CompletionStage<Outcome<List<Line>>> log(int most) {
+                DnsView now = dnsView();
+                return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.log(most);
+            }
+
+            @Override
+            public CompletionStage<Outcome<Integer>> flush() {
+                DnsView now = dnsView();
+                return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.flush();
+            }
+        };
+    }
+
+    private synchronized @Nullable DnsView dnsView() {
+        return stack == null ? null : stack.dns();
     }
 
     private synchronized @Nullable PolicyView policyView() {

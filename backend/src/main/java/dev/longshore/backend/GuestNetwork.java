@@ -1,6 +1,7 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.AddressPlan;
+import dev.longshore.config.DomainServer;
 import dev.longshore.config.Ipv6Mode;
 import dev.longshore.config.Settings;
 import dev.longshore.control.Events;
@@ -21,13 +22,14 @@ import dev.longshore.proxy.pac.PacScript;
 import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.vpnkit.Network;
 import dev.longshore.vpnkit.NetworkConfig;
+import dev.longshore.vpnkit.dns.DnsRoute;
+import dev.longshore.vpnkit.dns.DnsServer;
+import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.flow.ContainerAccount;
 import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.Services;
-import dev.longshore.vpnkit.gateway.DnsServer;
-import dev.longshore.vpnkit.gateway.ToldNames;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
@@ -45,7 +47,10 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
@@ -74,6 +79,7 @@ final class GuestNetwork {
     private final PolicyView policy;
     private final LiveRouter router;
     private final UpstreamPart upstream;
+    private final DnsView dnsView;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -154,6 +160,27 @@ final class GuestNetwork {
                 network::setTap,
                 this::isGuestItself);
         network.setFamilies(settings.network().mode(), settings.network().dnsFilter());
+        setResolvers(settings.network());
+        network.dns().setPolicy(egress::deniesName);
+        dnsView = new DnsView(loop, network.dns());
+    }
+
+    private void setResolvers(Settings.Network wanted) {
+        Map<String, List<InetSocketAddress>> routes = new LinkedHashMap<>();
+        for (DomainServer route : wanted.dnsRoutes()) {
+            routes.computeIfAbsent(route.domain(), _ -> new ArrayList<>()).add(route.server());
+        }
+        network.setResolvers(
+                resolvers(wanted),
+                routes.entrySet().stream()
+                        .map(e -> new DnsRoute(e.getKey(), e.getValue()))
+                        .toList());
+    }
+
+    private static List<InetSocketAddress> resolvers(Settings.Network wanted) {
+        return wanted.dnsServers().stream()
+                .map(a -> new InetSocketAddress(a, DnsServer.PORT))
+                .toList();
     }
 
     private static IpPlan plan(Settings.Network wanted) {
@@ -191,12 +218,7 @@ final class GuestNetwork {
 
     private static NetworkConfig config(IpPlan plan, Settings settings, Capacity capacity) {
         Settings.Network wanted = settings.network();
-        NetworkConfig usual = NetworkConfig.of(
-                plan,
-                wanted.mtu(),
-                wanted.dnsServers().stream()
-                        .map(a -> new InetSocketAddress(a, DnsServer.PORT))
-                        .toList());
+        NetworkConfig usual = NetworkConfig.of(plan, wanted.mtu(), resolvers(wanted));
         dev.longshore.vpnkit.udp.UdpLimits udp = usual.udp();
         return new NetworkConfig(
                 usual.plan(),
@@ -205,6 +227,7 @@ final class GuestNetwork {
                 usual.guestMac(),
                 usual.resolvers(),
                 usual.resolvConf(),
+                usual.hostsFile(),
                 new dev.longshore.vpnkit.udp.UdpLimits(
                         capacity.udpFlows(), udp.dnsIdle(), udp.shortIdle(), udp.streamIdle()),
                 usual.hostHasIpv4(),
@@ -268,7 +291,7 @@ final class GuestNetwork {
     }
 
     /**
-     * What of the settings counts at once: where ports are bound, families, address records, the egress policy, proxies. From any
+     * What of the settings counts at once: where ports are bound, families, name servers, the egress policy, proxies. From any
      * thread.
      */
     void apply(Settings settings) {
@@ -283,6 +306,7 @@ final class GuestNetwork {
             loop.execute(() -> {
                 network.setFamilies(
                         settings.network().mode(), settings.network().dnsFilter());
+                setResolvers(settings.network());
                 egress.set(settings.egress());
                 network.onPolicyChanged();
             });
@@ -323,6 +347,11 @@ final class GuestNetwork {
     /** The way of what leaves by proxies; from any thread. */
     LiveRouter router() {
         return router;
+    }
+
+    /** Its name server, for observers; from any thread. */
+    DnsView dns() {
+        return dnsView;
     }
 
     /** Its flows and frames, for observers; from any thread. */

@@ -340,6 +340,12 @@ final class GuestRun implements GuestStack {
     }
 
     @Override
+    public @Nullable DnsView dns() {
+        GuestNetwork open = network;
+        return open == null ? null : open.dns();
+    }
+
+    @Override
     public @Nullable PolicyView policy() {
         GuestNetwork open = network;
         return open == null ? null : open.policy();

@@ -29,6 +29,10 @@ interface GuestStack {
     @Nullable
     PolicyView policy();
 
+    /** The name server; null while no network is open. */
+    @Nullable
+    DnsView dns();
+
     /** Makes the stack for one run. */
     interface Factory {
         /**

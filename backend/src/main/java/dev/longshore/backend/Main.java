@@ -124,7 +124,8 @@ public final class Main {
                         conductor.flows(),
                         conductor.captures(),
                         settings,
-                        conductor.policy());
+                        conductor.policy(),
+                        conductor.dns());
                 RemoteControl remote = new RemoteControl(control, events::add)) {
             Events.Subscription remotely = settings.obey(remote::follow);
             control.serving(false);

@@ -1,5 +1,6 @@
 package dev.longshore.backend;
 
+import dev.longshore.config.DomainServer;
 import dev.longshore.config.EffectiveSettings;
 import dev.longshore.config.Ipv4Subnet;
 import dev.longshore.config.Setting;
@@ -121,6 +122,8 @@ sealed interface NetOptions {
                                    of the host overlaps)
               --mtu N              576 to 65520 (1500)
               --dns ADDRESS        a resolver to ask instead of the host's; may be repeated
+              --dns-route DOMAIN=ADDRESS[:PORT]
+                                   a name server for a domain and all below it; may be repeated
               --publish [ADDRESS:]PORT:GUESTPORT[/udp]
                                    a port of the host that leads to the guest; may be repeated
               --pcap FILE          records all frames
@@ -149,6 +152,7 @@ sealed interface NetOptions {
         private final EffectiveSettings admin;
         private @Nullable Integer mtu;
         private final List<InetAddress> dns = new ArrayList<>();
+        private final List<String> dnsRoutes = new ArrayList<>();
         private final List<Publish> publish = new ArrayList<>();
         private @Nullable String pcap;
         private @Nullable Path control;
@@ -179,6 +183,7 @@ sealed interface NetOptions {
                     case "--subnet" -> subnet = subnet(value(option));
                     case "--mtu" -> mtu = number(option, value(option), 576, 65_520);
                     case "--dns" -> dns.add(address(value(option)));
+                    case "--dns-route" -> dnsRoutes.add(route(value(option)));
                     case "--pcap" ->
                         pcap = Path.of(value(option)).toAbsolutePath().toString();
                     default -> throw new IllegalArgumentException("unknown argument " + option + "; see --help");
@@ -208,6 +213,7 @@ sealed interface NetOptions {
                                     subnet == null && usual.moveSubnet(),
                                     chosen("--mtu", SettingTable.MTU, mtu),
                                     chosen("--dns", SettingTable.DNS_SERVERS, dns.isEmpty() ? null : dns),
+                                    routes(),
                                     usual.ping(),
                                     chosen("--pcap", SettingTable.PCAP_FILE, pcap),
                                     usual.ipv6(),
@@ -216,6 +222,19 @@ sealed interface NetOptions {
                     List.copyOf(publish),
                     control,
                     faults);
+        }
+
+        private static String route(String text) {
+            try {
+                return DomainServer.parse(text).toString();
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("--dns-route " + e.getMessage());
+            }
+        }
+
+        private List<DomainServer> routes() {
+            List<String> texts = chosen("--dns-route", SettingTable.DNS_ROUTES, dnsRoutes.isEmpty() ? null : dnsRoutes);
+            return texts.stream().map(DomainServer::parse).toList();
         }
 
         /** The option's value; without one, what the settings say. A lock allows no other. */

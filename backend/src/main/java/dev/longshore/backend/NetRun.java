@@ -133,7 +133,8 @@ final class NetRun {
                 started.view(),
                 started.view(),
                 SettingsControl.none("longshore net has no settings but its arguments"),
-                started.policy());
+                started.policy(),
+                started.dns());
         server.serving(true);
         return server;
     }

@@ -199,6 +199,11 @@ class ConductorTest {
         }
 
         @Override
+        public @Nullable DnsView dns() {
+            return null;
+        }
+
+        @Override
         public @Nullable PolicyView policy() {
             return null;
         }

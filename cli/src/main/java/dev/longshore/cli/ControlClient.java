@@ -5,6 +5,7 @@ import dev.longshore.config.Home;
 import dev.longshore.proto.control.v1.CaptureRequest;
 import dev.longshore.proto.control.v1.CaptureServiceGrpc;
 import dev.longshore.proto.control.v1.DaemonServiceGrpc;
+import dev.longshore.proto.control.v1.DnsServiceGrpc;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.EventServiceGrpc;
 import dev.longshore.proto.control.v1.FlowServiceGrpc;
@@ -134,6 +135,10 @@ final class ControlClient implements AutoCloseable {
 
     SettingsServiceGrpc.SettingsServiceBlockingStub settings() {
         return SettingsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    DnsServiceGrpc.DnsServiceBlockingStub dns() {
+        return DnsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
     }
 
     PolicyServiceGrpc.PolicyServiceBlockingStub policy() {

@@ -21,6 +21,7 @@ import picocli.CommandLine.Command;
             "  longshore settings list            every setting, and where its value comes from",
             "  longshore flows --watch            what the guest talks to, with rates",
             "  longshore policy explain --container web example.com:443    may it, and why",
+            "  longshore dns query example.com    its addresses, and who says so",
             "  longshore capture tcp port 443     its packets; -w FILE for Wireshark",
             "  longshore logs -f --console        what the guest prints",
             "  longshore diagnose                 what is wrong, and a bundle for a report",
@@ -59,6 +60,7 @@ final class LongshoreCommand {
                 .addSubcommand(SettingsCommand.commandLine(context))
                 .addSubcommand(new FlowsCommand(context))
                 .addSubcommand(PolicyCommand.commandLine(context))
+                .addSubcommand(DnsCommand.commandLine(context))
                 .addSubcommand(new CaptureCommand(context))
                 .addSubcommand(new MetricsCommand(context))
                 .addSubcommand(new DiagnoseCommand(context))

@@ -62,7 +62,8 @@ public final class ControlServer implements AutoCloseable {
             Flows flows,
             Captures captures,
             SettingsControl settings,
-            PolicyControl policy)
+            PolicyControl policy,
+            DnsControl dns)
             throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
@@ -78,6 +79,7 @@ public final class ControlServer implements AutoCloseable {
                 new CaptureEndpoint(captures, calls),
                 new SettingsEndpoint(settings, calls),
                 new PolicyEndpoint(policy),
+                new DnsEndpoint(dns),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
         NettyServerBuilder builder = NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))

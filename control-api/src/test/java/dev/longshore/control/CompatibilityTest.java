@@ -14,6 +14,7 @@ import com.google.protobuf.DescriptorProtos.ServiceDescriptorProto;
 import com.google.protobuf.Descriptors.FileDescriptor;
 import com.google.protobuf.TextFormat;
 import dev.longshore.proto.control.v1.CaptureRequest;
+import dev.longshore.proto.control.v1.DnsLogLine;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.Flow;
 import dev.longshore.proto.control.v1.GetPolicyReply;
@@ -40,6 +41,7 @@ class CompatibilityTest {
     private static final List<FileDescriptor> FILES = Stream.of(
                     CaptureRequest.getDescriptor(),
                     Event.getDescriptor(),
+                    DnsLogLine.getDescriptor(),
                     Flow.getDescriptor(),
                     GetStatusReply.getDescriptor(),
                     GetPolicyReply.getDescriptor(),

@@ -67,7 +67,8 @@ class ControlServerTest {
     void start() throws Exception {
         socket = directory.resolve("control.sock");
         Files.writeString(socket, "left behind");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
+        server = ControlServer.start(
+                socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy(), daemon.dns());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

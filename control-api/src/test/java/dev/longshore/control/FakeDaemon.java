@@ -43,6 +43,49 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
     private boolean ended;
 
     /** One rule, which denies everything; and what was asked. */
+    DnsControl dns() {
+        return new DnsControl() {
+            @Override
+            public CompletionStage<Outcome<Answered>> query(String name, String type) {
+                Answered e = new Answered(
+                        name + ".",
+                        type.isEmpty() ? "A" : type,
+                        "NOERROR",
+                        List.of("rd", "ra"),
+                        Source.ROUTE,
+                        "192.0.2.53:53",
+                        true,
+                        1234,
+                        List.of("route corp.example"),
+                        List.of(name + ". 60 A 192.0.2.1"));
+                return CompletableFuture.completedStage(new Outcome.Done<>(e));
+            }
+
+            @Override
+            public CompletionStage<Outcome<List<Line>>> log(int most) {
+                Line line = new Line(
+                        7,
+                        java.time.Instant.ofEpochSecond(1, 5),
+                        "172.17.0.2",
+                        "a.test.",
+                        "AAAA",
+                        true,
+                        "NXDOMAIN",
+                        40,
+                        Source.CACHE,
+                        false,
+                        "192.0.2.53:53",
+                        12);
+                return CompletableFuture.completedStage(new Outcome.Done<>(List.of(line)));
+            }
+
+            @Override
+            public CompletionStage<Outcome<Integer>> flush() {
+                return CompletableFuture.completedStage(new Outcome.Done<>(3));
+            }
+        };
+    }
+
     PolicyControl policy() {
         return new PolicyControl() {
             @Override

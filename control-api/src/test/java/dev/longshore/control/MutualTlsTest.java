@@ -49,7 +49,15 @@ class MutualTlsTest {
                 .signed("stranger", "other-ca");
         address = freeAddress();
         server = ControlServer.start(
-                directory.resolve("control.sock"), daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
+                directory.resolve("control.sock"),
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon.policy(),
+                daemon.dns());
         server.serveRemotely(listener());
     }
 

@@ -58,7 +58,8 @@ class SeeingServicesTest {
     @BeforeEach
     void start() throws Exception {
         Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
+        server = ControlServer.start(
+                socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy(), daemon.dns());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

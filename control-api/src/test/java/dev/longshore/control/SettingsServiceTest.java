@@ -54,7 +54,8 @@ class SettingsServiceTest {
     @BeforeEach
     void start() throws Exception {
         Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy());
+        server = ControlServer.start(
+                socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy(), daemon.dns());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)
