@@ -18,6 +18,9 @@ import dev.longshore.portforward.UdpLimits;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
 import dev.longshore.proxy.choice.LiveRouter;
+import dev.longshore.proxy.intercept.QuicGate;
+import dev.longshore.proxy.intercept.TransparentDialer;
+import dev.longshore.proxy.intercept.TransparentPorts;
 import dev.longshore.proxy.pac.PacScript;
 import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.vpnkit.Network;
@@ -56,6 +59,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -80,6 +84,8 @@ final class GuestNetwork {
     private final LiveRouter router;
     private final UpstreamPart upstream;
     private final DnsView dnsView;
+    private final TransparentDialer transparent;
+    private final QuicGate quic;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -113,8 +119,13 @@ final class GuestNetwork {
         router = new LiveRouter(own, SystemProxies.ofEnvironment(System.getenv()), PacScript::at);
         router.set(settings.proxy(), settings.containersProxy());
         upstream = new UpstreamPart(settings, PSEUDONYM, router, guarded, own, System.getenv());
-        Services services = new Services();
         Capacity capacity = Capacity.ofProcess(settings.limits());
+        HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
+        Function<IpAddress, List<String>> toldNames = address -> namesOf(told, address);
+        transparent = new TransparentDialer(guarded, upstream.upstreams(), router, own, toldNames, proxy);
+        quic = new QuicGate(egress, router, toldNames, loop);
+        take(settings);
+        Services services = new Services();
         if (capacity.tcpFlows() < settings.limits().tcpFlows()
                 || capacity.udpFlows() < settings.limits().udpFlows()) {
             LOG.info(
@@ -133,13 +144,12 @@ final class GuestNetwork {
                 System::nanoTime,
                 settings.network().ping() ? PingSockets.ofHost() : PingSockets.none(),
                 (output, errors, l, clock) -> stack(output, errors, l, clock, services, limits),
-                egress,
+                quic,
                 told);
         owners = new FlowOwners(names, this::isGuestAlways, loop);
         network.attribute(owners);
         tcp().attribute(owners);
         services.register(plan.dns(), DnsServer.PORT, network.dns().tcpInitializer());
-        HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
         services.register(plan.gateway(), AddressPlan.PROXY_PORT, proxy);
         if (plan.hasIpv6()) {
             services.register(plan.dns6(), DnsServer.PORT, network.dns().tcpInitializer());
@@ -181,6 +191,25 @@ final class GuestNetwork {
         return wanted.dnsServers().stream()
                 .map(a -> new InetSocketAddress(a, DnsServer.PORT))
                 .toList();
+    }
+
+    /** Which connections are taken through proxies unasked. On the loop. */
+    private void take(Settings settings) {
+        TransparentPorts wanted =
+                TransparentPorts.parse(settings.containersProxy().transparentPorts());
+        transparent.setPorts(wanted);
+        quic.setPorts(wanted);
+    }
+
+    private static List<String> namesOf(ToldNames told, IpAddress address) {
+        List<String> names = new ArrayList<>(2);
+        told.namesOf(address.hi(), address.lo(), (name, asked, _) -> {
+            if (asked) {
+                names.add(name);
+            }
+            return true;
+        });
+        return names;
     }
 
     private static IpPlan plan(Settings.Network wanted) {
@@ -246,7 +275,7 @@ final class GuestNetwork {
     private Future<DialResult> dialForGuest(Destination destination, EventLoop on) {
         IpAddress remote = destination.address();
         return remote == null || network.families().mayReach(remote.hi(), remote.lo())
-                ? guarded.dial(destination, on)
+                ? transparent.dial(destination, on)
                 : on.newSucceededFuture(new DialResult.Unreachable(
                         true, "the networking mode has no " + (remote.isV4() ? "IPv4" : "IPv6")));
     }
@@ -304,6 +333,7 @@ final class GuestNetwork {
         });
         try {
             loop.execute(() -> {
+                take(settings);
                 network.setFamilies(
                         settings.network().mode(), settings.network().dnsFilter());
                 setResolvers(settings.network());

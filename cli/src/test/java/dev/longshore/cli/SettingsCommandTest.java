@@ -36,7 +36,7 @@ class SettingsCommandTest {
                 .containsPattern("cpus +3 +user +guest restart")
                 .containsPattern("network.dnsServers +::1,10.0.0.1 +user")
                 .containsPattern("vpnKitMTU +9000 +admin, locked +guest restart")
-                .containsPattern("proxy.http +\"\" +default +not yet");
+                .containsPattern("swapMiB +0 +default +not yet");
         assertThat(err.toString()).contains("colour: unknown key");
     }
 
@@ -69,7 +69,7 @@ class SettingsCommandTest {
         assertThat(out.toString()).isEqualTo("local-only-port-binding\n");
         assertThat(run("settings", "set", "memoryMiB", "2048")).isZero();
         assertThat(err.toString()).contains("takes effect at the next start of the guest");
-        assertThat(run("settings", "set", "proxyEnableKerberosNTLM", "true")).isZero();
+        assertThat(run("settings", "set", "swapMiB", "512")).isZero();
         assertThat(err.toString()).contains("accepted, has no effect yet");
         assertThat(run("settings", "unset", "PortBindingBehavior")).isZero();
         assertThat(out.toString()).isEqualTo("portBindingBehavior = default-port-binding\n");

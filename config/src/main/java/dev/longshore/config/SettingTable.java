@@ -18,8 +18,6 @@ public final class SettingTable {
     /** Docker VMM refuses to start with less. */
     static final int DOCKER_VMM_MEMORY_MIB = 4096;
 
-    private static final String NOT_TAKEN_OVER =
-            "only what a container sends to the proxy goes through it; but with * no kind of request is direct for want of a proxy";
     private static final String NO_FILES = "host folders can't be mounted yet";
 
     // ---- the guest's machine
@@ -241,11 +239,11 @@ public final class SettingTable {
     public static final Setting<Secret> CONTAINERS_PROXY_PAC = pac("containersProxy.pac", "containersOverrideProxyPAC");
     public static final Setting<Secret> CONTAINERS_PROXY_EMBEDDED_PAC = embeddedPac("containersProxy.embeddedPac");
 
-    public static final Setting<String> CONTAINERS_PROXY_TRANSPARENT_PORTS = inert(
+    public static final Setting<String> CONTAINERS_PROXY_TRANSPARENT_PORTS = setting(
             "containersProxy.transparentPorts",
             ValueTypes.text(ProxyValues::transparentPorts, "^(\\*|[0-9]{1,5}(, ?[0-9]{1,5})*)?$"),
             "80,443",
-            NOT_TAKEN_OVER,
+            Effect.LIVE,
             "TCP ports of remotes whose connections go through the proxy unasked: 80,443, or * for all; empty for none.",
             "containersOverrideProxyTransparentPorts");
 
