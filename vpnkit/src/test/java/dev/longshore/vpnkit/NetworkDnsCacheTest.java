@@ -219,7 +219,7 @@ class NetworkDnsCacheTest {
         rig.ask("a.test", Type.A);
         rig.pass(Duration.ofMinutes(90));
         List<String> names = new ArrayList<>();
-        rig.net.told.namesOf(0, IpAddress.v4(7).lo(), (name, asked) -> names.add(name));
+        rig.net.told.namesOf(0, IpAddress.v4(7).lo(), (name, asked, _) -> names.add(name));
         assertThat(names).containsExactly("a.test");
     }
 

@@ -152,7 +152,7 @@ class NetworkDnsRoutesTest {
                 .hasSize(1);
         assertThat(rig.resolver().asked).isEmpty();
         List<String> told = new ArrayList<>();
-        rig.net.told.namesOf(0, IpAddress.parse("10.0.0.6").lo(), (n, asked) -> told.add(n));
+        rig.net.told.namesOf(0, IpAddress.parse("10.0.0.6").lo(), (n, asked, _) -> told.add(n));
         assertThat(told).containsExactly("db");
         assertThat(rig.ask("scoped.test", Type.A).getSection(Section.ANSWER)).hasSize(1); // the resolver's
     }
