@@ -523,7 +523,9 @@ class NetworkDnsTest {
                 ByteBuffer question = ByteBuffer.allocate(length.flip().getShort());
                 net.loop.runUntil(() -> isFull(resolver, question), "the question by TCP");
                 ByteBuf answer = Unpooled.buffer().writeBytes(question.flip());
-                answer.setShort(2, DnsMessage.flags(answer, 0) | DnsMessage.FLAG_RESPONSE);
+                answer.setShort(
+                        2,
+                        DnsMessage.flags(answer, 0) | DnsMessage.FLAG_RESPONSE | DnsMessage.FLAG_RECURSION_AVAILABLE);
                 for (int i = 0; answer.writerIndex() < 65_000; i++) {
                     answer.setShort(6, i + 1);
                     answer.writeShort(0xC00C).writeShort(TXT).writeShort(1);

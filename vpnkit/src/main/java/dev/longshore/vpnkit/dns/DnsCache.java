@@ -91,7 +91,7 @@ final class DnsCache {
             this.question = q.bytes;
             this.mode = q.mode();
             this.hash = q.hash();
-            this.flags = DnsMessage.flags(m, 0) & ~NOT_KEPT;
+            this.flags = (DnsMessage.flags(m, 0) & ~NOT_KEPT) | DnsMessage.FLAG_RECURSION_AVAILABLE;
             this.answers = DnsMessage.answers(m, 0);
             this.authorities = DnsMessage.authorities(m, 0);
             this.additionals = additionals;

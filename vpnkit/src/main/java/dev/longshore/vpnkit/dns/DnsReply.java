@@ -57,7 +57,7 @@ final class DnsReply {
         return finish(begin(allocator, q, rcode, 0), q, 0, 0, rcode, why);
     }
 
-    /** A resolver's message for one who asked the question. Borrows it. */
+    /** A resolver's message for one who asked the question. Borrows it. RA is set: who asks here has his answer looked for. */
     static ByteBuf relay(ByteBufAllocator allocator, DnsQuestion q, ByteBuf m, DnsLayout l, Reason why) {
         if (q.signed) {
             ByteBuf same = allocator.directBuffer(m.readableBytes()).writeBytes(m, 0, m.writerIndex());
@@ -68,7 +68,9 @@ final class DnsReply {
         boolean whole = DnsMessage.questions(m, 0) == 1 && !truncated;
         int optBytes = l.optTo - l.optFrom;
         ByteBuf b = allocator.directBuffer(q.afterQuestion() + l.recordBytes() + optBytes + ROOM);
-        b.writeShort(q.id).writeShort(DnsMessage.flags(m, 0)).writeShort(1);
+        b.writeShort(q.id)
+                .writeShort(DnsMessage.flags(m, 0) | DnsMessage.FLAG_RECURSION_AVAILABLE)
+                .writeShort(1);
         if (whole) {
             int additionals = DnsMessage.additionals(m, 0) - (l.hasOpt() ? 1 : 0);
             b.writeShort(DnsMessage.answers(m, 0)).writeShort(DnsMessage.authorities(m, 0));
