@@ -20,7 +20,17 @@ final class NetProgram implements AutoCloseable {
     }
 
     private NetProgram(Command command) {
-        running = command.start();
+        running = started(command);
+    }
+
+    /** Builds the product if nobody has, outside of any namespace. */
+    static void prepare() {
+        Command.of(launcher(), "net", "--help").within(Duration.ofMinutes(10)).run();
+    }
+
+    /** A command that becomes the program, once it is ready; the caller closes it. */
+    static Running started(Command command) {
+        Running running = command.start();
         Await.until(
                 "ready from " + command.line(),
                 START,
@@ -29,6 +39,7 @@ final class NetProgram implements AutoCloseable {
         if (!running.isAlive()) {
             throw new AssertionError("it ended: " + running.err());
         }
+        return running;
     }
 
     /** Started by another command, which becomes the program. */
