@@ -1,0 +1,209 @@
+package dev.longshore.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * The product where nothing leaves but through a proxy that wants to know who asks, and certificates are signed by an authority of the
+ * company's own. The proxy is squid, on this computer's loopback, as are the servers behind it.
+ */
+class CorporateNetworkIT {
+    private static final int REGISTRY = 15_443;
+    private static final int SQUID = 13_128;
+    private static final String AT_HOST = "host.docker.internal:" + REGISTRY;
+
+    private static PeerMachine peers;
+    private static Running registry;
+    private static Running squid;
+    private static Product product;
+    private static DockerCli docker;
+    private static Path files;
+
+    @BeforeAll
+    @Timeout(value = 20, unit = TimeUnit.MINUTES) // the peers' root is made out of packages once
+    static void start() throws IOException {
+        files = Files.createTempDirectory("lsit-pulls-");
+        peers = PeerRoot.ensure().bootHere();
+        makeCertificates();
+        peers.write("/lab/registry.yml", """
+                version: 0.1
+                log: {level: warn}
+                storage: {filesystem: {rootdirectory: /lab/images}, delete: {enabled: true}}
+                http:
+                  addr: 127.0.0.1:%d
+                  tls: {certificate: /lab/registry.pem, key: /lab/registry.key}
+                """.formatted(REGISTRY));
+        registry = peers.serve(REGISTRY, "docker-registry", "serve", "/lab/registry.yml");
+        squid = startSquid();
+        Path authority = files.resolve("company.pem");
+        Files.copy(peers.path("/lab/company.pem"), authority);
+        product = new Product();
+        product.settings("{\"certificateAuthorities\": [\"" + authority + "\"]}");
+        product.up();
+        docker = product.docker();
+        TestImage.build(docker, TestImage.makeContext(files.resolve("image")));
+    }
+
+    private static Running startSquid() {
+        peers.write("/etc/hosts", "127.0.0.1 localhost registry.test web.test\n");
+        peers.in("htpasswd", "-bc", "/lab/users", "bob", "b0b:pa ss").run().expectOk();
+        peers.write("/lab/squid.conf", """
+                http_port 127.0.0.1:%d
+                visible_hostname squid.test
+                auth_param basic program /usr/lib/squid/basic_ncsa_auth /lab/users
+                auth_param basic realm lab
+                acl known proxy_auth REQUIRED
+                http_access allow known
+                http_access deny all
+                cache deny all
+                access_log stdio:/lab/access.log
+                logfile_rotate 0
+                cache_log /lab/squid.log
+                pid_filename /lab/squid.pid
+                pinger_enable off
+                netdb_filename none
+                shutdown_lifetime 1 seconds
+                """.formatted(SQUID));
+        peers.in("chmod", "777", "/lab").run().expectOk();
+        return peers.serve(SQUID, "squid", "-N", "-f", "/lab/squid.conf");
+    }
+
+    private static String accessLog() throws IOException {
+        Path log = peers.path("/lab/access.log");
+        return Files.exists(log) ? Files.readString(log) : "";
+    }
+
+    private static void set(String key, String value) {
+        product.longshore("settings", "set", "containersProxy." + key, value)
+                .run()
+                .expectOk();
+    }
+
+    private static void behindSquid() {
+        String url = "http://bob:b0b%3Apa%20ss@localhost:" + SQUID;
+        set("http", url);
+        set("https", url);
+        set("transparentPorts", "*");
+        set("mode", "manual");
+    }
+
+    @AfterEach
+    void direct() {
+        product.longshore("settings", "set", "containersProxy.mode", "none")
+                .run()
+                .expectOk();
+    }
+
+    private static void makeCertificates() {
+        peers.write("/lab/names", "subjectAltName=DNS:host.docker.internal,DNS:registry.test\n");
+        for (List<String> line : List.of(
+                List.of(
+                        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Company -keyout company.key -out company.pem"),
+                List.of("req -newkey rsa:2048 -nodes -subj /CN=registry -keyout registry.key -out registry.csr"),
+                List.of("x509 -req -days 2 -in registry.csr -CA company.pem -CAkey company.key -CAcreateserial"
+                        + " -extfile names -out registry.pem"))) {
+            peers.in("sh", "-c", "cd /lab && openssl " + line.getFirst()).run().expectOk();
+        }
+    }
+
+    @AfterAll
+    static void stop() {
+        if (product != null) {
+            product.close();
+        }
+        for (Running server : new Running[] {registry, squid}) {
+            if (server != null) {
+                server.close();
+            }
+        }
+        if (peers != null) {
+            peers.close();
+        }
+        Product.deleteTree(files);
+    }
+
+    @Test
+    void companysAuthority_isTrustedByTheEngine() {
+        String image = AT_HOST + "/team/app:1";
+        docker.ok("tag", TestImage.NAME, image);
+        docker.ok("push", image);
+        docker.ok("rmi", image);
+
+        docker.ok("pull", image);
+
+        assertThat(docker.ok("run", "--rm", image, "cat", "/www/index.html")).contains("hello from the container");
+        assertThat(product.longshore("logs").run().expectOk().out())
+                .containsPattern("the Engine trusts the host's [0-9]+ certificate authorities");
+    }
+
+    /** Docker pulls by a name that only the proxy can look up, and squid sees who asks. */
+    @Test
+    void pull_goesThroughTheProxyThatWantsAPassword() throws IOException {
+        String image = "registry.test:" + REGISTRY + "/team/app:2";
+        docker.ok("tag", TestImage.NAME, image);
+        behindSquid();
+
+        docker.ok("push", image);
+        docker.ok("rmi", image);
+        docker.ok("pull", image);
+
+        assertThat(accessLog()).contains("CONNECT registry.test:" + REGISTRY + " bob ");
+    }
+
+    /** A container that knows nothing of proxies, and whose address for the name is good for nothing. */
+    @Test
+    void containersRequest_isTakenThroughTheProxy() throws IOException {
+        behindSquid();
+        try (HostServer server = HostServer.http("from behind the proxy")) {
+            String url = "http://web.test:" + server.port() + "/page?secret=1";
+
+            assertThat(docker.ok(
+                            "run",
+                            "--rm",
+                            "--add-host",
+                            "web.test:203.0.113.9",
+                            TestImage.NAME,
+                            "wget",
+                            "-q",
+                            "-O",
+                            "-",
+                            url))
+                    .contains("from behind the proxy");
+
+            assertThat(accessLog()).contains("GET http://web.test:" + server.port() + "/page");
+        }
+    }
+
+    /** The host's own services are nobody else's, and what is refused there is refused. */
+    @Test
+    void hostsServices_areNeverBehindTheProxy() throws IOException {
+        behindSquid();
+        try (HostServer server = HostServer.http("from the host")) {
+            String url = "http://host.docker.internal:" + server.port() + "/";
+
+            assertThat(docker.ok("run", "--rm", TestImage.NAME, "wget", "-q", "-O", "-", url))
+                    .contains("from the host");
+
+            assertThat(accessLog()).doesNotContain(":" + server.port() + "/");
+        }
+        assertThat(docker.run(
+                                "run",
+                                "--rm",
+                                TestImage.NAME,
+                                "sh",
+                                "-c",
+                                "wget -O - http://host.docker.internal:1/ 2>&1")
+                        .text())
+                .contains("refused");
+    }
+}
