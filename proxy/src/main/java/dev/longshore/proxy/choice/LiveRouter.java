@@ -200,6 +200,13 @@ public final class LiveRouter implements Router, AutoCloseable {
         if (counts.config instanceof ProxyConfig.Unusable u) {
             notes.add("everything is blocked: " + u.reason());
         }
+        PacFile script = counts.script;
+        if (script != null
+                && counts.config instanceof ProxyConfig.Script s
+                && !script.problem().isEmpty()) {
+            String then = s.closed() == ProxyConfig.Closed.OPEN ? "direct" : "blocked";
+            notes.add(s.location() + ": " + script.problem() + " (without a script everything is " + then + ")");
+        }
         return notes;
     }
 

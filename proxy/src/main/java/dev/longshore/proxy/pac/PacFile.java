@@ -17,6 +17,9 @@ public interface PacFile extends AutoCloseable {
     /** One line for people: since when it is there, or why it is not. */
     String state();
 
+    /** Why there is none, or no newer one, as a sentence's end; empty if all is well, or nothing is known yet. */
+    String problem();
+
     /** Idempotent. */
     @Override
     void close();

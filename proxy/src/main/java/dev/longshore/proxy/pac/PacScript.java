@@ -296,6 +296,12 @@ public final class PacScript implements PacFile {
     }
 
     @Override
+    public synchronized String problem() {
+        String trouble = problem;
+        return trouble == null ? "" : trouble + (runner == null ? "" : "; the one from before counts");
+    }
+
+    @Override
     public void close() {
         PacRunner had;
         SettingsWatch watched;

@@ -1,7 +1,6 @@
 package dev.longshore.proxy.system;
 
 import dev.longshore.proxy.route.ProxyConfig;
-import java.util.Map;
 
 /**
  * What the host is set to now. Thread-safe.
@@ -20,21 +19,8 @@ public interface SystemProxies extends AutoCloseable {
     @Override
     void close();
 
-    /** Nothing but these variables. */
-    static SystemProxies ofEnvironment(Map<String, String> variables) {
-        ProxyConfig read = Environment.read(variables);
-        ProxyConfig config = read == null ? new ProxyConfig.None(Environment.NAME) : read;
-        return new SystemProxies() {
-            @Override
-            public ProxyConfig current() {
-                return config;
-            }
-
-            @Override
-            public void onChange(Runnable listener) {}
-
-            @Override
-            public void close() {}
-        };
+    /** This host's; reads them at once, which may take a second. */
+    static SystemProxies ofHost() {
+        return new HostProxies(new RealHost());
     }
 }

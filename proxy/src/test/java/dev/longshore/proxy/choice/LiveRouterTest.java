@@ -96,6 +96,11 @@ class LiveRouterTest {
         }
 
         @Override
+        public String problem() {
+            return said instanceof PacResult.Failed f ? f.reason() : "";
+        }
+
+        @Override
         public void close() {
             closed = true;
         }
@@ -260,6 +265,15 @@ class LiveRouterTest {
         assertThat(way(false, "a.example")).isEqualTo("[DIRECT]");
         settings("", "{\"configurationFileVersion\": 2, \"proxy\": {\"locked\": true, \"mode\": \"system\"}}");
         assertThat(way(false, "a.example")).startsWith("[blocked: ");
+    }
+
+    @Test
+    void scriptThatCantBeHad_isTold() throws IOException {
+        said = new PacResult.Failed("its server answers 404");
+        settings("{\"proxy\": {\"mode\": \"manual\", \"pac\": \"http://pac/x\"}}");
+        assertThat(router.notes())
+                .containsExactly(
+                        "proxy.pac http://pac/x: its server answers 404 (without a script everything is blocked)");
     }
 
     @Test
