@@ -63,7 +63,8 @@ public final class ControlServer implements AutoCloseable {
             Captures captures,
             SettingsControl settings,
             PolicyControl policy,
-            DnsControl dns)
+            DnsControl dns,
+            ProxyControl proxies)
             throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
@@ -80,6 +81,7 @@ public final class ControlServer implements AutoCloseable {
                 new SettingsEndpoint(settings, calls),
                 new PolicyEndpoint(policy),
                 new DnsEndpoint(dns),
+                new ProxyEndpoint(proxies),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
         NettyServerBuilder builder = NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))

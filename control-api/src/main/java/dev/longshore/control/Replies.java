@@ -100,6 +100,8 @@ final class Replies {
                 .setLinkUp(n.linkUp())
                 .setDropped(n.dropped())
                 .addAllPortProblems(n.portProblems())
+                .setProxy(n.proxy())
+                .addAllProxyProblems(n.proxyProblems())
                 .build();
     }
 

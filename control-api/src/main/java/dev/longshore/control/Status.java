@@ -41,7 +41,10 @@ public record Status(
 
     public record Engine(boolean ready, String version, String apiVersion) {}
 
-    /** What is to be said of the network; {@code portProblems} has a sentence for each port that should be bound and can't. */
+    /**
+     * What is to be said of the network; {@code portProblems} has a sentence for each port that should be bound and can't,
+     * {@code proxyProblems} one for what of the proxies is not as it was meant.
+     */
     public record Network(
             String subnet,
             boolean moved,
@@ -52,9 +55,12 @@ public record Status(
             int mtu,
             boolean linkUp,
             long dropped,
-            List<String> portProblems) {
+            List<String> portProblems,
+            String proxy,
+            List<String> proxyProblems) {
         public Network {
             portProblems = List.copyOf(portProblems);
+            proxyProblems = List.copyOf(proxyProblems);
         }
     }
 }

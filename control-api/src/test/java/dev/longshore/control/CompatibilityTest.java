@@ -18,6 +18,7 @@ import dev.longshore.proto.control.v1.DnsLogLine;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.Flow;
 import dev.longshore.proto.control.v1.GetPolicyReply;
+import dev.longshore.proto.control.v1.GetProxiesReply;
 import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.Port;
 import dev.longshore.proto.control.v1.Setting;
@@ -45,6 +46,7 @@ class CompatibilityTest {
                     Flow.getDescriptor(),
                     GetStatusReply.getDescriptor(),
                     GetPolicyReply.getDescriptor(),
+                    GetProxiesReply.getDescriptor(),
                     Port.getDescriptor(),
                     Setting.getDescriptor(),
                     VersionReply.getDescriptor())

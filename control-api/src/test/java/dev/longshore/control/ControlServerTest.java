@@ -68,7 +68,16 @@ class ControlServerTest {
         socket = directory.resolve("control.sock");
         Files.writeString(socket, "left behind");
         server = ControlServer.start(
-                socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy(), daemon.dns());
+                socket,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon.policy(),
+                daemon.dns(),
+                daemon.proxies());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

@@ -31,7 +31,9 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                     1500,
                     true,
                     17,
-                    List.of("a port problem")),
+                    List.of("a port problem"),
+                    "direct (by default)",
+                    List.of("a proxy problem")),
             9,
             new Status.Configuration(List.of("a problem"), List.of("a warning"), List.of("cpus")));
 
@@ -82,6 +84,40 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
             @Override
             public CompletionStage<Outcome<Integer>> flush() {
                 return CompletableFuture.completedStage(new Outcome.Done<>(3));
+            }
+        };
+    }
+
+    ProxyControl proxies() {
+        return new ProxyControl() {
+            @Override
+            public CompletionStage<Outcome<Route>> explain(RouteQuestion question) {
+                calls.add(question.toString());
+                return CompletableFuture.completedStage(new Outcome.Done<>(new Route(
+                        "scope",
+                        "source",
+                        "rule",
+                        "script",
+                        "because",
+                        List.of(
+                                new Way(Kind.PROXY, "http://proxy:3128", ""),
+                                new Way(Kind.DIRECT, "", ""),
+                                new Way(Kind.BLOCKED, "", "reason")))));
+            }
+
+            @Override
+            public Outcome<Proxies> inForce() {
+                return new Outcome.Done<>(new Proxies(
+                        "scope",
+                        "source",
+                        "summary",
+                        "http://one:1",
+                        "http://two:2",
+                        List.of("*.corp"),
+                        true,
+                        "script",
+                        "state",
+                        List.of("problem")));
             }
         };
     }

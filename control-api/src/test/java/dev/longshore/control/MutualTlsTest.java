@@ -57,7 +57,8 @@ class MutualTlsTest {
                 daemon,
                 daemon,
                 daemon.policy(),
-                daemon.dns());
+                daemon.dns(),
+                daemon.proxies());
         server.serveRemotely(listener());
     }
 

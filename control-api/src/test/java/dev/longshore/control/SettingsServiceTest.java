@@ -55,7 +55,16 @@ class SettingsServiceTest {
     void start() throws Exception {
         Path socket = directory.resolve("control.sock");
         server = ControlServer.start(
-                socket, daemon, daemon, daemon, daemon, daemon, daemon, daemon.policy(), daemon.dns());
+                socket,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon.policy(),
+                daemon.dns(),
+                daemon.proxies());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

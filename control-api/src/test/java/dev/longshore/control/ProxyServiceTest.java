@@ -1,0 +1,121 @@
+package dev.longshore.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.longshore.proto.control.v1.ExplainRouteReply;
+import dev.longshore.proto.control.v1.ExplainRouteRequest;
+import dev.longshore.proto.control.v1.GetProxiesReply;
+import dev.longshore.proto.control.v1.GetProxiesRequest;
+import dev.longshore.proto.control.v1.ProxyServiceGrpc;
+import dev.longshore.proto.control.v1.RouteHopKind;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.unix.DomainSocketAddress;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** ProxyService over a real socket. */
+@Timeout(60)
+class ProxyServiceTest {
+    private final FakeDaemon daemon = new FakeDaemon();
+    private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+
+    @TempDir
+    private Path directory;
+
+    private ControlServer server;
+    private ManagedChannel channel;
+
+    @BeforeEach
+    void start() throws Exception {
+        Path socket = directory.resolve("control.sock");
+        server = ControlServer.start(
+                socket,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon,
+                daemon.policy(),
+                daemon.dns(),
+                daemon.proxies());
+        channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
+                .channelType(EpollDomainSocketChannel.class)
+                .eventLoopGroup(loops)
+                .usePlaintext()
+                .build();
+    }
+
+    @AfterEach
+    void stop() {
+        channel.shutdownNow();
+        server.close();
+        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+    }
+
+    private ProxyServiceGrpc.ProxyServiceBlockingStub proxies() {
+        return ProxyServiceGrpc.newBlockingStub(channel);
+    }
+
+    @Test
+    void explain_passesTheQuestion_andTheAnswer() {
+        ExplainRouteReply reply = proxies()
+                .explainRoute(ExplainRouteRequest.newBuilder()
+                        .setPlain(true)
+                        .setHost("example.com")
+                        .setPort(80)
+                        .build());
+        assertThat(daemon.calls).containsExactly("RouteQuestion[plain=true, host=example.com, port=80]");
+        assertThat(reply.getScope()).isEqualTo("scope");
+        assertThat(reply.getSource()).isEqualTo("source");
+        assertThat(reply.getRule()).isEqualTo("rule");
+        assertThat(reply.getScript()).isEqualTo("script");
+        assertThat(reply.getBecause()).isEqualTo("because");
+        assertThat(reply.getHops(0).getProxy()).isEqualTo("http://proxy:3128");
+        assertThat(reply.getHops(1).getKind()).isEqualTo(RouteHopKind.ROUTE_HOP_KIND_DIRECT);
+        assertThat(reply.getHops(2).getReason()).isEqualTo("reason");
+    }
+
+    @Test
+    void questionWithoutSense_isRefused() {
+        ExplainRouteRequest.Builder base =
+                ExplainRouteRequest.newBuilder().setHost("example.com").setPort(443);
+        isRefused(base.clone().setPort(0));
+        isRefused(base.clone().setPort(65_536));
+        isRefused(base.clone().setHost(" "));
+        isRefused(base.clone().setHost("x".repeat(256)));
+    }
+
+    private void isRefused(ExplainRouteRequest.Builder request) {
+        assertThatThrownBy(() -> proxies().explainRoute(request.build()))
+                .isInstanceOfSatisfying(
+                        StatusRuntimeException.class,
+                        e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT));
+    }
+
+    @Test
+    void proxies_areShown() {
+        GetProxiesReply reply = proxies().getProxies(GetProxiesRequest.getDefaultInstance());
+        assertThat(reply.getSummary()).isEqualTo("summary");
+        assertThat(reply.getHttp()).isEqualTo("http://one:1");
+        assertThat(reply.getHttps()).isEqualTo("http://two:2");
+        assertThat(reply.getExcludeList()).containsExactly("*.corp");
+        assertThat(reply.getExcludeReversed()).isTrue();
+        assertThat(reply.getScript()).isEqualTo("script");
+        assertThat(reply.getScriptState()).isEqualTo("state");
+        assertThat(reply.getProblemsList()).containsExactly("problem");
+    }
+}
