@@ -10,6 +10,7 @@ import dev.longshore.control.Flows;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.PolicyControl;
 import dev.longshore.control.Ports;
+import dev.longshore.control.ProxyControl;
 import dev.longshore.control.Status;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.time.Instant;
@@ -261,7 +262,9 @@ final class Conductor implements Daemon {
                         Resident.bytes()),
                 now == null ? new Status.Guest("", 0, null, 0, 0, false) : now.guest(),
                 now == null ? new Status.Engine(false, "", "") : now.engine(),
-                now == null ? new Status.Network("", false, "", "", "", "", 0, false, 0, List.of()) : now.network(),
+                now == null
+                        ? new Status.Network("", false, "", "", "", "", 0, false, 0, List.of(), "", List.of())
+                        : now.network(),
                 startEvent,
                 said);
     }
@@ -361,8 +364,33 @@ final class Conductor implements Daemon {
         };
     }
 
+    /** The ways through proxies of whatever network there is. */
+    ProxyControl proxies() {
+        return new ProxyControl() {
+            @Override
+            public CompletionStage<Outcome<Route>> explain(RouteQuestion question) {
+                ProxyView now = proxyView();
+                return now == null
+                        ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.explain(question);
+            }
+
+            @Override
+            public Outcome<Proxies> inForce() {
+                ProxyView now = proxyView();
+                return now == null
+                        ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.inForce();
+            }
+        };
+    }
+
     private synchronized @Nullable DnsView dnsView() {
         return stack == null ? null : stack.dns();
+    }
+
+    private synchronized @Nullable ProxyView proxyView() {
+        return stack == null ? null : stack.proxies();
     }
 
     private synchronized @Nullable PolicyView policyView() {

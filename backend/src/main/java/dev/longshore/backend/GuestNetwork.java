@@ -86,6 +86,7 @@ final class GuestNetwork {
     private final DnsView dnsView;
     private final TransparentDialer transparent;
     private final QuicGate quic;
+    private final ProxyView proxies;
     private final Network network;
     private final IpPlan plan;
     private final PortTable ports;
@@ -98,6 +99,7 @@ final class GuestNetwork {
      * Called on the loop.
      *
      * @param names of containers by address
+     * @param system what the host is set to; taken ownership of
      * @param portsChanged called on the loop when a port was bound or released
      */
     GuestNetwork(
@@ -105,6 +107,7 @@ final class GuestNetwork {
             Link link,
             EventLoop loop,
             ContainerDirectory names,
+            SystemProxies system,
             Consumer<Events.What> events,
             Runnable portsChanged) {
         this.loop = loop;
@@ -116,9 +119,10 @@ final class GuestNetwork {
         egress.set(settings.egress());
         guarded = egress.dialer(dialer, own);
         policy = new PolicyView(loop, egress);
-        router = new LiveRouter(own, SystemProxies.ofEnvironment(System.getenv()), PacScript::at);
+        router = new LiveRouter(own, system, PacScript::at);
         router.set(settings.proxy(), settings.containersProxy());
         upstream = new UpstreamPart(settings, PSEUDONYM, router, guarded, own, System.getenv());
+        proxies = new ProxyView(router);
         Capacity capacity = Capacity.ofProcess(settings.limits());
         HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
         Function<IpAddress, List<String>> toldNames = address -> namesOf(told, address);
@@ -374,9 +378,9 @@ final class GuestNetwork {
         return policy;
     }
 
-    /** The way of what leaves by proxies; from any thread. */
-    LiveRouter router() {
-        return router;
+    /** Which way what leaves goes; from any thread. */
+    ProxyView proxies() {
+        return proxies;
     }
 
     /** Its name server, for observers; from any thread. */

@@ -21,6 +21,7 @@ import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.BindPolicy;
 import dev.longshore.portforward.GuestKey;
 import dev.longshore.portforward.PublishProtocol;
+import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.virtio.net.NetDrop;
@@ -148,8 +149,10 @@ final class GuestRun implements GuestStack {
     }
 
     private void openNetwork() throws Exception {
+        SystemProxies system = SystemProxies.ofHost(); // not on the loop: it may run a program
         GuestNetwork opened = Futures.get(loops.link().submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, link(), loops.link(), names, events, this::onPortsChanged);
+            GuestNetwork made =
+                    new GuestNetwork(settings, link(), loops.link(), names, system, events, this::onPortsChanged);
             made.start();
             return made;
         }));
@@ -313,7 +316,9 @@ final class GuestRun implements GuestStack {
                 settings.network().mtu(),
                 agentReady,
                 open == null ? 0 : open.dropped() + cardDrops(),
-                portProblems());
+                portProblems(),
+                open == null ? "" : open.proxies().summary(),
+                open == null ? List.of() : open.proxies().problems());
     }
 
     private List<String> portProblems() {
@@ -349,6 +354,12 @@ final class GuestRun implements GuestStack {
     public @Nullable PolicyView policy() {
         GuestNetwork open = network;
         return open == null ? null : open.policy();
+    }
+
+    @Override
+    public @Nullable ProxyView proxies() {
+        GuestNetwork open = network;
+        return open == null ? null : open.proxies();
     }
 
     @Override

@@ -33,6 +33,10 @@ interface GuestStack {
     @Nullable
     DnsView dns();
 
+    /** The ways through proxies; null while no network is open. */
+    @Nullable
+    ProxyView proxies();
+
     /** Makes the stack for one run. */
     interface Factory {
         /**

@@ -125,7 +125,8 @@ public final class Main {
                         conductor.captures(),
                         settings,
                         conductor.policy(),
-                        conductor.dns());
+                        conductor.dns(),
+                        conductor.proxies());
                 RemoteControl remote = new RemoteControl(control, events::add)) {
             Events.Subscription remotely = settings.obey(remote::follow);
             control.serving(false);

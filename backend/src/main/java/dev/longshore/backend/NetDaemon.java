@@ -19,6 +19,7 @@ final class NetDaemon implements Daemon {
 
     private final String link;
     private final Settings.Network network;
+    private final ProxyView proxies;
     private final Supplier<String> metrics;
     private final LongSupplier dropped;
     private final Runnable end;
@@ -31,7 +32,14 @@ final class NetDaemon implements Daemon {
      * @param dropped packets, for all reasons
      * @param end begins the end of the process
      */
-    NetDaemon(String link, Settings.Network network, Supplier<String> metrics, LongSupplier dropped, Runnable end) {
+    NetDaemon(
+            String link,
+            Settings.Network network,
+            ProxyView proxies,
+            Supplier<String> metrics,
+            LongSupplier dropped,
+            Runnable end) {
+        this.proxies = proxies;
         this.link = link;
         this.network = network;
         this.metrics = metrics;
@@ -59,7 +67,9 @@ final class NetDaemon implements Daemon {
                         network.mtu(),
                         true,
                         dropped.getAsLong(),
-                        List.of()),
+                        List.of(),
+                        proxies.summary(),
+                        proxies.problems()),
                 0,
                 Status.Configuration.NONE);
     }

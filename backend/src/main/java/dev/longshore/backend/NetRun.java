@@ -13,6 +13,7 @@ import dev.longshore.packet.link.Link;
 import dev.longshore.packet.link.PcapFile;
 import dev.longshore.packet.link.PcapLink;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.vpnkit.flow.ContainerDirectory;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
@@ -75,12 +76,14 @@ final class NetRun {
         try {
             NetLink made = NetLink.make(options.link(), settings.network(), loop, this::onGone);
             link = made;
+            SystemProxies system = SystemProxies.ofHost(); // not on the loop: it may run a program
             GuestNetwork started = Futures.get(loop.submit(() -> {
                 GuestNetwork n = new GuestNetwork(
                         settings,
                         recorded(withFaults(made.link())),
                         loop,
                         ContainerDirectory.NOBODY,
+                        system,
                         events::add,
                         () -> {});
                 n.start();
@@ -123,8 +126,13 @@ final class NetRun {
         }
         Meters meters = new Meters();
         made.meters().accept(new RunMeters(meters, started));
-        NetDaemon daemon =
-                new NetDaemon(options.link().toString(), settings.network(), meters::scrape, started::dropped, onEnd);
+        NetDaemon daemon = new NetDaemon(
+                options.link().toString(),
+                settings.network(),
+                started.proxies(),
+                meters::scrape,
+                started::dropped,
+                onEnd);
         ControlServer server = ControlServer.start(
                 socket,
                 daemon,
@@ -134,7 +142,8 @@ final class NetRun {
                 started.view(),
                 SettingsControl.none("longshore net has no settings but its arguments"),
                 started.policy(),
-                started.dns());
+                started.dns(),
+                started.proxies());
         server.serving(true);
         return server;
     }

@@ -185,7 +185,7 @@ class ConductorTest {
 
         @Override
         public Status.Network network() {
-            return new Status.Network("", false, "", "", "", "", 1500, true, 0, List.of());
+            return new Status.Network("", false, "", "", "", "", 1500, true, 0, List.of(), "", List.of());
         }
 
         @Override
@@ -205,6 +205,11 @@ class ConductorTest {
 
         @Override
         public @Nullable PolicyView policy() {
+            return null;
+        }
+
+        @Override
+        public @Nullable ProxyView proxies() {
             return null;
         }
     }

@@ -2,6 +2,7 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Ipv4Subnet;
 import dev.longshore.config.Settings;
+import dev.longshore.proxy.system.SystemProxies;
 import dev.longshore.virtio.net.NetConfig;
 import dev.longshore.virtio.net.NetDevice;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;
@@ -31,8 +32,10 @@ public final class BareNetwork implements AutoCloseable {
         Settings settings =
                 Settings.DEFAULTS.withNetwork(Settings.DEFAULTS.network().withSubnet(Ipv4Subnet.parse(subnet)));
         backend = new VhostUserBackend(loop, card, socket);
+        SystemProxies system = SystemProxies.ofHost();
         network = Futures.get(loop.submit(() -> {
-            GuestNetwork made = new GuestNetwork(settings, card, loop, ContainerDirectory.NOBODY, _ -> {}, () -> {});
+            GuestNetwork made =
+                    new GuestNetwork(settings, card, loop, ContainerDirectory.NOBODY, system, _ -> {}, () -> {});
             made.start();
             return made;
         }));
