@@ -14,6 +14,7 @@ import dev.longshore.proto.control.v1.GetStatusReply;
 import dev.longshore.proto.control.v1.GetStatusRequest;
 import dev.longshore.proto.control.v1.PolicyServiceGrpc;
 import dev.longshore.proto.control.v1.PortServiceGrpc;
+import dev.longshore.proto.control.v1.ProxyServiceGrpc;
 import dev.longshore.proto.control.v1.SettingsServiceGrpc;
 import dev.longshore.proto.control.v1.ShutdownRequest;
 import dev.longshore.proto.control.v1.StartGuestReply;
@@ -143,6 +144,10 @@ final class ControlClient implements AutoCloseable {
 
     PolicyServiceGrpc.PolicyServiceBlockingStub policy() {
         return PolicyServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    ProxyServiceGrpc.ProxyServiceBlockingStub proxies() {
+        return ProxyServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
     }
 
     PortServiceGrpc.PortServiceBlockingStub ports() {

@@ -58,6 +58,7 @@ final class Examples {
                     List.of(
                             "longshore settings schema > settings.schema.json     for an editor that knows JSON Schema")),
             Map.entry("policy show", List.of("longshore policy show", "longshore policy show --format json")),
+            Map.entry("proxy show", List.of("longshore proxy show", "longshore proxy show --format json")),
             Map.entry("metrics", List.of("longshore metrics | grep dropped")),
             Map.entry("desktop start", List.of("docker desktop start --timeout 120", "docker desktop start --detach")),
             Map.entry("desktop stop", List.of("docker desktop stop --timeout 60")),

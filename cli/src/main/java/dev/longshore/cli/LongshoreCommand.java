@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
             "  longshore flows --watch            what the guest talks to, with rates",
             "  longshore policy explain --container web example.com:443    may it, and why",
             "  longshore dns query example.com    its addresses, and who says so",
+            "  longshore proxy explain https://example.com                 which way, and why",
             "  longshore capture tcp port 443     its packets; -w FILE for Wireshark",
             "  longshore logs -f --console        what the guest prints",
             "  longshore diagnose                 what is wrong, and a bundle for a report",
@@ -31,7 +32,7 @@ import picocli.CommandLine.Command;
             "",
             "LONGSHORE_HOME is the directory of one instance; without it, the XDG directories are used.",
             "Exit status: 0 done, 1 failed, 2 wrong arguments; status: 3 stopped, 4 starting or stopping;",
-            "policy explain: 3 denied; --timeout: 124 time is up."
+            "policy explain, proxy explain: 3 denied; --timeout: 124 time is up."
         })
 final class LongshoreCommand {
     private LongshoreCommand() {}
@@ -61,6 +62,7 @@ final class LongshoreCommand {
                 .addSubcommand(new FlowsCommand(context))
                 .addSubcommand(PolicyCommand.commandLine(context))
                 .addSubcommand(DnsCommand.commandLine(context))
+                .addSubcommand(ProxyCommand.commandLine(context))
                 .addSubcommand(new CaptureCommand(context))
                 .addSubcommand(new MetricsCommand(context))
                 .addSubcommand(new DiagnoseCommand(context))

@@ -107,6 +107,8 @@ final class StatusText {
                 "",
                 "guest " + n.getGuest() + ", gateway " + n.getGateway() + ", DNS " + n.getDns() + ", host "
                         + n.getHost());
+        line(text, "proxy", n.getProxy());
+        n.getProxyProblemsList().forEach(p -> line(text, "proxy", p));
         n.getPortProblemsList().forEach(p -> line(text, "ports", p));
     }
 
@@ -191,6 +193,8 @@ final class StatusText {
         json.put("linkUp", n.getLinkUp());
         json.put("dropped", n.getDropped());
         json.put("portProblems", List.copyOf(n.getPortProblemsList()));
+        json.put("proxy", n.getProxy());
+        json.put("proxyProblems", List.copyOf(n.getProxyProblemsList()));
         return json;
     }
 

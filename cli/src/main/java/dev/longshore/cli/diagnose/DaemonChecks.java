@@ -16,6 +16,7 @@ public final class DaemonChecks {
     private static final String GUEST = "does the guest run?";
     private static final String NETWORK = "is the guest's network up?";
     private static final String ENGINE = "does the Docker Engine answer?";
+    private static final String PROXY = "are the settings of proxies obeyed as they were meant?";
     private static final String PORTS = "are all published ports bound?";
 
     private DaemonChecks() {}
@@ -32,6 +33,7 @@ public final class DaemonChecks {
                 Check.skip("guest", GUEST, left),
                 Check.skip("network", NETWORK, left),
                 Check.skip("engine", ENGINE, left),
+                Check.skip("proxy", PROXY, left),
                 Check.skip("ports", PORTS, left));
     }
 
@@ -50,6 +52,7 @@ public final class DaemonChecks {
                         : Check.fail("guest", GUEST, "no: " + status.getMessage()));
         checks.add(network(status));
         checks.add(engine(home));
+        checks.add(proxy(status));
         checks.add(ports(ports));
         return checks;
     }
@@ -71,6 +74,13 @@ public final class DaemonChecks {
         } catch (IOException e) {
             return Check.fail("engine", ENGINE, e.getMessage() + " (" + home.dockerSocket() + ")");
         }
+    }
+
+    private static Check proxy(GetStatusReply status) {
+        String trouble = String.join("; ", status.getNetwork().getProxyProblemsList());
+        return trouble.isEmpty()
+                ? Check.pass("proxy", PROXY, status.getNetwork().getProxy())
+                : Check.fail("proxy", PROXY, status.getNetwork().getProxy() + ": " + trouble);
     }
 
     private static Check ports(List<Port> ports) {
