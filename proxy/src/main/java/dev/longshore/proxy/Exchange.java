@@ -89,10 +89,10 @@ final class Exchange implements Request {
         return !(forward.framing() instanceof BodyFraming.None);
     }
 
-    /** Ends at the proxy, by its Max-Forwards. */
+    /** Without Max-Forwards: some proxies answer what ends at them without asking who is there. */
     @Override
     public ByteBuf probe(@Nullable String proxyAuthorization) {
-        Fields out = new Fields().add("Host", forward.hostField()).add("Max-Forwards", "0");
+        Fields out = new Fields().add("Host", forward.hostField());
         out.add("Content-Length", "0").add("Via", "1.1 " + pseudonym);
         if (proxyAuthorization != null) {
             out.add("Proxy-Authorization", proxyAuthorization);

@@ -240,7 +240,7 @@ class UpstreamAuthTest {
     }
 
     @Test
-    void digestBeforeABody_isProvenByAProbe() {
+    void digestBeforeABody_getsAFreshNonceByAProbe() {
         guest.receive(GET);
         ScriptedChannel upstream = rig.connect();
         upstream.receive(demand("Digest realm=r, nonce=n1, qop=\"auth\""));
@@ -249,17 +249,45 @@ class UpstreamAuthTest {
 
         guest.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
 
-        assertThat(upstream.sent())
-                .startsWith("OPTIONS http://a.test/ ")
-                .contains("nc=00000002")
-                .doesNotContain("body");
-        upstream.receive(demand("Digest realm=r, nonce=n2, qop=\"auth\", stale=true"));
-        assertThat(upstream.sent()).startsWith("OPTIONS ").contains("nonce=\"n2\"");
-        upstream.receive("HTTP/1.1 501 Not Implemented\r\nContent-Length: 2\r\n\r\nno");
+        assertThat(upstream.sent()).startsWith("OPTIONS http://a.test/ ").doesNotContain("body", "Proxy-Authorization");
+        upstream.receive(demand("Digest realm=r, nonce=n2, qop=\"auth\""));
         assertThat(upstream.sent())
                 .startsWith("POST http://a.test/ ")
                 .contains("nonce=\"n2\"")
                 .endsWith("\r\n\r\nbody");
+    }
+
+    @Test
+    void basicBeforeABody_isAskedForOnce_andABodyIsNeverSentTwice() {
+        String post = "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody";
+        guest.receive(post);
+        ScriptedChannel upstream = rig.connect();
+        assertThat(upstream.sent()).startsWith("OPTIONS http://a.test/ ").doesNotContain("Max-Forwards");
+        upstream.receive(demand("Basic realm=r"));
+        assertThat(upstream.sent()).startsWith("POST ").contains(BOB).endsWith("body");
+        upstream.receive(OK);
+        guest.receive(post);
+        assertThat(upstream.sent()).startsWith("POST ").contains(BOB).endsWith("body");
+
+        guest.sent();
+        upstream.receive(demand("Basic realm=r")); // the password has been changed
+        assertThat(guest.sent()).startsWith("HTTP/1.1 502 ").contains("refused the user and password");
+        assertThat(upstream.sent()).isEmpty();
+    }
+
+    @Test
+    void proxyThatWantsNothing_isProbedOnce() {
+        guest.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
+        ScriptedChannel upstream = rig.connect();
+        assertThat(upstream.sent()).startsWith("OPTIONS ");
+        upstream.receive("HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\nno");
+        assertThat(upstream.sent()).startsWith("POST ").endsWith("body");
+        upstream.receive(OK);
+        assertThat(guest.sent()).startsWith("HTTP/1.1 200 ").endsWith("ok");
+
+        ScriptedChannel other = rig.guest();
+        other.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
+        assertThat(rig.connect().sent()).startsWith("POST ");
     }
 
     // --- NTLM
@@ -310,12 +338,17 @@ class UpstreamAuthTest {
     void ntlmBeforeABody_sendsTheBodyOnce() {
         guest.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
         ScriptedChannel upstream = rig.connect();
-        authenticateByNtlm(upstream);
-        upstream.receive("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        assertThat(upstream.sent()).startsWith("OPTIONS ").doesNotContain("Proxy-Authorization");
+        upstream.receive(demand("NTLM"));
+        assertThat(upstream.sent())
+                .startsWith("OPTIONS ")
+                .contains("NTLM TlRMTVNTUAAB")
+                .doesNotContain("body");
+        upstream.receive(demand("NTLM " + NTLM_TYPE_2));
 
         assertThat(upstream.sent())
                 .startsWith("POST ")
-                .doesNotContain("Proxy-Authorization")
+                .contains("NTLM TlRMTVNTUAAD")
                 .endsWith("\r\n\r\nbody");
     }
 
@@ -328,6 +361,33 @@ class UpstreamAuthTest {
                 demand("NTLM " + NTLM_TYPE_2).replace("Content-Length", "Connection: close\r\nContent-Length"));
 
         assertThat(guest.sent()).startsWith("HTTP/1.1 502 ").contains("in the middle of the authentication");
+    }
+
+    @Test
+    void proxyThatDoesNotGoOnWithNtlm_isAnsweredInAnotherWay() {
+        guest.receive(GET);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive(demand("Negotiate", "Basic realm=r"));
+        assertThat(upstream.sent()).contains("Negotiate TlRMTVNTUAAB");
+        upstream.receive(demand("Negotiate", "Basic realm=r"));
+
+        assertThat(upstream.sent()).contains(BOB);
+        upstream.receive(OK);
+        assertThat(guest.sent()).endsWith("ok");
+    }
+
+    @Test
+    void connectionThatWaitsForAnothers_doesNotWaitForEver() {
+        guest.receive(GET);
+        rig.connect().receive(demand("Basic realm=r"));
+        ScriptedChannel second = rig.guest();
+        second.receive(GET);
+        rig.connect().receive(demand("Basic realm=r"));
+        assertThat(second.sent()).isEmpty();
+
+        rig.pass(61);
+
+        assertThat(second.sent()).startsWith("HTTP/1.1 502 ").contains("takes too long");
     }
 
     @Test

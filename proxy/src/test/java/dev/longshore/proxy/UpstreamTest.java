@@ -63,9 +63,6 @@ class UpstreamTest {
         guest.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n"
                 + "Expect: 100-continue\r\nTrailer: X-T\r\n\r\n");
         ScriptedChannel upstream = rig.connect();
-        String probe = upstream.sent();
-        assertThat(probe).startsWith("OPTIONS http://a.test/ HTTP/1.1\r\n").contains("Max-Forwards: 0\r\n");
-        upstream.receive("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 
         assertThat(upstream.sent())
                 .startsWith("POST http://a.test/ HTTP/1.1\r\n")
@@ -78,7 +75,7 @@ class UpstreamTest {
         assertThat(guest.sent()).endsWith("ok");
 
         guest.receive("POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi");
-        assertThat(upstream.sent()).startsWith("POST ").endsWith("hi"); // it is known by now to want nothing
+        assertThat(upstream.sent()).startsWith("POST ").endsWith("hi");
     }
 
     @Test

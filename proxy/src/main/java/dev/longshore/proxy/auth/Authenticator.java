@@ -83,8 +83,19 @@ public final class Authenticator implements AutoCloseable {
      * equality only.
      */
     public Object identity(ProxyAddress proxy) {
-        Account.Accepted accepted = account(proxy).accepted();
+        Account known;
+        synchronized (accounts) {
+            known = accounts.get(proxy);
+        }
+        Account.Accepted accepted = known == null ? null : known.accepted();
         return accepted == null ? "nobody yet" : accepted.identity();
+    }
+
+    /** False if a proxy that asks could get no answer. */
+    boolean mayHaveCredentials(ProxyAddress proxy) {
+        return proxy.login() != null
+                || !source.equals(CredentialSource.NONE)
+                || (settings.schemes().contains(Scheme.NEGOTIATE) && Kerberos.hasCache());
     }
 
     /** The login for a proxy that takes one without being asked (SOCKS); null if none is known. */

@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.ietf.jgss.GSSContext;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,8 @@ import org.jspecify.annotations.Nullable;
 public final class ConnectionAuth {
     /** 100 ns since 1601 at the epoch of Unix: MS-DTYP §2.3.3. */
     private static final long FILETIME_1970 = 116_444_736_000_000_000L;
+
+    private static final long WAITING_SECONDS = 60;
 
     private enum State {
         /** No credentials have been sent. */
@@ -49,6 +52,7 @@ public final class ConnectionAuth {
     private boolean holdsPermit;
     private boolean renewed;
     private boolean gone;
+    private @Nullable String failure; // of a way that did not work
 
     /** How this connection authenticates. Confined like its owner. */
     private static final class Way {
@@ -121,7 +125,24 @@ public final class ConnectionAuth {
             return way.scheme != Scheme.DIGEST; // whose nonce may be stale
         }
         Account.Accepted accepted = account.accepted();
-        return accepted == null ? account.isOpen() : state == State.IDLE && accepted.scheme() == Scheme.BASIC;
+        if (accepted == null) {
+            return account.isOpen() || !owner.mayHaveCredentials(account.proxy);
+        }
+        return state == State.IDLE
+                && !excluded.contains(accepted.scheme())
+                && (accepted.scheme() == Scheme.BASIC || accepted.scheme() == Scheme.NEGOTIATE);
+    }
+
+    /** More legs follow the one that was asked for last. */
+    public boolean isHalfWay() {
+        return state == State.HANDSHAKE;
+    }
+
+    /** What a request carries that shall be answered 407, for what that says. */
+    public Future<Answer> probe() {
+        assert loop.inEventLoop();
+        Account.Accepted accepted = account.accepted();
+        return state == State.IDLE && accepted != null && accepted.scheme() == Scheme.NTLM ? first("", "") : send(null);
     }
 
     /** What the next request carries, sent for the first time. */
@@ -155,9 +176,13 @@ public final class ConnectionAuth {
                 w.challenge = next;
                 return prove(w, method, uri, false);
             }
-            if (state == State.HANDSHAKE && w.scheme == Scheme.NTLM && !renewed) {
-                renewed = true; // what was sent unasked is not wanted any more: nothing secret was in it
-                release();
+            if (state == State.HANDSHAKE) {
+                if (w.challenge != null) { // it asked for this, and does not go on
+                    excluded.add(w.scheme);
+                    failure = "it does not go on with " + w.scheme;
+                }
+                release(); // nothing secret has been said
+                way = null;
                 return choose(offered, method, uri);
             }
         }
@@ -240,20 +265,24 @@ public final class ConnectionAuth {
     private Future<Answer> choose(List<Challenge> offered, String method, String uri) {
         state = State.IDLE;
         Promise<Answer> answer = loop.newPromise();
-        blocking(answer, () -> candidate(offered, EnumSet.copyOf(excludedOrNone())), found -> {
-            if (found == null) {
-                String why = "it wants credentials (" + names(offered) + "), and there are none that fit";
-                account.lacks(why);
-                answer.trySuccess(new Answer.Refuse(why));
-            } else {
-                ask(found, offered, method, uri, answer);
-            }
-        });
+        Set<Scheme> without = EnumSet.noneOf(Scheme.class);
+        without.addAll(excluded);
+        blocking(
+                answer,
+                () -> candidate(offered, without),
+                found -> {
+                    if (found == null) {
+                        String why = failure != null
+                                ? failure
+                                : "it wants credentials (" + names(offered) + "), and there are none that fit";
+                        account.lacks(why);
+                        answer.trySuccess(new Answer.Refuse(why));
+                    } else {
+                        ask(found, offered, method, uri, answer);
+                    }
+                },
+                failed -> answer.trySuccess(new Answer.Refuse(failed.text())));
         return answer;
-    }
-
-    private Set<Scheme> excludedOrNone() {
-        return excluded.isEmpty() ? EnumSet.noneOf(Scheme.class) : excluded;
     }
 
     private static String names(List<Challenge> offered) {
@@ -270,9 +299,16 @@ public final class ConnectionAuth {
 
     private void ask(Way found, List<Challenge> offered, String method, String uri, Promise<Answer> answer) {
         Future<Account.Permit> permit = account.permit(found.identity, loop);
+        if (!permit.isDone()) { // somebody else's request decides, which may take its time
+            var timer = loop.schedule(
+                    () -> answer.trySuccess(new Answer.Refuse("another connection's authentication takes too long")),
+                    WAITING_SECONDS,
+                    TimeUnit.SECONDS);
+            answer.addListener(_ -> timer.cancel(false));
+        }
         permit.addListener(_ -> {
             Account.Permit given = permit.isSuccess() ? permit.getNow() : Account.Permit.REFUSED;
-            if (gone) {
+            if (gone || answer.isDone()) {
                 if (given == Account.Permit.ALONE) {
                     account.giveBack(found.identity);
                 }
@@ -364,16 +400,20 @@ public final class ConnectionAuth {
     private Future<Answer> prove(Way w, String method, String uri, boolean unasked, List<Challenge> offered) {
         if (w.scheme == Scheme.NEGOTIATE) {
             Promise<Answer> answer = loop.newPromise();
-            blocking(answer, () -> spnego(w), token -> {
-                if (token == null) {
-                    failed(w, offered, method, uri, unasked, new AuthFailure("no Kerberos ticket"), answer);
-                } else {
-                    w.legs++;
-                    state = State.PROVING;
-                    answer.trySuccess(
-                            new Answer.Send("Negotiate " + Base64.getEncoder().encodeToString(token)));
-                }
-            });
+            blocking(
+                    answer,
+                    () -> spnego(w),
+                    token -> {
+                        if (token == null) {
+                            failed(w, offered, method, uri, unasked, new AuthFailure("no Kerberos ticket"), answer);
+                        } else {
+                            w.legs++;
+                            state = State.PROVING;
+                            answer.trySuccess(new Answer.Send(
+                                    "Negotiate " + Base64.getEncoder().encodeToString(token)));
+                        }
+                    },
+                    failed -> failed(w, offered, method, uri, unasked, failed, answer));
             return answer;
         }
         try {
@@ -469,6 +509,7 @@ public final class ConnectionAuth {
         boolean held = holdsPermit;
         holdsPermit = false;
         excluded.add(w.scheme);
+        failure = why.text();
         way = null;
         state = State.IDLE;
         if (why.wrong()) {
@@ -498,35 +539,31 @@ public final class ConnectionAuth {
     }
 
     /** Off the loop and back. */
-    private <T> void blocking(Promise<Answer> answer, Work<T> work, Then<T> then) {
+    private <T> void blocking(Promise<Answer> answer, Work<T> work, Then<T> then, Consumer<AuthFailure> otherwise) {
         try {
             owner.blocking().execute(() -> {
                 T result = null;
-                AuthFailure failure = null;
+                AuthFailure failed = null;
                 try {
                     result = work.run();
                 } catch (AuthFailure e) {
-                    failure = e;
-                } catch (
-                        RuntimeException
-                                e) { // of a credential helper or of the JDK's Kerberos: this connection's end only
-                    failure = new AuthFailure(
+                    failed = e;
+                } catch (RuntimeException e) { // a credential helper's, or the JDK's Kerberos: this connection's end
+                    failed = new AuthFailure(
                             "authentication failed: " + e.getClass().getSimpleName());
                 }
-                back(answer, result, failure, then);
+                back(result, failed, then, otherwise);
             });
         } catch (RejectedExecutionException e) {
             answer.trySuccess(new Answer.Refuse("too many connections authenticate at once"));
         }
     }
 
-    private <T> void back(Promise<Answer> answer, @Nullable T result, @Nullable AuthFailure failure, Then<T> then) {
+    private <T> void back(
+            @Nullable T result, @Nullable AuthFailure failed, Then<T> then, Consumer<AuthFailure> otherwise) {
         Runnable apply = () -> {
-            Way w = way;
-            if (failure != null && w != null) {
-                failed(w, List.of(), "", "", false, failure, answer);
-            } else if (failure != null) {
-                answer.trySuccess(new Answer.Refuse(failure.text()));
+            if (failed != null) {
+                otherwise.accept(failed);
             } else {
                 then.on(result);
             }

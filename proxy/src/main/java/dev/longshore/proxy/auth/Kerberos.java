@@ -25,12 +25,15 @@ import org.ietf.jgss.GSSManager;
 import org.ietf.jgss.GSSName;
 import org.ietf.jgss.Oid;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Kerberos tickets and SPNEGO tokens made of them (RFC 4178, RFC 4559), by the JDK. Everything here may wait for a KDC, so nothing is
  * called on an event loop. Realm and KDC come from {@code krb5.conf}, which is one for the process.
  */
 final class Kerberos {
+    private static final Logger LOG = LoggerFactory.getLogger(Kerberos.class);
     private static final String MODULE = "com.sun.security.auth.module.Krb5LoginModule";
     private static final String SPNEGO = "1.3.6.1.5.5.2";
 
@@ -61,7 +64,7 @@ final class Kerberos {
     }
 
     /** On macOS it is no file. */
-    private static boolean hasCache() {
+    static boolean hasCache() {
         if (System.getProperty("os.name", "").startsWith("Mac")) {
             return true;
         }
@@ -98,6 +101,7 @@ final class Kerberos {
             context.login();
             return new Holder(context.getSubject());
         } catch (LoginException | SecurityException e) { // its text may name files and principals: not for a guest
+            LOG.debug("no login at a KDC: {}", e.toString());
             String text = String.valueOf(e.getMessage());
             boolean wrong =
                     login != null && (text.contains("(24)") || text.contains("(31)") || text.contains("Checksum"));

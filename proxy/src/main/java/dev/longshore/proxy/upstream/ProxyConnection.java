@@ -19,8 +19,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Theory of operation. A 407 says that the proxy has passed nothing on, so the same request may be sent again, whatever its method:
  * on the same connection if it stayed usable, on a new one otherwise, unless the scheme authenticates connections. A body can be sent
- * only once, as it is not kept; so before a request with one, where the proxy's mind is not known, a probe goes through the
- * authentication. The body waits with the guest meanwhile, since this is not writable.
+ * only once, as it is not kept; so before a request with one, where the proxy's mind is not known, probes go through the
+ * authentication up to its last leg, which is the request itself: where credentials are wanted, no probe gets beyond the
+ * proxy. The body waits with the guest meanwhile, since this is not writable.
  */
 public final class ProxyConnection implements Origin {
     /** More legs than any scheme has. */
@@ -72,7 +73,7 @@ public final class ProxyConnection implements Origin {
             send(toSend, null, false);
         } else {
             boolean probes = toSend.hasBody() && !auth.isSettled();
-            step(toSend, probes, auth.first(probes ? Request.PROBE_METHOD : toSend.method(), toSend.target()));
+            step(toSend, probes, probes ? auth.probe() : auth.first(toSend.method(), toSend.target()));
         }
     }
 
@@ -84,7 +85,7 @@ public final class ProxyConnection implements Origin {
             }
             Answer answer = asked.isSuccess() ? asked.getNow() : new Answer.Refuse("authentication was given up");
             switch (answer) {
-                case Answer.Send s -> send(r, s.value(), probes);
+                case Answer.Send s -> send(r, s.value(), probes && (rounds == 0 || auth.isHalfWay()));
                 case Answer.Refuse no -> lose(needsCredentials(no.text()), false);
             }
         });
@@ -219,14 +220,29 @@ public final class ProxyConnection implements Origin {
                 lose(needsCredentials("it asks for credentials again and again"), false);
                 return;
             }
-            Future<Answer> answer =
-                    auth.challenged(asks.fields(), probes ? Request.PROBE_METHOD : r.method(), r.target());
+            Future<Answer> answer = auth.challenged(asks.fields(), r.method(), r.target());
             if (r.hasBody() && !probes) {
-                answer.addListener(_ -> auth.lost());
-                lose(needsCredentials("it wants other credentials since; the request has to be sent again"), false);
+                tooLate(answer);
             } else {
-                step(r, probes, answer);
+                step(r, r.hasBody(), answer);
             }
+        }
+
+        /** The body has gone; what was learned serves the next request. */
+        private void tooLate(Future<Answer> answer) {
+            int asking = serial;
+            answer.addListener(_ -> {
+                boolean known = answer.isSuccess() && answer.getNow() instanceof Answer.Send;
+                auth.lost();
+                if (!closed && asking == serial) {
+                    lose(
+                            needsCredentials(
+                                    known || !answer.isSuccess()
+                                            ? "it wants other credentials since; the request has to be sent again"
+                                            : ((Answer.Refuse) answer.getNow()).text()),
+                            false);
+                }
+            });
         }
 
         @Override

@@ -27,7 +27,7 @@ public interface Request {
      */
     ByteBuf probe(@Nullable String proxyAuthorization);
 
-    /** Method of {@link #probe}: it ends at the proxy (RFC 9110 §7.6.2, §9.3.7). */
+    /** Method of {@link #probe}: a safe one (RFC 9110 §9.2.1), should the proxy pass it on. */
     String PROBE_METHOD = "OPTIONS";
 
     /** The guest speaks to the proxy itself, which may ask it for credentials. */
