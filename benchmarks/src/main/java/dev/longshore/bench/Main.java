@@ -16,6 +16,7 @@ public final class Main {
                 .addSubcommand(new StartBench(System.out, launcher))
                 .addSubcommand(new ApiBench(System.out, launcher))
                 .addSubcommand(new ProxyBench(System.out))
+                .addSubcommand(new DnsBench(System.out, launcher))
                 .addSubcommand(new Soak(System.out, launcher))
                 .setExecutionExceptionHandler((e, command, parsed) -> {
                     if (e instanceof BenchException) {
