@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Theory of operation. By UDP, a question goes out by a socket of its own on a port that the kernel chose, connected, so that answers
  * come from that resolver only, and with a random id; when it is answered, the socket goes: what an attacker has to guess is new for each
- * (RFC 5452 §9.2). Only while more than {@link #MAX_SOCKETS} questions wait are sockets shared, by chance and for {@link #MAX_USES} questions each; so
+ * (RFC 5452 §9.2). Only while others wait and {@link #MAX_SOCKETS} sockets are open are they shared, by chance and for {@link #MAX_USES} questions each; so
  * a silent resolver does not cost all descriptors.
  *
  * <p>By TCP, connections are kept for some seconds and questions follow each other on them without waiting (RFC 7766 §6.2.1), answers come in any
@@ -50,6 +50,9 @@ final class DnsUpstream {
     private final List<UdpLine> sockets = new ArrayList<>();
     private final List<TcpLine> lines = new ArrayList<>();
     private boolean closed;
+
+    /** Questions that wait for an answer by UDP. */
+    private int inFlight;
 
     /** It has been asked whether it asks us. */
     boolean probed;
@@ -123,6 +126,13 @@ final class DnsUpstream {
         return line;
     }
 
+    /** Nobody waits: the next question has a port that no other one had. */
+    private void closeIdle() {
+        for (int i = sockets.size() - 1; i >= 0; i--) {
+            sockets.get(i).close();
+        }
+    }
+
     void askByTcp(Asker asker) {
         TcpLine best = null;
         for (TcpLine l : lines) {
@@ -186,9 +196,10 @@ final class DnsUpstream {
                 return;
             }
             if (asker.onMessage(message)) {
-                waiting.remove(asker.id);
                 asker.line = null;
-                onAnswered();
+                if (waiting.remove(asker.id) != null) { // it has not been dropped by what it led to
+                    onAnswered();
+                }
             } else {
                 forwarder.counters().increment(DnsCounter.SPOOFED);
             }
@@ -198,10 +209,14 @@ final class DnsUpstream {
 
         abstract void onAnswered();
 
+        /** So many wait no longer. */
+        void onGivenUp(int count) {}
+
         final void giveUp() {
             close();
             Asker[] left = waiting.values().toArray(new Asker[0]);
             waiting.clear();
+            onGivenUp(left.length);
             for (Asker a : left) {
                 a.line = null;
                 a.onFailed();
@@ -266,13 +281,20 @@ final class DnsUpstream {
                 return;
             }
             add(asker);
+            inFlight++;
             c.writeAndFlush(asker.question(asker.id), c.voidPromise());
         }
 
         @Override
         void dropped(int id, long askedAt) {
-            waiting.remove(id);
-            onAnswered();
+            if (waiting.remove(id) != null) {
+                onAnswered();
+            }
+        }
+
+        @Override
+        void onGivenUp(int count) {
+            inFlight -= count;
         }
 
         @Override
@@ -282,8 +304,13 @@ final class DnsUpstream {
 
         @Override
         void onAnswered() {
-            if (waiting.isEmpty()) {
+            inFlight--;
+            assert inFlight >= 0;
+            if (waiting.isEmpty() && (inFlight == 0 || uses >= MAX_USES)) {
                 close();
+            }
+            if (inFlight == 0) {
+                closeIdle();
             }
         }
 
