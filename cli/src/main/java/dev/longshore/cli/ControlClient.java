@@ -41,6 +41,9 @@ import org.jspecify.annotations.Nullable;
 final class ControlClient implements AutoCloseable {
     private static final long CALL_SECONDS = 10;
 
+    /** A proxy script may have to be fetched and begun first, and has its own time then. */
+    private static final long SCRIPT_SECONDS = 60;
+
     private final ManagedChannel channel;
     private final EventLoopGroup loops;
 
@@ -147,7 +150,7 @@ final class ControlClient implements AutoCloseable {
     }
 
     ProxyServiceGrpc.ProxyServiceBlockingStub proxies() {
-        return ProxyServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+        return ProxyServiceGrpc.newBlockingStub(channel).withDeadlineAfter(SCRIPT_SECONDS, TimeUnit.SECONDS);
     }
 
     PortServiceGrpc.PortServiceBlockingStub ports() {

@@ -150,13 +150,22 @@ final class PacProcess implements PacRunner {
                 int id = ++lastId;
                 calls.put(id, call);
                 lastUse = System.nanoTime();
-                Duration limit = limits.call.plus(limits.grace).plus(cold ? limits.start : Duration.ZERO);
-                call.killer = threads.schedule(() -> onTooLong(id, to), limit.toMillis(), TimeUnit.MILLISECONDS);
+                arm(to, id, call, cold ? limits.start : Duration.ZERO);
                 write(to, id, call);
             }
-        } catch (PacException | RejectedExecutionException e) {
-            call.answer.completeExceptionally(
-                    e instanceof PacException ? e : new PacException("it is not used any more"));
+        } catch (PacException e) {
+            call.answer.completeExceptionally(e);
+        }
+    }
+
+    /** Under the lock. */
+    private void arm(Child in, int id, Call call, Duration start) {
+        stop(call);
+        long limit = limits.call.plus(limits.grace).plus(start).toMillis();
+        try {
+            call.killer = threads.schedule(() -> onTooLong(id, in), limit, TimeUnit.MILLISECONDS);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("the end has begun"); // of this, which fails all calls
         }
     }
 
@@ -270,6 +279,7 @@ final class PacProcess implements PacRunner {
         synchronized (this) {
             if (id == 0) {
                 from.loaded = true;
+                calls.forEach((waiting, c) -> arm(from, waiting, c, Duration.ZERO)); // they begin now
                 call = null;
             } else {
                 call = calls.remove(id);
