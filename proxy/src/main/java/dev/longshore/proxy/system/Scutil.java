@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * macOS's proxies as {@code scutil --proxy} prints them: the dictionary of {@code SCDynamicStoreCopyProxies}, of which the global
- * service counts. Tried with recorded texts only.
+ * service counts. Tried only with texts made after its documents.
  */
 final class Scutil {
     static final String NAME = "macOS's settings";

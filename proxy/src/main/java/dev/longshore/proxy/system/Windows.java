@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Windows' proxies of the user: the values of {@code Software\Microsoft\Windows\CurrentVersion\Internet Settings} as
- * {@code reg query} prints them, which are what {@code WinHttpGetIEProxyConfigForCurrentUser} gives. Tried with recorded texts only.
+ * {@code reg query} prints them, which are what {@code WinHttpGetIEProxyConfigForCurrentUser} gives. Tried only with texts made after its documents.
  */
 final class Windows {
     static final String NAME = "Windows' settings";
