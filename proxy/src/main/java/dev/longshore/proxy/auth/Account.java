@@ -10,6 +10,8 @@ import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What all connections to one proxy know of its authentication. Thread-safe: synchronized.
@@ -19,11 +21,13 @@ import org.jspecify.annotations.Nullable;
  * ends; and an identity that was refused is not tried again before {@link #REFUSAL} has passed or it is another one.
  */
 final class Account {
+    private static final Logger LOG = LoggerFactory.getLogger(Account.class);
+
     /** Two tries in half an hour are fewer than any directory locks an account for. */
     static final long REFUSAL = TimeUnit.MINUTES.toNanos(15);
 
     /** Credentials that were refused, or are none, are looked for again after this. */
-    private static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(5);
+    private static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(30);
 
     final ProxyAddress proxy;
     private final LongSupplier nanoClock;
@@ -133,14 +137,16 @@ final class Account {
             }
             refused = identity;
             refusedAt = nanoClock.getAsLong();
-            kind = ProxyState.Kind.NEEDS_CREDENTIALS;
-            text = why;
+            lacks(why);
         }
         giveBack(identity);
     }
 
     /** There is nothing to try. */
     synchronized void lacks(String why) {
+        if (kind != ProxyState.Kind.NEEDS_CREDENTIALS || !text.equals(why)) {
+            LOG.warn("the upstream proxy {} needs credentials: {}", proxy, why);
+        }
         kind = ProxyState.Kind.NEEDS_CREDENTIALS;
         text = why;
     }

@@ -1,0 +1,55 @@
+package dev.longshore.proxy.auth;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.longshore.proxy.route.ProxyAddress.Login;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+
+/** What a proxy may write: challenges and NTLM messages. How to search: {@code ./longshore fuzz}. */
+class AuthFuzzTest {
+    private static final Login LOGIN = new Login("us\"er", "pass\\word");
+
+    /** Any Proxy-Authenticate: bounded, never thrown at, and an answer to it is one field value. */
+    @FuzzTest(maxDuration = "2m")
+    void proxyAuthenticate(byte[] input) {
+        String text = new String(input, StandardCharsets.ISO_8859_1).replaceAll("[\r\n]", "");
+        List<Challenge> all = Challenge.parse(List.of(text));
+        assertThat(all).hasSizeLessThanOrEqualTo(32);
+        for (Challenge c : all) {
+            assertThat(c.scheme()).matches("[!#$%&'*+.^_`|~0-9a-z-]+");
+            assertThat(c.token().isEmpty() || c.parameters().isEmpty()).isTrue();
+            try {
+                Digest digest = new Digest(LOGIN, c, "cnonce");
+                assertThat(digest.answer("GET", "http://a.test/")).doesNotContain("\r", "\n", "\0");
+            } catch (AuthFailure e) {
+                assertThat(e.text()).doesNotContain("pass");
+            }
+        }
+        assertThat(Challenge.parse(List.of(text, "Basic realm=ok")).stream()
+                        .filter(c -> c.scheme().equals("basic"))
+                        .count())
+                .isGreaterThanOrEqualTo(all.size() < 32 ? 1 : 0);
+    }
+
+    /** Any CHALLENGE_MESSAGE: refused, or answered by a message whose fields lie in it. */
+    @FuzzTest(maxDuration = "2m")
+    void ntlmChallenge(byte[] input) {
+        byte[] answer;
+        try {
+            answer = Ntlm.authenticate(
+                    Ntlm.question(input), Ntlm.Account.of("user", "password"), "HTTP/p", new byte[16], new byte[8], 0);
+        } catch (AuthFailure e) {
+            return;
+        }
+        assertThat(answer.length).isBetween(88, 3 * 64 * 1024);
+        for (int at = 12; at < 60; at += 8) {
+            int length = (answer[at] & 0xFF) | (answer[at + 1] & 0xFF) << 8;
+            int offset = (answer[at + 4] & 0xFF) | (answer[at + 5] & 0xFF) << 8 | (answer[at + 6] & 0xFF) << 16;
+            assertThat(offset + length).isLessThanOrEqualTo(answer.length);
+        }
+        assertThat(Arrays.copyOf(answer, 7)).isEqualTo("NTLMSSP".getBytes(StandardCharsets.US_ASCII));
+    }
+}
