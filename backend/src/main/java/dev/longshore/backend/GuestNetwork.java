@@ -122,7 +122,7 @@ final class GuestNetwork {
         router = new LiveRouter(own, system, PacScript::at);
         router.set(settings.proxy(), settings.containersProxy());
         upstream = new UpstreamPart(settings, PSEUDONYM, router, guarded, own, System.getenv());
-        proxies = new ProxyView(router);
+        proxies = new ProxyView(router, upstream::states);
         Capacity capacity = Capacity.ofProcess(settings.limits());
         HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
         Function<IpAddress, List<String>> toldNames = address -> namesOf(told, address);

@@ -3,6 +3,7 @@ package dev.longshore.backend;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.ProxyControl;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.auth.ProxyState;
 import dev.longshore.proxy.choice.ConfigText;
 import dev.longshore.proxy.choice.LiveRouter;
 import dev.longshore.proxy.route.Hop;
@@ -10,19 +11,24 @@ import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.route.ProxyConfig;
 import dev.longshore.proxy.route.RouteExplanation;
 import dev.longshore.proxy.route.RouteQuery;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** One network's ways through proxies as observers see them. Thread-safe: holds nothing but the router. */
+/** One network's ways through proxies as observers see them. Thread-safe: holds nothing but what is. */
 final class ProxyView implements ProxyControl {
     private static final String SCOPE = "containers and the Engine";
 
     private final LiveRouter router;
+    private final Supplier<List<ProxyState>> states;
 
-    ProxyView(LiveRouter router) {
+    /** @param states how it stands with each proxy that has been used; from any thread */
+    ProxyView(LiveRouter router, Supplier<List<ProxyState>> states) {
         this.router = router;
+        this.states = states;
     }
 
     @Override
@@ -73,7 +79,7 @@ final class ProxyView implements ProxyControl {
                 fixed != null && fixed.only(),
                 config instanceof ProxyConfig.Script s ? s.location().toString() : "",
                 shown.script(),
-                router.notes()));
+                problems()));
     }
 
     private static String text(@Nullable ProxyAddress proxy) {
@@ -87,6 +93,12 @@ final class ProxyView implements ProxyControl {
 
     /** Sentences for people. */
     List<String> problems() {
-        return router.notes();
+        List<String> all = new ArrayList<>(router.notes());
+        for (ProxyState s : states.get()) {
+            if (s.kind() == ProxyState.Kind.NEEDS_CREDENTIALS) {
+                all.add("the upstream proxy " + s.proxy() + " needs credentials: " + s.text());
+            }
+        }
+        return all;
     }
 }
