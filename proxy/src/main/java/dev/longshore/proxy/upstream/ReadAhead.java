@@ -1,5 +1,6 @@
 package dev.longshore.proxy.upstream;
 
+import dev.longshore.vpnkit.hostsocket.HeldInput;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -20,7 +21,22 @@ final class ReadAhead extends ChannelDuplexHandler {
     }
 
     @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+        HeldInput.set(ctx.channel(), () -> deliver(ctx));
+    }
+
+    @Override
     public void read(ChannelHandlerContext ctx) {
+        deliver(ctx);
+        if (ctx.channel().config().isAutoRead()) {
+            ctx.read();
+        }
+    }
+
+    private void deliver(ChannelHandlerContext ctx) {
+        if (ctx.isRemoved()) {
+            return;
+        }
         ByteBuf bytes = early;
         early = null;
         ctx.pipeline().remove(this); // calls from here on go to the neighbours
@@ -30,9 +46,6 @@ final class ReadAhead extends ChannelDuplexHandler {
         }
         if (end != null) {
             ctx.fireUserEventTriggered(end);
-        }
-        if (ctx.channel().config().isAutoRead()) {
-            ctx.read();
         }
     }
 

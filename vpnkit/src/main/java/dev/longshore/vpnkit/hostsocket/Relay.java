@@ -112,7 +112,7 @@ public final class Relay {
             if (!channel.isActive()) {
                 onClosed();
             } else if (channel.isInputShutdown()) {
-                channel.read(); // a handler may hold what came before the end
+                HeldInput.deliver(channel); // what came before the end
                 onEof();
             } else {
                 channel.config().setAutoRead(other(this).channel.isWritable());
