@@ -47,12 +47,19 @@ final class FakeResolver implements AutoCloseable {
     FakeResolver() {
         try {
             udp = DatagramChannel.open();
-            udp.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).configureBlocking(false);
             tcp = ServerSocketChannel.open();
-            tcp.bind(udp.getLocalAddress()).configureBlocking(false);
+            bindBoth();
+            udp.configureBlocking(false);
+            tcp.configureBlocking(false);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** To one port: the kernel gives one that is free in TCP, and which in UDP somebody may have. */
+    private void bindBoth() throws IOException {
+        tcp.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        udp.bind(tcp.getLocalAddress());
     }
 
     InetSocketAddress address() {
