@@ -214,13 +214,18 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
         return CompletableFuture.completedStage(new Outcome.Failed<>(Outcome.Reason.NOT_FOUND, "no such port"));
     }
 
-    synchronized void happens(What what) {
-        log.add(new Event(log.size() + 1L, Instant.EPOCH, what));
+    /** Wakes without the lock, as the daemon does: a watcher has one of its own, and comes here with it. */
+    void happens(What what) {
+        synchronized (this) {
+            log.add(new Event(log.size() + 1L, Instant.EPOCH, what));
+        }
         wakes.forEach(Runnable::run);
     }
 
-    synchronized void end() {
-        ended = true;
+    void end() {
+        synchronized (this) {
+            ended = true;
+        }
         wakes.forEach(Runnable::run);
     }
 
