@@ -11,65 +11,22 @@ import dev.longshore.proto.control.v1.FlushDnsRequest;
 import dev.longshore.proto.control.v1.GetDnsLogRequest;
 import dev.longshore.proto.control.v1.QueryDnsReply;
 import dev.longshore.proto.control.v1.QueryDnsRequest;
-import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.unix.DomainSocketAddress;
-import java.nio.file.Path;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** DnsService over a real socket. */
 @Timeout(60)
 class DnsServiceTest {
     private final FakeDaemon daemon = new FakeDaemon();
-    private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
 
-    @TempDir
-    private Path directory;
-
-    private ControlServer server;
-    private ManagedChannel channel;
-
-    @BeforeEach
-    void start() throws Exception {
-        Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(
-                socket,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon.policy(),
-                daemon.dns(),
-                daemon.proxies());
-        channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
-                .channelType(EpollDomainSocketChannel.class)
-                .eventLoopGroup(loops)
-                .usePlaintext()
-                .build();
-    }
-
-    @AfterEach
-    void stop() {
-        channel.shutdownNow();
-        server.close();
-        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-    }
+    @RegisterExtension
+    private final RunningServer running = new RunningServer(daemon);
 
     private DnsServiceGrpc.DnsServiceBlockingStub dns() {
-        return DnsServiceGrpc.newBlockingStub(channel);
+        return DnsServiceGrpc.newBlockingStub(running.channel());
     }
 
     @Test

@@ -16,17 +16,9 @@ import dev.longshore.proto.control.v1.ListFlowsReply;
 import dev.longshore.proto.control.v1.ListFlowsRequest;
 import dev.longshore.proto.control.v1.WatchFlowsReply;
 import dev.longshore.proto.control.v1.WatchFlowsRequest;
-import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.StreamObserver;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.unix.DomainSocketAddress;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -36,55 +28,22 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** FlowService and CaptureService over a real socket. */
 @Timeout(60)
 class SeeingServicesTest {
     private final FakeDaemon daemon = new FakeDaemon();
-    private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+
+    @RegisterExtension
+    private final RunningServer running = new RunningServer(daemon);
+
     private final BlockingQueue<Object> replies = new LinkedBlockingQueue<>();
 
-    @TempDir
-    private Path directory;
-
-    private ControlServer server;
-    private ManagedChannel channel;
-
-    @BeforeEach
-    void start() throws Exception {
-        Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(
-                socket,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon.policy(),
-                daemon.dns(),
-                daemon.proxies());
-        channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
-                .channelType(EpollDomainSocketChannel.class)
-                .eventLoopGroup(loops)
-                .usePlaintext()
-                .build();
-    }
-
-    @AfterEach
-    void stop() {
-        channel.shutdownNow();
-        server.close();
-        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-    }
-
     private FlowServiceGrpc.FlowServiceBlockingStub flows() {
-        return FlowServiceGrpc.newBlockingStub(channel);
+        return FlowServiceGrpc.newBlockingStub(running.channel());
     }
 
     private static ListFlowsRequest with(FlowFilter.Builder filter) {
@@ -270,7 +229,7 @@ class SeeingServicesTest {
     }
 
     private StreamObserver<CaptureRequest> capture() {
-        return CaptureServiceGrpc.newStub(channel).capture(new StreamObserver<>() {
+        return CaptureServiceGrpc.newStub(running.channel()).capture(new StreamObserver<>() {
             @Override
             public void onNext(CaptureReply reply) {
                 replies.add(reply);

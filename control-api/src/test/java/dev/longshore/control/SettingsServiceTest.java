@@ -19,73 +19,32 @@ import dev.longshore.proto.control.v1.SettingsServiceGrpc;
 import dev.longshore.proto.control.v1.UnsetSettingRequest;
 import dev.longshore.proto.control.v1.WatchSettingsReply;
 import dev.longshore.proto.control.v1.WatchSettingsRequest;
-import io.grpc.ManagedChannel;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.unix.DomainSocketAddress;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** SettingsService over a real socket, with what real files say. */
 @Timeout(30)
 class SettingsServiceTest {
     private final FakeDaemon daemon = new FakeDaemon();
-    private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
 
-    @TempDir
-    private Path directory;
-
-    private ControlServer server;
-    private ManagedChannel channel;
-
-    @BeforeEach
-    void start() throws Exception {
-        Path socket = directory.resolve("control.sock");
-        server = ControlServer.start(
-                socket,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon,
-                daemon.policy(),
-                daemon.dns(),
-                daemon.proxies());
-        channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
-                .channelType(EpollDomainSocketChannel.class)
-                .eventLoopGroup(loops)
-                .usePlaintext()
-                .build();
-    }
-
-    @AfterEach
-    void stop() {
-        channel.shutdownNow();
-        server.close();
-        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-    }
+    @RegisterExtension
+    private final RunningServer running = new RunningServer(daemon);
 
     private SettingsServiceGrpc.SettingsServiceBlockingStub stub() {
-        return SettingsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+        return SettingsServiceGrpc.newBlockingStub(running.channel()).withDeadlineAfter(20, TimeUnit.SECONDS);
     }
 
     private SettingsControl.View view(String user, String admin, String... pending) throws Exception {
-        SettingsFiles files =
-                new SettingsFiles(directory.resolve("settings.json"), directory.resolve("admin-settings.json"));
+        SettingsFiles files = new SettingsFiles(
+                running.directory().resolve("settings.json"),
+                running.directory().resolve("admin-settings.json"));
         Files.writeString(files.user(), user);
         Files.writeString(files.admin(), admin);
         EffectiveSettings effective = ((SettingsResult.Usable) files.read()).effective();
@@ -202,8 +161,8 @@ class SettingsServiceTest {
             }
             assertThat(replies.next().getSettingsCount()).isPositive();
         }
-        channel.shutdownNow();
-        assertThat(channel.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+        running.channel().shutdownNow();
+        assertThat(running.channel().awaitTermination(10, TimeUnit.SECONDS)).isTrue();
         while (!daemon.settingsWakes.isEmpty()) {
             Thread.onSpinWait();
         }
