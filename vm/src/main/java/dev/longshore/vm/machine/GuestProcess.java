@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,11 +28,15 @@ public final class GuestProcess {
 
     private final Process process;
     private final CompletableFuture<MachineExit> exit;
+    private final String mark;
+    private @Nullable CompletableFuture<Void> swept; // under the lock, as the next
+    private boolean ended;
     private volatile boolean stopRequested; // written by whoever stops, read by the guest's thread when it ends
 
-    private GuestProcess(Process process, CompletableFuture<MachineExit> exit) {
+    private GuestProcess(Process process, CompletableFuture<MachineExit> exit, String mark) {
         this.process = process;
         this.exit = exit;
+        this.mark = mark;
     }
 
     /** Starts the guest; the devices' sockets must be listening. Blocks for milliseconds. */
@@ -50,16 +55,16 @@ public final class GuestProcess {
         command.addAll(launch.command());
         ProcessBuilder builder = new ProcessBuilder(leash.tie(command)).redirectErrorStream(true);
         builder.environment().putAll(launch.environment());
-        return onItsOwnThread(builder, consoleFile, limitBytes);
+        return onItsOwnThread(builder, consoleFile, limitBytes, launch.mark());
     }
 
-    private static GuestProcess onItsOwnThread(ProcessBuilder builder, Path consoleFile, long limitBytes)
+    private static GuestProcess onItsOwnThread(ProcessBuilder builder, Path consoleFile, long limitBytes, String mark)
             throws MachineException, InterruptedException {
         CompletableFuture<GuestProcess> started = new CompletableFuture<>();
         Thread.ofPlatform().name("guest-process").daemon(true).start(() -> {
             try (ConsoleLog console = new ConsoleLog(consoleFile, limitBytes, Clock.systemUTC())) {
                 Process process = builder.start();
-                GuestProcess guest = new GuestProcess(process, new CompletableFuture<>());
+                GuestProcess guest = new GuestProcess(process, new CompletableFuture<>(), mark);
                 started.complete(guest);
                 guest.follow(console);
             } catch (IOException e) {
@@ -116,6 +121,14 @@ public final class GuestProcess {
         // dies.
         process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
+        sweep();
+    }
+
+    /** A child that came to be meanwhile, and had not asked yet to end with its parent, is nobody's descendant now. */
+    private synchronized void sweep() {
+        if (!ended) { // a later guest of the same home has the same mark
+            swept = process.onExit().thenRun(() -> LeftOver.kill(mark));
+        }
     }
 
     private static CompletionStage<?> ask(Supplier<? extends CompletionStage<?>> powerOff) {
@@ -134,7 +147,23 @@ public final class GuestProcess {
             LOG.debug("console of the guest", e); // ends with the process
         }
         int code = waitFor();
+        awaitSweep();
         exit.complete(new MachineExit(code, stopRequested, console.fatal(), console.lastLines()));
+    }
+
+    private void awaitSweep() {
+        CompletableFuture<Void> begun;
+        synchronized (this) {
+            ended = true;
+            begun = swept;
+        }
+        if (begun != null) {
+            begun.exceptionally(e -> {
+                        LOG.warn("looking for what the guest left", e);
+                        return null;
+                    })
+                    .join();
+        }
     }
 
     private int waitFor() {

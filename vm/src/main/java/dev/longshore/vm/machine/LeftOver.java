@@ -23,10 +23,7 @@ final class LeftOver {
     private LeftOver() {}
 
     static void end(Machine.Launch launch) throws MachineException, InterruptedException {
-        List<ProcessHandle> processes = ProcessHandle.allProcesses()
-                .filter(process -> words(process).contains(launch.mark()))
-                .toList();
-        processes.forEach(ProcessHandle::destroyForcibly);
+        List<ProcessHandle> processes = kill(launch.mark());
         for (ProcessHandle process : processes) {
             LOG.warn("killed process {}, of a guest that an earlier daemon left behind", process.pid());
             try {
@@ -43,6 +40,15 @@ final class LeftOver {
         } catch (IOException e) {
             throw new MachineException("what an earlier guest left can't be deleted: " + e.getMessage(), e);
         }
+    }
+
+    /** Kills, without waiting, all processes whose command line has {@code mark} as a word: those it found. */
+    static List<ProcessHandle> kill(String mark) {
+        List<ProcessHandle> processes = ProcessHandle.allProcesses()
+                .filter(process -> words(process).contains(mark))
+                .toList();
+        processes.forEach(ProcessHandle::destroyForcibly);
+        return processes;
     }
 
     /** Of the command line; empty if it can't be read or the process has ended. */

@@ -95,6 +95,25 @@ class GuestProcessTest {
         assertThat(exit.describe()).isEqualTo("the guest was killed");
     }
 
+    /** The instant in which the guest's child is there and has not asked yet to end with its parent. */
+    @Test
+    void killedWhileItStarts_leavesNobody() throws Exception {
+        for (int i = 0; i < 200; i++) {
+            GuestProcess guest = start("exec sleep " + nap);
+            busy(i * 10_000L);
+            guest.kill();
+            assertThat(guest.exit().get().describe()).isEqualTo("the guest was killed");
+        }
+        assertNoneLeft();
+    }
+
+    private static void busy(long nanos) {
+        long end = System.nanoTime() + nanos;
+        while (System.nanoTime() - end < 0) {
+            Thread.onSpinWait();
+        }
+    }
+
     @Test
     void stop_guestDoesNotPowerOff_isKilledAfterTheLimit() throws Exception {
         GuestProcess guest = start("exec sleep " + nap);
@@ -208,7 +227,7 @@ class GuestProcessTest {
     }
 
     private GuestProcess start(String script) throws Exception {
-        return start(List.of("sh", "-c", script), "no mark", Leash.choose(tools));
+        return start(List.of("sh", "-c", script, nap), nap, Leash.choose(tools));
     }
 
     private GuestProcess start(List<String> command, String mark, Leash leash) throws Exception {
