@@ -8,8 +8,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All regions of one guest, mapped. Opened and closed on the event loop of its session; the memory itself may be accessed
- * by any thread until {@link #close}.
+ * All regions of one guest, mapped. Opened, retained, released and closed on the event loop of its session; the memory itself
+ * may be accessed by any thread until {@link #close}, and by those for whom it was retained until they are done.
  *
  * <p>Each region is mapped from the start of its file, with size + offset bytes, since an offset need not be a multiple of
  * the page size the file is backed with (hugetlbfs). No mapping goes beyond the end of its file as it is now: access there
@@ -41,6 +41,8 @@ public final class GuestMemory implements AutoCloseable {
     private final Region[] regions;
     private int count;
     private boolean closed;
+    /** The session, until it closes, and everybody who retains. */
+    private int holders = 1;
 
     private GuestMemory(int capacity) {
         this.regions = new Region[capacity];
@@ -111,12 +113,33 @@ public final class GuestMemory implements AutoCloseable {
         return sizes;
     }
 
-    /** Unmaps everything. Idempotent. Nothing may hold a piece of this memory any more: later access throws. */
+    /**
+     * Keeps everything mapped beyond {@link #close}, until {@link #release}: for a device that has handed pieces to other
+     * threads or to a system call, which can't be called back. Before the close.
+     */
+    public void retain() {
+        if (closed) {
+            throw new IllegalStateException("retained after close");
+        }
+        holders++;
+    }
+
+    /** Takes one {@link #retain} back: nothing of it touches the memory any more. Unmaps everything if it was the last. */
+    public void release() {
+        if (--holders == 0) {
+            arena.close();
+        }
+    }
+
+    /**
+     * Unmaps everything that nobody retains. Idempotent. Nobody else may hold a piece of this memory any more: later access
+     * throws.
+     */
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            arena.close();
+            release();
         }
     }
 }

@@ -563,6 +563,7 @@ final class FrontEndSession {
         closed = true;
         LOG.info("{}: front end disconnected, since {}", device.name(), reason);
         try {
+            device.onLeaving();
             stopAll();
             device.onDisconnected();
         } finally {

@@ -9,7 +9,8 @@ import io.netty.buffer.ByteBuf;
  * <p>The order of calls is: {@link #onFeatures}, then for each queue any number of rounds of {@link #onQueueReady},
  * {@link #onKick} …, {@link #onQueueStopped}, at last {@link #onDisconnected}; and from the start with the next front end.
  * The {@link Virtqueue} objects live as long as the back end. Between ready and stopped a device may use its queue at any
- * time on the loop. A chain does not survive {@link #onQueueStopped}: the guest's memory may be unmapped after it.
+ * time on the loop. A chain does not survive {@link #onQueueStopped}: the guest's memory may be unmapped after it, unless the
+ * device retains it ({@link Virtqueue#memory}).
  */
 public interface VhostUserDevice {
     /** For the log: {@code net}, {@code vsock}. */
@@ -57,6 +58,12 @@ public interface VhostUserDevice {
      * pushed are lost, or offered again if they were put back by {@code unpop}.
      */
     void onQueueStopped(Virtqueue queue);
+
+    /**
+     * The front end is gone, or is sent away: its queues stop next, and nobody waits for what they hold. Without this call
+     * before it, {@link #onQueueStopped} is a pause: the guest goes on, and wants its answers.
+     */
+    default void onLeaving() {}
 
     /** The front end is gone; all queues have been stopped. */
     void onDisconnected();

@@ -53,6 +53,11 @@ public final class Virtqueue {
         return ring != null;
     }
 
+    /** What chains are in, for a device that has to {@code retain} it; null if the queue is not running. */
+    public @Nullable GuestMemory memory() {
+        return ring == null ? null : ring.memory;
+    }
+
     /** Why the queue stopped by itself, or {@link QueueFault#NONE}. */
     public QueueFault fault() {
         return fault;

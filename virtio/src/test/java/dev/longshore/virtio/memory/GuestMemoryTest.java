@@ -163,6 +163,24 @@ class GuestMemoryTest {
     }
 
     @Test
+    void retained_mappingLives_untilTheLastRelease() throws Exception {
+        long before = mappings();
+        GuestMemory m = map(new int[] {file(PAGE)}, new RegionSpec(0, PAGE, 0, 0));
+        MemorySegment memory = at(m, 0).memory();
+        m.retain();
+        m.retain();
+
+        m.close();
+        m.release();
+        memory.set(ValueLayout.JAVA_BYTE, 0, (byte) 1);
+        assertThat(mappings()).isEqualTo(before + 1);
+        assertThatThrownBy(m::retain).isInstanceOf(IllegalStateException.class);
+
+        m.release();
+        assertThat(mappings()).isEqualTo(before);
+    }
+
+    @Test
     void none_hasNoAddress() {
         try (GuestMemory m = GuestMemory.none()) {
             assertThat(m.atGuestAddress(0)).isNull();

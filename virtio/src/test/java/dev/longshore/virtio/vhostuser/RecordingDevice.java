@@ -80,6 +80,11 @@ final class RecordingDevice implements VhostUserDevice {
     }
 
     @Override
+    public void onLeaving() {
+        events.add("leaving");
+    }
+
+    @Override
     public void onDisconnected() {
         events.add("disconnected");
     }

@@ -136,7 +136,7 @@ class VhostUserBackendTest {
             assertThat(front.takeCalls(1)).isTrue();
             assertThat(front.ring(1).poll()).isNotNull();
         }
-        assertThat(device.take()).containsExactly("stopped 0", "stopped 1", "disconnected");
+        assertThat(device.take()).containsExactly("leaving", "stopped 0", "stopped 1", "disconnected");
     }
 
     @Test
@@ -436,7 +436,7 @@ class VhostUserBackendTest {
         FrontEnd front = connect();
         front.bootAsUml(256, ALL);
         backend.close();
-        assertThat(device.take()).endsWith("stopped 0", "stopped 1", "disconnected");
+        assertThat(device.take()).endsWith("leaving", "stopped 0", "stopped 1", "disconnected");
         assertThat(front.isClosedByBackend()).isTrue();
         front.close();
         // the listener and the loop's own eventfd are gone as well
