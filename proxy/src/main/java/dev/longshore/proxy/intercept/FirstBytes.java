@@ -1,6 +1,8 @@
 package dev.longshore.proxy.intercept;
 
 import dev.longshore.proxy.HostNames;
+import dev.longshore.proxy.message.Chars;
+import dev.longshore.proxy.message.HeadReader;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +16,8 @@ record FirstBytes(Kind kind, @Nullable String sni) {
     enum Kind {
         /** More bytes will tell. */
         UNDECIDED,
+        /** A request to a server, as far as it goes; the version at the end of the line is not there yet. */
+        REQUEST_LINE,
         /** HTTP/1.x with an origin-form or asterisk-form target: a request to a server, not to a proxy. */
         HTTP,
         /** A whole ClientHello, or as much of one as is read. */
@@ -28,6 +32,9 @@ record FirstBytes(Kind kind, @Nullable String sni) {
     /** A request line's method and the first byte of its target; longer methods are nobody's. */
     private static final int MAX_METHOD = 32;
 
+    /** What stands before the last digit of a request line. */
+    private static final String VERSION = " HTTP/1.";
+
     private static final int RECORD_HEADER = 5;
     private static final int HANDSHAKE_HEADER = 4;
     private static final int CONTENT_HANDSHAKE = 22;
@@ -36,6 +43,7 @@ record FirstBytes(Kind kind, @Nullable String sni) {
     private static final int MAX_RECORD = 16_384;
 
     private static final FirstBytes UNDECIDED = new FirstBytes(Kind.UNDECIDED, null);
+    private static final FirstBytes REQUEST_LINE = new FirstBytes(Kind.REQUEST_LINE, null);
     private static final FirstBytes HTTP = new FirstBytes(Kind.HTTP, null);
     private static final FirstBytes NAMELESS_TLS = new FirstBytes(Kind.TLS, null);
     private static final FirstBytes OTHER = new FirstBytes(Kind.OTHER, null);
@@ -47,7 +55,7 @@ record FirstBytes(Kind kind, @Nullable String sni) {
         return b.getUnsignedByte(b.readerIndex()) == CONTENT_HANDSHAKE ? tls(b) : http(b);
     }
 
-    /** RFC 9112 §3: {@code method SP target}; the version comes at the end of a line that may be long, and is judged with the request. */
+    /** RFC 9112 §3: {@code method SP target SP version}. */
     private static FirstBytes http(ByteBuf b) {
         int at = b.readerIndex();
         int end = b.writerIndex();
@@ -68,11 +76,27 @@ record FirstBytes(Kind kind, @Nullable String sni) {
             return UNDECIDED;
         }
         if (b.getByte(i + 1) == '/') {
-            return HTTP;
+            return requestLine(b);
         }
         // "*" is OPTIONS', and the HTTP/2 preface's, which is no request at all (RFC 9113 §3.4)
         boolean options = b.toString(at, i - at, StandardCharsets.US_ASCII).equals("OPTIONS");
-        return options && b.getByte(i + 1) == '*' ? HTTP : OTHER;
+        return options && b.getByte(i + 1) == '*' ? requestLine(b) : OTHER;
+    }
+
+    /** Other protocols have lines that begin like a request: RTSP, Redis, memcached. A line without an end is the proxy's to refuse. */
+    private static FirstBytes requestLine(ByteBuf b) {
+        int length = b.bytesBefore((byte) '\n');
+        if (length < 0 || length > HeadReader.MAX_START_LINE) {
+            return b.readableBytes() > HeadReader.MAX_START_LINE ? HTTP : REQUEST_LINE;
+        }
+        int end = b.readerIndex() + length;
+        int version = end - (b.getByte(end - 1) == '\r' ? 1 : 0) - VERSION.length() - 1;
+        return version > b.readerIndex()
+                        && b.toString(version, VERSION.length(), StandardCharsets.US_ASCII)
+                                .equals(VERSION)
+                        && Chars.isDigit(b.getByte(version + VERSION.length()))
+                ? HTTP
+                : OTHER;
     }
 
     private static boolean isTokenChar(byte c) {

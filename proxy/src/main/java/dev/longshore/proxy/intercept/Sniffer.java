@@ -64,9 +64,24 @@ final class Sniffer extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerAdded(ChannelHandlerContext ctx) {
-        Duration limit = serverFirst == null ? PATIENCE : serverFirst;
-        Runnable then = serverFirst == null ? () -> end(ctx) : () -> tunnel(ctx, to.towards(null));
+        if (serverFirst == null) {
+            after(ctx, PATIENCE, () -> end(ctx));
+        } else {
+            after(ctx, serverFirst, () -> onSilence(ctx));
+        }
+    }
+
+    private void after(ChannelHandlerContext ctx, Duration limit, Runnable then) {
         timer = ctx.executor().schedule(then, limit.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    private void onSilence(ChannelHandlerContext ctx) {
+        ByteBuf said = read;
+        if (said != null && FirstBytes.of(said).kind() == FirstBytes.Kind.REQUEST_LINE) {
+            after(ctx, PATIENCE, () -> end(ctx)); // it is in the middle of its turn
+        } else {
+            tunnel(ctx, to.towards(null));
+        }
     }
 
     @Override
@@ -90,7 +105,7 @@ final class Sniffer extends ChannelInboundHandlerAdapter {
             case HTTP -> serve(ctx);
             case TLS -> tunnel(ctx, to.towards(first.sni()));
             case OTHER -> tunnel(ctx, to.towards(null));
-            case UNDECIDED -> {
+            case UNDECIDED, REQUEST_LINE -> {
                 if (bytes.readableBytes() > FirstBytes.MAX_HELLO + 1024 || waiting.isFull()) {
                     tunnel(ctx, to.towards(null)); // TLS in tiny records, or a server with too much to hold already
                 }

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.proxy.intercept.FirstBytes.Kind;
+import dev.longshore.proxy.message.HeadReader;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.Arrays;
@@ -23,9 +24,44 @@ class FirstBytesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"GET / HTTP/1.1", "G-x!z /", "POST /a?b HTTP/1.0\r\n", "OPTIONS * HTTP/1.1", "M-SEARCH /"})
+    @ValueSource(
+            strings = {
+                "GET / HTTP/1.1\r\n",
+                "G-x!z / HTTP/1.1\n",
+                "POST /a?b HTTP/1.0\r\nHost",
+                "GET /a b HTTP/1.1\r\n",
+                "OPTIONS * HTTP/1.1\r\n",
+                "M-SEARCH / HTTP/1.1\r\n"
+            })
     void requestToAServer_isHttp(String text) {
         assertThat(of(text).kind()).isEqualTo(Kind.HTTP);
+    }
+
+    /** The version is at the line's end, and these have none or another one: RTSP, memcached, Redis, HTTP/0.9 and what is to come. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n",
+                "get /key\r\n",
+                "GET /key\r\n",
+                "GET / HTTP/2.0\r\n",
+                "GET /HTTP/1.1\r\n",
+                "SOURCE /mount ICE/1.0\r\n"
+            })
+    void requestOfAnotherProtocol_isOther(String text) {
+        assertThat(of(text).kind()).isEqualTo(Kind.OTHER);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"GET /", "GET / HTTP/1.1", "GET / HTTP/1.1\r", "OPTIONS *", "get /key"})
+    void beginningOfARequestLine_isOneThatMayBecomeARequest(String text) {
+        assertThat(of(text).kind()).isEqualTo(Kind.REQUEST_LINE);
+    }
+
+    /** It is answered 414 then. */
+    @Test
+    void requestLineWithoutEnd_isHttp() {
+        assertThat(of("GET /" + "x".repeat(HeadReader.MAX_START_LINE)).kind()).isEqualTo(Kind.HTTP);
     }
 
     @ParameterizedTest
@@ -37,9 +73,9 @@ class FirstBytesTest {
                 "SSH-2.0-OpenSSH_9.2p1\r\n",
                 "* OK IMAP4rev1",
                 "\u0000\u0001",
-                "GET\t/",
+                "GET\t/ HTTP/1.1\r\n",
                 "HELO me\r\n",
-                "THISMETHODISLONGERTHANANYBODYWOULDMAKEIT /"
+                "THISMETHODISLONGERTHANANYBODYWOULDMAKEIT / HTTP/1.1\r\n"
             })
     void anythingElse_isOther(String text) {
         assertThat(of(text).kind()).isEqualTo(Kind.OTHER);

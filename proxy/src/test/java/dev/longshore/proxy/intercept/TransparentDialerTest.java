@@ -330,6 +330,43 @@ class TransparentDialerTest {
         assertThat(g.sent()).isEqualTo("220 mail.test");
     }
 
+    /** A client of Redis or memcached: what it says looks like a request until its end of line. */
+    @Test
+    void requestOfAnotherProtocol_isTunnelled() {
+        routes.put("*", HTTP);
+        ScriptedChannel g = sniffed(dial(6379));
+
+        g.receiveBytewise("GET /key\r\n");
+
+        assertThat(tunnelled).containsExactly("203.0.113.9:6379");
+        assertThat(connect().sent()).isEqualTo("GET /key\r\n");
+    }
+
+    @Test
+    void requestLineInPieces_isServed_howeverLongTheyTake() {
+        routes.put("*", HTTP);
+        ScriptedChannel g = sniffed(dial(8080));
+
+        g.receive("GET /a");
+        g.pass(1); // a server's turn, were it not for what has come
+        assertThat(tunnelled).isEmpty();
+        g.receive("b HTTP/1.1\r\nHost: a.test\r\n\r\n");
+
+        assertThat(tunnelled).containsExactly("a.test:8080");
+        assertThat(connect().sent()).startsWith("GET /ab HTTP/1.1\r\n");
+    }
+
+    @Test
+    void halfARequestLineAndTheEnd_isTunnelled() {
+        routes.put("*", HTTP);
+        ScriptedChannel g = sniffed(dial(80));
+
+        g.receive("GET /key");
+        g.receiveEof();
+
+        assertThat(connect().sent()).isEqualTo("GET /key");
+    }
+
     @Test
     void silentClientOfPort80_isWaitedFor() {
         routes.put("*", HTTP);
