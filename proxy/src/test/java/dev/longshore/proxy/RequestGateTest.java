@@ -27,7 +27,19 @@ class RequestGateTest {
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: -3\r\n\r\n"),
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 0x3\r\n\r\n"),
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 1_0\r\n\r\n"),
+                v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 1 2\r\n\r\n"),
+                v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 3\r\nContent-Length: 4\r\n\r\n"),
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length:\r\n\r\n"),
+                v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content_Length: 3\r\n\r\n"),
+                v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Transfer_Encoding: chunked\r\n\r\n"),
+                v(
+                        400,
+                        "POST http://a.test/ HTTP/1.1\r\n" + H
+                                + "Transfer-Encoding: identity\r\nContent-Length: 1\r\n\r\n"),
+                v(
+                        400,
+                        "POST http://a.test/ HTTP/1.1\r\n" + H
+                                + "Transfer-Encoding: \"chunked\"\r\nContent-Length: 1\r\n\r\n"),
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: \u00b2\r\n\r\n"),
                 v(400, "POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 99999999999999999999\r\n\r\n"),
                 v(501, "POST http://a.test/ HTTP/1.1\r\n" + H + "Transfer-Encoding: xchunked\r\n\r\n"),
@@ -68,6 +80,8 @@ class RequestGateTest {
                 v(400, "GET http://a.test/ HTTP/1.1\r\n" + H + "X: a\r\n\tfolded\r\n\r\n"),
                 v(400, "GET http://a.test/ HTTP/1.1\r\n Host: a.test\r\n\r\n"),
                 v(400, "GET http://a.test/ HTTP/1.1\r\n" + H + "X\u00e9: a\r\n\r\n"),
+                v(400, "GET http://a.test/ HTTP/1.1\r\n" + H + "X: a\r\r\n\r\n"),
+                v(400, "GET http://a.test/ HTTP/1.1\r\n" + H + "X: a\r\n\rb\r\n\r\n"),
                 // start line
                 v(400, "GET  http://a.test/ HTTP/1.1\r\n" + H + "\r\n"),
                 v(400, "GET http://a.test/  HTTP/1.1\r\n" + H + "\r\n"),
@@ -142,6 +156,39 @@ class RequestGateTest {
                 v(414, "GET http://a.test/" + "x".repeat(16 * 1024) + " HTTP/1.1\r\n" + H + "\r\n"),
                 v(431, "GET http://a.test/ HTTP/1.1\r\n" + H + "X: " + "y".repeat(64 * 1024) + "\r\n\r\n"),
                 v(431, "GET http://a.test/ HTTP/1.1\r\n" + H + "X: y\r\n".repeat(256) + "\r\n"));
+    }
+
+    /** What is unambiguous although it looks odd, and what the origin gets of it behind the Host. */
+    static Stream<Arguments> forwarded() {
+        return Stream.of(
+                f("\r\n\r\nGET http://a.test/ HTTP/1.1\r\n" + H + "\r\n", ""),
+                f("GET http://a.test/ HTTP/1.1\r\nHost: other.test:81\r\n\r\n", ""),
+                f("GET http://a.test/ HTTP/1.1\r\nHost:\ta.test \t\r\n\r\n", ""),
+                f("GET http://a.test/ HTTP/1.1\r\nhOST: a.test\r\n\r\n", ""),
+                f("GET http://a.test/ HTTP/1.1\r\n" + H + "X:\r\n\r\n", "X: \r\n"),
+                f("GET http://a.test/ HTTP/1.1\r\n" + H + "X:\u00e9\u0085\r\n\r\n", "X: \u00e9\u0085\r\n"),
+                f("GET HTTP://A.TEST:80/ HTTP/1.1\r\n" + H + "\r\n", ""),
+                f("GET http://a.test./ HTTP/1.1\r\n" + H + "\r\n", ""),
+                f("POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length: 003\r\n\r\nabc", "Content-Length: 3\r\n"),
+                f("POST http://a.test/ HTTP/1.1\r\n" + H + "Content-Length:\t0 \r\n\r\n", "Content-Length: 0\r\n"),
+                f(
+                        "POST http://a.test/ HTTP/1.1\r\n" + H + "TRANSFER-ENCODING:\t\tCHUNKED \r\n\r\n0\r\n\r\n",
+                        "Transfer-Encoding: chunked\r\n"),
+                f("POST http://a.test/ HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", "Content-Length: 1\r\n"));
+    }
+
+    private static Arguments f(String request, String fields) {
+        return Arguments.of(request, fields);
+    }
+
+    @ParameterizedTest
+    @MethodSource("forwarded")
+    void oddButUnambiguous_isForwardedInOneSpelling(String request, String fields) {
+        ProxyRig rig = new ProxyRig();
+
+        String forwarded = rig.request(request).sent();
+
+        assertThat(forwarded).contains(" / HTTP/1.1\r\nHost: a.test\r\n" + fields + "Via: 1.");
     }
 
     private static Arguments v(int status, String request) {

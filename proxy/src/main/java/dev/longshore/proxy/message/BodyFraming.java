@@ -18,6 +18,10 @@ public sealed interface BodyFraming {
     static BodyFraming ofRequest(RequestHead head) throws BadMessage {
         List<String> codings = head.fields().all("Transfer-Encoding");
         List<String> lengths = head.fields().all("Content-Length");
+        if (head.fields().has("Transfer_Encoding") || head.fields().has("Content_Length")) {
+            throw BadMessage.badRequest(
+                    "a framing field with an underscore"); // the same name to many servers' programs: RFC 3875 §4.1.18
+        }
         if (codings.isEmpty()) {
             return lengths.isEmpty() ? new None() : new Length(onlyLength(lengths));
         }

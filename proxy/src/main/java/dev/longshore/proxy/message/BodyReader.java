@@ -33,6 +33,7 @@ public final class BodyReader {
     private int lineBytes;
     private int sizeDigits;
     private boolean sizeOver; // behind the digits, in blanks or an extension
+    private boolean endsInSemicolon; // the size line, so far
     private boolean lastWasCr;
 
     public BodyReader(BodyFraming framing, boolean lenient) {
@@ -128,19 +129,21 @@ public final class BodyReader {
             left = left << 4 | digit;
         } else if (sizeDigits > 0 && (sizeOver ? Chars.isFieldChar(c) : c == ';' || (lenient && Chars.isBlank(c)))) {
             sizeOver = true;
+            endsInSemicolon = c == ';';
         } else {
             throw bad("malformed chunk size");
         }
     }
 
     private void endSizeLine() throws BadMessage {
-        if (sizeDigits == 0 || (!lastWasCr && !lenient)) {
+        if (sizeDigits == 0 || ((!lastWasCr || endsInSemicolon) && !lenient)) {
             throw bad("malformed chunk size line");
         }
         state = left == 0 ? State.TRAILERS : State.CHUNK_DATA;
         lineBytes = 0;
         sizeDigits = 0;
         sizeOver = false;
+        endsInSemicolon = false;
         lastWasCr = false;
     }
 
