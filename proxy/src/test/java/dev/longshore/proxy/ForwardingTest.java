@@ -132,14 +132,16 @@ class ForwardingTest {
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
                 "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
                 "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-                "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n"
+                "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"
             })
     void doubtfulResponse_isPassedOnButItsConnectionNotUsedAgain(String response) {
         ScriptedChannel origin = rig.request(GET);
 
         origin.receive(response);
 
-        assertThat(guest.sent()).startsWith("HTTP/1.1 20");
+        assertThat(guest.sent()).matches("(?s)HTTP/1.1 (20.|304) .*");
         assertThat(origin.isOpen()).isFalse();
         guest.receive(GET);
         assertThat(rig.dialed).hasSize(2);
@@ -329,6 +331,8 @@ class ForwardingTest {
                 "HTTP/1.1 200 OK\r\nX Y: z\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1 2\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
                 "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"
             })

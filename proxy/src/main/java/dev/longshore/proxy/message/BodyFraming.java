@@ -56,12 +56,15 @@ public sealed interface BodyFraming {
             }
             return new Chunked();
         }
+        if (!head.fields().has("Content-Length")) {
+            return new UntilClose();
+        }
         List<String> lengths =
                 head.fields().tokens("Content-Length").stream().distinct().toList();
         if (lengths.size() > 1) {
             throw new BadMessage(502, "the server's answer has different Content-Lengths");
         }
-        return lengths.isEmpty() ? new UntilClose() : responseLength(lengths.getFirst());
+        return responseLength(lengths.isEmpty() ? "" : lengths.getFirst());
     }
 
     private static BodyFraming responseLength(String length) throws BadMessage {

@@ -6,6 +6,7 @@ import dev.longshore.proxy.message.BodyReader;
 import dev.longshore.proxy.message.Fields;
 import dev.longshore.proxy.message.HeadReader;
 import dev.longshore.proxy.message.HopByHop;
+import dev.longshore.proxy.message.HttpVersion;
 import dev.longshore.proxy.message.ResponseHead;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -235,9 +236,10 @@ public final class OriginConnection extends ChannelInboundHandlerAdapter impleme
         if (h == null || HopByHop.closes(h.version(), h.fields())) {
             return false;
         }
-        boolean ambiguous = h.fields().has("Transfer-Encoding") && h.fields().has("Content-Length");
-        boolean oddBody = h.status() == 204
-                && (h.fields().has("Content-Length") || h.fields().has("Transfer-Encoding"));
+        boolean coded = h.fields().has("Transfer-Encoding");
+        boolean measured = h.fields().has("Content-Length");
+        boolean ambiguous = coded && (measured || h.version() == HttpVersion.HTTP_1_0); // RFC 9112 §6.1
+        boolean oddBody = h.status() == 204 ? coded || measured : h.status() == 304 && coded;
         return !ambiguous && !oddBody;
     }
 
