@@ -24,6 +24,9 @@ public final class HopByHop {
     /** Connection cannot name these away: an attacker would remove what the origin relies on. */
     private static final Set<String> END_TO_END = Set.of(
             "host",
+            "accept",
+            "accept-encoding",
+            "age",
             "authorization",
             "cookie",
             "set-cookie",
@@ -35,6 +38,7 @@ public final class HopByHop {
             "date",
             "etag",
             "expect",
+            "expires",
             "forwarded",
             "if-match",
             "if-none-match",
@@ -69,6 +73,12 @@ public final class HopByHop {
             "content-encoding",
             "content-range",
             "cache-control",
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+            "if-range",
+            "warning",
             "expect",
             "max-forwards",
             "pragma",
@@ -83,7 +93,8 @@ public final class HopByHop {
             "forwarded",
             "x-forwarded-for",
             "x-forwarded-host",
-            "x-forwarded-proto");
+            "x-forwarded-proto",
+            "x-real-ip");
 
     /** What goes on of a header section, in its order. */
     public static Fields forwardable(Fields received) {
