@@ -12,6 +12,7 @@ import dev.longshore.proxy.message.ResponseHead;
 import dev.longshore.proxy.upstream.Request;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * Confined to the guest connection's event loop.
  */
 final class Exchange implements Request {
+    /** The most that we count: RFC 9110 §7.6.2. */
+    private static final int MAX_FORWARDS = 999_999_999;
+
     private final RequestHead request;
     private final Admission.Forward forward;
     private final String pseudonym;
@@ -33,7 +37,7 @@ final class Exchange implements Request {
     private final ByteBufAllocator alloc;
     private final @Nullable String guestAuthorization;
     private boolean toProxy;
-    private boolean withUpgrade;
+    private final boolean withUpgrade;
 
     /** @param passAuthorization whether the guest speaks to an upstream proxy itself, if it wants to */
     Exchange(
@@ -51,20 +55,20 @@ final class Exchange implements Request {
         // An HTTP/1.0 client that asks for keep-alive would need a Content-Length on every answer.
         this.lastOfClient = isHttp10() || HopByHop.closes(request.version(), request.fields());
         this.closesGuest = lastOfClient;
-        this.withUpgrade = !isHttp10() && HopByHop.upgrades(request.fields());
+        this.withUpgrade = !isHttp10() && HopByHop.upgrades(request.fields()) && !offersOnlyH2c();
     }
 
     /** Whom the next {@link #head} is for: a proxy, in absolute-form, or the origin. */
     void sendTo(boolean proxy) {
         toProxy = proxy;
-        if (proxy && offersOnlyH2c()) {
-            withUpgrade = false; // HTTP/2 with the proxy is not what the guest means
-        }
     }
 
-    /** To HTTP/2, which every request of some clients offers and no origin needs to take. */
-    boolean offersOnlyH2c() {
-        return withUpgrade && request.fields().tokens("Upgrade").equals(List.of("h2c"));
+    /**
+     * To HTTP/2, which every request of some clients offers and no origin needs to take. HTTP2-Settings is for the next server only, so the
+     * offer would lack what it must have (RFC 7540 §3.2.1).
+     */
+    private boolean offersOnlyH2c() {
+        return request.fields().tokens("Upgrade").equals(List.of("h2c"));
     }
 
     /** The guest's own Proxy-Authorization, where it goes on; else null. */
@@ -172,14 +176,33 @@ final class Exchange implements Request {
     /** RFC 9110 §7.6.2; 0 was answered by us. */
     private void decrementMaxForwards(Fields out) {
         String value = out.first("Max-Forwards");
-        if (value != null && countsForwards(request) && Chars.isDigits(value) && value.length() < 10) {
-            out.set("Max-Forwards", String.valueOf(Math.max(0, Integer.parseInt(value) - 1)));
+        if (value != null && countsForwards(request) && Chars.isDigits(value)) {
+            int left = value.length() < 10 ? Integer.parseInt(value) - 1 : MAX_FORWARDS;
+            out.set("Max-Forwards", String.valueOf(left));
         }
     }
 
     /** TRACE and OPTIONS, the only methods Max-Forwards is defined for. */
-    static boolean countsForwards(RequestHead head) {
+    private static boolean countsForwards(RequestHead head) {
         return head.method().equals("TRACE") || head.method().equals("OPTIONS");
+    }
+
+    /** Max-Forwards has run out: RFC 9110 §7.6.2. */
+    static boolean isLastHop(RequestHead head) {
+        String value = head.fields().first("Max-Forwards");
+        return value != null && countsForwards(head) && value.matches("0+");
+    }
+
+    /** RFC 9110 §9.3.8: the request as it came, to TRACE. The caller owns the buffer. */
+    static ByteBuf reflection(ByteBufAllocator alloc, RequestHead head, boolean closes) {
+        String line = head.method() + " " + head.target() + " " + head.version();
+        ByteBuf request = HeadWriter.head(alloc, line, HopByHop.reflectable(head.fields()));
+        Fields fields = new Fields().add("Content-Type", "message/http");
+        fields.add("Content-Length", String.valueOf(request.readableBytes())).add("Cache-Control", "no-store");
+        if (closes) {
+            fields.add("Connection", "close");
+        }
+        return Unpooled.wrappedBuffer(HeadWriter.head(alloc, "HTTP/1.1 200 OK", fields), request);
     }
 
     private static void addFraming(Fields out, BodyFraming framing) {

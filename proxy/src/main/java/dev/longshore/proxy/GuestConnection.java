@@ -214,20 +214,20 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         switch (gate.admit(head)) {
             case Admission.Tunnel t -> openTunnel(t.destination(), head);
             case Admission.Own own -> answerOwn(head, own);
-            case Admission.Forward f when isLastHop(head) -> answerLastHop(head, f);
+            case Admission.Forward f when Exchange.isLastHop(head) -> answerLastHop(head, f);
             case Admission.Forward f ->
                 openExchange(
                         new Exchange(head, f, settings.pseudonym(), channel.alloc(), origins.passesAuthorization()));
         }
     }
 
-    /** Max-Forwards has run out: RFC 9110 §7.6.2. */
-    private static boolean isLastHop(RequestHead head) {
-        return Exchange.countsForwards(head) && "0".equals(head.fields().first("Max-Forwards"));
-    }
-
     private void answerLastHop(RequestHead head, Admission.Forward forward) {
-        reply(Reply.ok("this is the proxy " + settings.pseudonym()), head, forward.framing());
+        if (head.method().equals("TRACE")) {
+            boolean closes = closesBehind(head, forward.framing());
+            send(Exchange.reflection(channel.alloc(), head, closes), closes);
+        } else {
+            reply(Reply.ok("this is the proxy " + settings.pseudonym()), head, forward.framing());
+        }
     }
 
     private void answerOwn(RequestHead head, Admission.Own own) {
@@ -244,11 +244,19 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     /** Answers instead of an origin; a request with a body ends the connection, since nobody reads it. */
     private void reply(Reply reply, RequestHead head, BodyFraming framing) {
-        boolean closes = HopByHop.closes(head.version(), head.fields())
+        boolean closes = closesBehind(head, framing);
+        boolean withBody = !head.method().equals("HEAD");
+        send(reply.encode(channel.alloc(), settings.pseudonym(), withBody, closes), closes);
+    }
+
+    private static boolean closesBehind(RequestHead head, BodyFraming framing) {
+        return HopByHop.closes(head.version(), head.fields())
                 || head.version() == HttpVersion.HTTP_1_0
                 || !(framing instanceof BodyFraming.None);
-        boolean withBody = !head.method().equals("HEAD");
-        channel.writeAndFlush(reply.encode(channel.alloc(), settings.pseudonym(), withBody, closes));
+    }
+
+    private void send(ByteBuf answer, boolean closes) {
+        channel.writeAndFlush(answer);
         if (closes) {
             finish();
         } else {

@@ -100,7 +100,7 @@ final class Origins {
                 x.sendTo(kept instanceof ProxyConnection);
                 opened.trySuccess(new Opened.Ready(kept, true, to, null));
             } else {
-                connect(x, plan, x.offersUpgrade() && !x.offersOnlyH2c(), opened);
+                connect(x, plan, x.offersUpgrade(), opened);
             }
         });
         return opened;

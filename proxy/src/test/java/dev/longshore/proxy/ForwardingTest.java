@@ -67,6 +67,45 @@ class ForwardingTest {
         assertThat(rig.dialed).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"00", "0000000000000"})
+    void maxForwards0InAnySpelling_isAnsweredHere(String zero) {
+        guest.receive("OPTIONS http://a.test/ HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: " + zero + "\r\n\r\n");
+
+        assertThat(guest.sent()).startsWith("HTTP/1.1 200 OK\r\n");
+        assertThat(rig.dialed).isEmpty();
+    }
+
+    /** RFC 9110 §7.6.2: what is larger than we count becomes the most that we count. */
+    @Test
+    void maxForwards_isCountedDown_whateverItsSize() {
+        assertThat(rig.request("TRACE http://a.test/ HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 99999999999\r\n\r\n")
+                        .sent())
+                .contains("\r\nMax-Forwards: 999999999\r\n");
+    }
+
+    /** RFC 9110 §9.3.8: secrets are not reflected to whoever may read the response. */
+    @Test
+    void trace_reflectsNoSecrets() {
+        guest.receive("TRACE http://a.test/ HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 0\r\nCookie: s=1\r\n"
+                + "Authorization: Basic b\r\nProxy-Authorization: Basic c\r\nVia: 1.1 fred\r\n\r\n");
+
+        assertThat(guest.sent())
+                .endsWith("\r\n\r\nTRACE http://a.test/ HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 0\r\n"
+                        + "Via: 1.1 fred\r\n\r\n");
+        guest.receive(GET);
+        assertThat(rig.dials).as("the connection lives on").hasSize(1);
+    }
+
+    /** Without HTTP2-Settings, which ends here, no origin may take it (RFC 7540 §3.2.1), and some answer 400. */
+    @Test
+    void offerOfHttp2_isLeftOut() {
+        ScriptedChannel origin = rig.request("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n"
+                + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n");
+
+        assertThat(origin.sent()).isEqualTo("GET / HTTP/1.1\r\nHost: a.test\r\nVia: 1.1 longshore-test\r\n\r\n");
+    }
+
     @Test
     void hopByHopFields_endHereInBothDirections() {
         ScriptedChannel origin = rig.request("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n"

@@ -61,6 +61,9 @@ public final class HopByHop {
             "x-forwarded-proto",
             "x-real-ip");
 
+    /** What TRACE does not show to those who can read its response: RFC 9110 §9.3.8. */
+    private static final Set<String> SECRET = Set.of("authorization", "cookie", "proxy-authorization");
+
     /** Framing, routing and authentication have no place behind a body: RFC 9110 §6.5.1. */
     private static final Set<String> NOT_IN_TRAILERS = Set.of(
             "host",
@@ -107,6 +110,13 @@ public final class HopByHop {
             return ENDS_HERE.contains(name) || named.contains(name);
         });
         return forwarded;
+    }
+
+    /** What a request is reflected with. */
+    public static Fields reflectable(Fields received) {
+        Fields reflected = received.copy();
+        reflected.removeIf(f -> SECRET.contains(f.name().toLowerCase(Locale.ROOT)));
+        return reflected;
     }
 
     /** What goes on of a trailer section. */
