@@ -26,8 +26,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A process between a client and an origin: {@code ProxyHop proxy|relay|intercept PORT ORIGIN-PORT}, both on loopback, one event loop, as
- * a guest's link has. {@code proxy} is the daemon's HTTP proxy; {@code relay} joins each connection to one of its own to the origin,
+ * A process between a client and an origin: {@code ProxyHop proxy|any|relay|intercept PORT ORIGIN-PORT}, both on loopback, one event loop, as
+ * a guest's link has. {@code proxy} is the daemon's HTTP proxy; {@code any} the same, where every host is the origin; {@code relay} joins each connection to one of its own to the origin,
  * byte for byte; {@code intercept} is the HTTP proxy for connections that did not ask for one, whatever their Host. Ends when killed.
  */
 public final class ProxyHop {
@@ -45,6 +45,7 @@ public final class ProxyHop {
         ChannelHandler handler =
                 switch (arguments[0]) {
                     case "proxy" -> new HttpProxy(settings, dialer, 1024);
+                    case "any" -> new HttpProxy(settings, onlyTo(dialer, origin), 1024);
                     case "intercept" -> intercept(settings, dialer, origin);
                     default -> relay(dialer, origin);
                 };
@@ -60,9 +61,12 @@ public final class ProxyHop {
                 .sync();
     }
 
+    private static Dialer onlyTo(DirectDialer dialer, int origin) {
+        return (_, loop) -> dialer.dial(Destination.named(ProxyBench.ORIGIN, origin), loop);
+    }
+
     private static ChannelHandler intercept(ProxySettings settings, DirectDialer dialer, int origin) {
-        Dialer toOrigin = (_, loop) -> dialer.dial(Destination.named(ProxyBench.ORIGIN, origin), loop);
-        HttpProxy http = new HttpProxy(settings, toOrigin, 1024);
+        HttpProxy http = new HttpProxy(settings, onlyTo(dialer, origin), 1024);
         Intercepted to = new Intercepted(IpAddress.parse("192.0.2.1"), 80, null, List.of());
         return new ChannelInitializer<>() {
             @Override
