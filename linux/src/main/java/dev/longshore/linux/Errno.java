@@ -5,17 +5,35 @@ public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
+    public static final int E2BIG = 7;
+    public static final int EBADF = 9;
     public static final int EAGAIN = Linux.EAGAIN;
     public static final int ENOMEM = 12;
     public static final int EACCES = 13;
     public static final int EBUSY = 16;
     public static final int EEXIST = 17;
+    public static final int EXDEV = 18;
     public static final int ENODEV = 19;
+    public static final int ENOTDIR = 20;
+    public static final int EISDIR = 21;
     public static final int EINVAL = 22;
+    public static final int ENFILE = 23;
     public static final int EMFILE = 24;
+    public static final int ENOTTY = 25;
+    public static final int ENOSPC = 28;
+    public static final int EROFS = 30;
     public static final int EPIPE = 32;
+    public static final int ERANGE = 34;
+    public static final int ENAMETOOLONG = 36;
+    public static final int ENOSYS = 38;
+    public static final int ENOTEMPTY = 39;
+    public static final int ELOOP = 40;
+    public static final int ENODATA = 61;
+    public static final int EPROTO = 71;
     public static final int EBADFD = 77;
     public static final int EMSGSIZE = 90;
+    public static final int EOPNOTSUPP = 95;
     public static final int EADDRINUSE = 98;
     public static final int EADDRNOTAVAIL = 99;
     public static final int ENETUNREACH = 101;
@@ -28,6 +46,7 @@ public final class Errno {
     public static final int EHOSTUNREACH = 113;
     public static final int EALREADY = 114;
     public static final int EINPROGRESS = 115;
+    public static final int ESTALE = 116;
 
     private Errno() {}
 
@@ -56,6 +75,18 @@ public final class Errno {
             case ETIMEDOUT -> "connection timed out";
             case ECONNREFUSED -> "connection refused";
             case EHOSTUNREACH -> "no route to host";
+            case EXDEV -> "invalid cross-device link";
+            case ENOTDIR -> "not a directory";
+            case EISDIR -> "is a directory";
+            case ENFILE -> "too many open files in the system";
+            case ENOSPC -> "no space left on device";
+            case EROFS -> "read-only file system";
+            case ENAMETOOLONG -> "file name too long";
+            case ENOSYS -> "function not implemented";
+            case ENOTEMPTY -> "directory not empty";
+            case EOPNOTSUPP -> "operation not supported";
+            case ESTALE -> "stale file handle";
+            case EBADF -> "bad file descriptor";
             default -> "errno " + errno;
         };
     }

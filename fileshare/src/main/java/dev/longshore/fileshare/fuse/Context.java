@@ -1,0 +1,61 @@
+package dev.longshore.fileshare.fuse;
+
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.share.Credentials;
+import dev.longshore.fileshare.share.HandleTable;
+import dev.longshore.fileshare.share.Host;
+import dev.longshore.fileshare.share.Node;
+import dev.longshore.fileshare.share.NodeTable;
+import dev.longshore.fileshare.share.Owners;
+import dev.longshore.fileshare.share.SharedFolders;
+import dev.longshore.fileshare.share.VirtualDirectory;
+
+/** What the operations of one thread work with. Confined to that thread. */
+final class Context {
+    final NodeTable nodes;
+    final HandleTable handles;
+    final SharedFolders folders;
+    final Owners owners;
+    final CacheTimes times;
+    final Host host = new Host();
+    final Request request = new Request();
+    final Credentials credentials = new Credentials(host.thread);
+
+    Context(NodeTable nodes, HandleTable handles, SharedFolders folders, Owners owners, CacheTimes times) {
+        this.nodes = nodes;
+        this.handles = handles;
+        this.folders = folders;
+        this.owners = owners;
+        this.times = times;
+    }
+
+    /** Writes {@code struct fuse_entry_out} of {@code node}, seen in {@code parent}; attributes are in {@code stat}. */
+    void writeEntry(long at, Node parent, Node node, Stat stat) {
+        boolean virtual = parent instanceof VirtualDirectory;
+        attributesFor(node, stat);
+        Attributes.writeEntry(
+                request.body(),
+                at,
+                node.id(),
+                virtual ? 0 : times.entry(), // what is shared may change at any time
+                attributeNanos(node),
+                stat,
+                submount(parent, node));
+    }
+
+    private static int submount(Node parent, Node node) {
+        boolean other = node.isDirectory() && node.dev() != parent.dev() && !(parent instanceof VirtualDirectory);
+        return other && !(node instanceof VirtualDirectory) ? Attributes.SUBMOUNT : 0;
+    }
+
+    /** In a folder whose files seem to be everybody's own. */
+    void attributesFor(Node node, Stat stat) {
+        if (SharedFolders.isAccessor(node) && !Owners.hasOverride(node)) {
+            stat.owner(request.uid(), request.gid());
+        }
+    }
+
+    long attributeNanos(Node node) {
+        return node instanceof VirtualDirectory || SharedFolders.isAccessor(node) ? 0 : times.attributes();
+    }
+}

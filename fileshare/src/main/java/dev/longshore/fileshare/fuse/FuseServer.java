@@ -1,0 +1,113 @@
+package dev.longshore.fileshare.fuse;
+
+import dev.longshore.fileshare.share.HandleTable;
+import dev.longshore.fileshare.share.Host;
+import dev.longshore.fileshare.share.Limits;
+import dev.longshore.fileshare.share.NodeTable;
+import dev.longshore.fileshare.share.Owners;
+import dev.longshore.fileshare.share.Ownership;
+import dev.longshore.fileshare.share.SharedFolder;
+import dev.longshore.fileshare.share.SharedFolders;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Answers the guest's kernel from the host's shared folders. Thread-safe.
+ *
+ * <p>A thread that handles a request belongs to the file server from then on: its file mode mask is 0, it has its own working
+ * directory, and, if this process is root, no supplementary groups. So no thread that makes files for others may handle one, and
+ * no virtual thread.
+ */
+public final class FuseServer implements FuseHandler, AutoCloseable {
+    private final Owners owners;
+    private final NodeTable nodes;
+    private final HandleTable handles;
+    private final SharedFolders folders;
+    private final CacheTimes times;
+    private final ThreadLocal<Worker> workers = ThreadLocal.withInitial(this::newWorker);
+
+    /**
+     * @param shared at first: {@link #share} changes it
+     * @param stateDirectory holds what files cannot carry themselves; made if it is not there, for this user alone
+     */
+    public FuseServer(
+            List<SharedFolder> shared, Ownership ownership, Limits limits, CacheTimes times, Path stateDirectory)
+            throws IOException {
+        Files.createDirectories(stateDirectory);
+        owners = new Owners(ownership, stateDirectory);
+        nodes = new NodeTable(limits, owners);
+        handles = new HandleTable(nodes, limits);
+        folders = new SharedFolders(nodes, handles);
+        this.times = times;
+        share(shared);
+    }
+
+    /** As this process can do it best, with the usual times. */
+    public FuseServer(List<SharedFolder> shared, Path stateDirectory) throws IOException {
+        this(shared, Ownership.ofThisProcess(), Limits.ofThisProcess(), CacheTimes.AUTO, stateDirectory);
+    }
+
+    /** From now on these folders are shared and no others. May be called by any thread. */
+    public void share(List<SharedFolder> shared) {
+        Host host = new Host();
+        try {
+            folders.set(shared, host);
+        } finally {
+            host.posix.close();
+        }
+    }
+
+    private Worker newWorker() {
+        return new Worker(this, new Context(nodes, handles, folders, owners, times));
+    }
+
+    @Override
+    public void handle(FuseExchange exchange) {
+        workers.get().handle(exchange);
+    }
+
+    @Override
+    public boolean isSlow(int opcode) {
+        return switch (opcode) {
+            case Opcode.FSYNC, Opcode.FSYNCDIR, Opcode.SYNCFS, Opcode.FALLOCATE, Opcode.COPY_FILE_RANGE -> true;
+            default -> false;
+        };
+    }
+
+    @Override
+    public void reset() {
+        Host host = new Host();
+        try {
+            handles.closeAll(host);
+            nodes.clear(host);
+        } finally {
+            host.posix.close();
+        }
+    }
+
+    /** The calling thread will handle no more requests: gives back what was held for it. */
+    public void threadEnds() {
+        workers.get().context().host.posix.close();
+        workers.remove();
+    }
+
+    /** Inodes that the guest knows now. */
+    public int nodeCount() {
+        return nodes.size();
+    }
+
+    /** Descriptors open now, for inodes and for open files. */
+    public int descriptorCount() {
+        return nodes.openCount() + handles.size();
+    }
+
+    /** No request is being handled. */
+    @Override
+    public void close() throws IOException {
+        share(List.of());
+        reset();
+        owners.close();
+    }
+}

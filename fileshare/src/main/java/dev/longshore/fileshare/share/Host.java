@@ -1,0 +1,29 @@
+package dev.longshore.fileshare.share;
+
+import dev.longshore.fileshare.os.FileData;
+import dev.longshore.fileshare.os.Posix;
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.os.ThreadCalls;
+import dev.longshore.fileshare.os.Xattrs;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** The system calls of one thread, with their scratch memory. Confined to that thread. */
+public final class Host {
+    public final Posix posix = new Posix();
+    public final FileData data = new FileData();
+    public final Xattrs xattrs = new Xattrs();
+    public final ThreadCalls thread = new ThreadCalls();
+
+    /** For the request's own use. */
+    public final Stat stat = new Stat();
+
+    /** For a second file of the request. */
+    public final Stat otherStat = new Stat();
+
+    /** For values of attributes. */
+    final MemorySegment value = Arena.ofAuto().allocate(128);
+
+    /** For {@link NodeTable}'s checks. */
+    final Stat check = new Stat();
+}

@@ -1,0 +1,632 @@
+package dev.longshore.fileshare.share;
+
+import dev.longshore.fileshare.os.Open;
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.linux.Errno;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The inodes that the guest knows. Thread-safe: one lock, under which no system call is made.
+ *
+ * <h2>Theory of operation</h2>
+ *
+ * The guest may know millions of inodes, a process may have some thousand descriptors. So a node is at first only an
+ * identity (device, inode number, time of birth, type) and the place where it was last seen (parent and name). Attributes are
+ * asked by that place, which takes no descriptor. What needs one opens it from there, without following links, and
+ * compares the identity: if something else has taken the place, the node is stale (ESTALE) and the guest's kernel walks the
+ * path anew. Descriptors stay open, the most recently used ones, up to the budget.
+ *
+ * <p>A node whose name goes away by the guest's own doing while the guest knows it (unlink, or a rename over it) is opened before that and
+ * kept open until forgotten, so that the guest can go on with it, as long as such nodes take less than half of the budget.
+ *
+ * <p>Invariants: a node with a descriptor is in exactly one of the two lists, {@link #recent} or {@link #kept}; a removed node
+ * is in neither table; a descriptor is closed only when {@code pins} is 0.
+ */
+@SuppressWarnings("ReferenceEquality") // a node is itself and nothing equals it
+public final class NodeTable {
+    /** FUSE_ROOT_ID. */
+    public static final long ROOT_ID = 1;
+
+    /** More levels than this are not walked to open a node anew. */
+    private static final int MAX_DEPTH = 20_000;
+
+    private static final int FIRST_BUCKETS = 1024;
+    private static final int TRIES = 3;
+
+    private final Limits limits;
+    private @Nullable Node[] byId = new Node[FIRST_BUCKETS];
+    private @Nullable Node[] byKey = new Node[FIRST_BUCKETS];
+    private int size;
+    private long nextId = ROOT_ID + 1;
+
+    private final NodeList recent = new NodeList();
+    private final NodeList kept = new NodeList();
+
+    private final Owners owners;
+
+    public NodeTable(Limits limits, Owners owners) {
+        this.limits = limits;
+        this.owners = owners;
+    }
+
+    // ---- finding
+
+    /** Null if there is none, or it is no longer shared: the guest's handle is stale. */
+    public synchronized @Nullable Node find(long id) {
+        for (Node n = byId[bucket(id, byId.length)]; n != null; n = n.nextById) {
+            if (n.id == id) {
+                return n.share == null || n.share.active ? n : null;
+            }
+        }
+        return null;
+    }
+
+    /** The node of the file {@code stat} tells of, if the guest knows it. */
+    public synchronized @Nullable Node find(Stat stat) {
+        Node n = byKey(stat);
+        return n != null && n.is(stat) ? n : null;
+    }
+
+    private @Nullable Node byKey(Stat stat) {
+        long ino = stat.ino();
+        int dev = stat.dev();
+        for (Node n = byKey[bucket(ino + dev, byKey.length)]; n != null; n = n.nextByKey) {
+            if (n.ino == ino && n.dev == dev) {
+                return n;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * The guest is told once more of the file {@code stat} tells of, seen as {@code name} in {@code parent}.
+     *
+     * @param name NUL-terminated after {@code length} bytes; without a name yet if {@code length} is 0
+     * @return null if the guest knows too many
+     */
+    public synchronized @Nullable Node enter(Stat stat, Node parent, MemorySegment name, int length) {
+        Node n = byKey(stat);
+        if (n != null && !n.is(stat)) {
+            removeByKey(n); // its inode number has been given to another file
+            n = null;
+        }
+        if (n == null) {
+            if (size >= limits.nodes()) {
+                return null;
+            }
+            n = new Node(nextId++, stat.dev(), stat.ino(), stat.birth(), stat.type());
+            addById(n);
+            addByKey(n);
+            growIfFull();
+        }
+        if (length > 0 && !n.equals(parent)) {
+            place(n, parent, name, length);
+        } else if (n.share == null) {
+            n.share = parent.share;
+        }
+        if (n.lookups < Integer.MAX_VALUE) {
+            n.lookups++;
+        }
+        return n;
+    }
+
+    private void place(Node n, Node parent, MemorySegment name, int length) {
+        if (n.parent == parent && n.name != null && same(n.name, name, length)) {
+            return;
+        }
+        n.parent = parent;
+        n.share = parent.share;
+        n.name = name.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
+        if (n.kept && n.fd >= 0) {
+            kept.remove(n);
+            recent.addNewest(n);
+        }
+        n.kept = false;
+    }
+
+    private static boolean same(byte[] a, MemorySegment b, int length) {
+        if (a.length != length) {
+            return false;
+        }
+        for (int i = 0; i < length; i++) {
+            if (a[i] != b.get(ValueLayout.JAVA_BYTE, i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** {@code node} was renamed by the guest. */
+    public synchronized void moved(Node node, Node parent, MemorySegment name, int length) {
+        if (node != parent && !node.fixed) {
+            place(node, parent, name, length);
+        }
+    }
+
+    // ---- forgetting
+
+    /** The guest forgets {@code times} of the times it was told of {@code id}. */
+    public void forget(long id, long times, Host host) {
+        int close;
+        synchronized (this) {
+            Node n = null;
+            for (Node i = byId[bucket(id, byId.length)]; i != null; i = i.nextById) {
+                if (i.id == id) {
+                    n = i;
+                    break;
+                }
+            }
+            if (n == null || n.fixed || n.lookups == Integer.MAX_VALUE) {
+                return;
+            }
+            n.lookups = times < 0 || times >= n.lookups ? 0 : n.lookups - (int) times;
+            close = n.lookups == 0 && n.handles == null ? remove(n) : -1;
+        }
+        if (close >= 0) {
+            host.posix.close(close);
+        }
+    }
+
+    /** Takes it out of the tables; returns a descriptor to close, or -1. */
+    private int remove(Node n) {
+        removeById(n);
+        removeByKey(n);
+        n.removed = true;
+        n.override = null;
+        return n.pins == 0 ? takeFd(n) : -1;
+    }
+
+    private int takeFd(Node n) {
+        int fd = n.fd;
+        if (fd >= 0 && !n.fixed) {
+            (n.kept ? kept : recent).remove(n);
+            n.fd = -1;
+            return fd;
+        }
+        return -1;
+    }
+
+    // ---- descriptors
+
+    /**
+     * An O_PATH descriptor of {@code node}, which stays open until {@link #release}; or a negated errno.
+     */
+    public int acquire(Node node, Host host) {
+        int r = -Errno.ESTALE;
+        for (int i = 0; i < TRIES; i++) { // it may have been renamed while it was looked for
+            r = tryAcquire(node, host);
+            if (r != -Errno.ESTALE) {
+                return r;
+            }
+        }
+        return r;
+    }
+
+    private int tryAcquire(Node node, Host host) {
+        ArrayList<Node> closed = null;
+        Node top = node;
+        Handle handle = null;
+        synchronized (this) {
+            if (pinIfOpen(node)) {
+                return node.fd;
+            }
+            closed = new ArrayList<>(4);
+            while (!pinIfOpen(top)) {
+                if (top.handles != null) {
+                    handle = top.handles;
+                    handle.users++;
+                    top.pins++;
+                    break;
+                }
+                closed.add(top);
+                if (top.parent == null || top.name == null || closed.size() > MAX_DEPTH) {
+                    return -Errno.ESTALE;
+                }
+                top = top.parent;
+            }
+        }
+        if (handle != null) {
+            int fd = host.posix.reopen(handle.fd, Open.O_PATH | Open.O_CLOEXEC);
+            release(handle, host);
+            if (fd < 0) {
+                release(top, host);
+                return fd;
+            }
+            adopt(top, fd, host);
+        }
+        for (int i = closed.size() - 1; i >= 0; i--) {
+            Node child = closed.get(i);
+            int fd = openChild(top.fd, child, host);
+            if (fd < 0) {
+                release(top, host);
+                return fd;
+            }
+            synchronized (this) {
+                child.pins++;
+            }
+            adopt(child, fd, host);
+            release(top, host);
+            top = child;
+        }
+        return top.fd; // pinned, so it stays
+    }
+
+    private boolean pinIfOpen(Node n) {
+        if (n.fd < 0) {
+            return false;
+        }
+        n.pins++;
+        if (!n.fixed && !n.kept) {
+            recent.touch(n);
+        }
+        return true;
+    }
+
+    private int openChild(int parentFd, Node child, Host host) {
+        byte[] name;
+        synchronized (this) {
+            name = child.name;
+        }
+        if (name == null) {
+            return -Errno.ESTALE;
+        }
+        int fd = host.posix.openBeneath(
+                parentFd, host.posix.name(name), Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC, 0);
+        if (fd < 0) {
+            return fd == -Errno.EMFILE || fd == -Errno.ENFILE || fd == -Errno.ENOMEM || fd == -Errno.EACCES
+                    ? fd
+                    : -Errno.ESTALE;
+        }
+        int r = host.posix.statx(fd, host.check);
+        if (r == 0 && !child.is(host.check)) {
+            r = -Errno.ESTALE;
+        }
+        if (r < 0) {
+            host.posix.close(fd);
+            return r;
+        }
+        return fd;
+    }
+
+    /** Gives the pinned {@code n} the descriptor {@code fd}, unless somebody else has given it one meanwhile. */
+    private void adopt(Node n, int fd, Host host) {
+        int close;
+        synchronized (this) {
+            if (n.fd >= 0) {
+                close = fd;
+            } else {
+                n.fd = fd;
+                (n.kept ? kept : recent).addNewest(n);
+                close = overBudget();
+            }
+        }
+        if (close >= 0) {
+            host.posix.close(close);
+        }
+    }
+
+    /** A descriptor to close because there are too many, or -1. */
+    private int overBudget() {
+        if (recent.count() + kept.count() <= limits.descriptors()) {
+            return -1;
+        }
+        NodeList list = kept.count() > limits.descriptors() / 2 ? kept : recent;
+        for (int i = list.count(); i > 0; i--) {
+            Node n = list.oldest();
+            if (n == null) {
+                return -1;
+            }
+            if (n.pins == 0) {
+                return takeFd(n);
+            }
+            list.touch(n);
+        }
+        return -1; // all in use: as many as there are requests
+    }
+
+    public void release(Node node, Host host) {
+        int close = -1;
+        synchronized (this) {
+            node.pins--;
+            if (node.pins == 0 && (node.removed || (node.share != null && !node.share.active))) {
+                close = takeFd(node);
+            }
+        }
+        if (close >= 0) {
+            host.posix.close(close);
+        }
+    }
+
+    /**
+     * {@code node}, which the caller has acquired, is about to lose a name, perhaps its last: it is kept open as long as the
+     * guest knows it.
+     */
+    public synchronized void keepOpen(Node node) {
+        if (!node.kept && !node.fixed && !node.removed && node.fd >= 0 && node.lookups > 0) {
+            recent.remove(node);
+            node.kept = true;
+            kept.addNewest(node);
+        }
+    }
+
+    // ---- attributes
+
+    /** Fills {@code into} with what the guest is told of {@code node}; 0 or a negated errno. */
+    public int stat(Node node, Host host, Stat into) {
+        Node parent = null;
+        byte[] name = null;
+        int fd = -1;
+        synchronized (this) {
+            if (node instanceof VirtualDirectory v) {
+                v.stat(into);
+                return 0;
+            }
+            if (pinIfOpen(node)) {
+                fd = node.fd;
+            } else if (node.handles == null) {
+                parent = node.parent;
+                name = node.name;
+            }
+        }
+        if (fd < 0 && parent != null && name != null) {
+            int parentFd = acquire(parent, host);
+            if (parentFd >= 0) {
+                int r = host.posix.statx(parentFd, host.posix.name(name), into);
+                boolean found = r == 0 && node.is(into);
+                if (found) {
+                    owners.applyByName(node, parentFd, into, host);
+                }
+                release(parent, host);
+                if (found) {
+                    return 0;
+                }
+            }
+        }
+        if (fd < 0) {
+            fd = acquire(node, host);
+        }
+        if (fd < 0) {
+            return fd;
+        }
+        int r = host.posix.statx(fd, into);
+        if (r == 0) {
+            owners.apply(node, fd, into, host);
+        }
+        release(node, host);
+        return r;
+    }
+
+    // ---- open files: HandleTable makes them
+
+    synchronized void add(Handle handle) {
+        handle.nextOfNode = handle.node.handles;
+        handle.node.handles = handle;
+    }
+
+    /** The guest has closed it: nothing finds it any more, and it is closed when the last request is done with it. */
+    void close(Handle handle, Host host) {
+        int nodeFd = -1;
+        boolean close;
+        synchronized (this) {
+            if (handle.closed) {
+                return;
+            }
+            handle.closed = true;
+            Node n = handle.node;
+            if (n.handles == handle) {
+                n.handles = handle.nextOfNode;
+            } else {
+                for (Handle h = n.handles; h != null; h = h.nextOfNode) {
+                    if (h.nextOfNode == handle) {
+                        h.nextOfNode = handle.nextOfNode;
+                        break;
+                    }
+                }
+            }
+            close = handle.users == 0;
+            if (n.handles == null && n.lookups == 0 && !n.fixed && !n.removed) {
+                nodeFd = remove(n);
+            }
+        }
+        if (close && handle.fd >= 0) {
+            host.posix.close(handle.fd);
+        }
+        if (nodeFd >= 0) {
+            host.posix.close(nodeFd);
+        }
+    }
+
+    /** False if it is closed already. */
+    synchronized boolean use(Handle handle) {
+        if (handle.closed) {
+            return false;
+        }
+        handle.users++;
+        return true;
+    }
+
+    public void release(Handle handle, Host host) {
+        boolean close;
+        synchronized (this) {
+            handle.users--;
+            close = handle.closed && handle.users == 0;
+        }
+        if (close && handle.fd >= 0) {
+            host.posix.close(handle.fd);
+        }
+    }
+
+    // ---- roots: SharedFolders makes them
+
+    synchronized VirtualDirectory newVirtualDirectory(boolean root) {
+        VirtualDirectory v = new VirtualDirectory(root ? ROOT_ID : nextId++);
+        addById(v);
+        return v;
+    }
+
+    /** A root of a share, open as {@code fd}, which becomes the table's. */
+    synchronized Node newRoot(Share share, Stat stat, int fd) {
+        Node n = new Node(nextId++, stat.dev(), stat.ino(), stat.birth(), stat.type());
+        n.share = share;
+        n.fd = fd;
+        n.fixed = true;
+        addById(n);
+        growIfFull();
+        return n;
+    }
+
+    /** A root is no longer that of anything; its descriptor goes when nobody uses it. */
+    void retire(Node root, Host host) {
+        int close;
+        synchronized (this) {
+            root.fixed = false;
+            if (root.fd >= 0) {
+                recent.addNewest(root);
+            }
+            close = remove(root);
+        }
+        if (close >= 0) {
+            host.posix.close(close);
+        }
+    }
+
+    /** Closes the descriptors of what is no longer shared. */
+    void closeInactive(Host host) {
+        List<Integer> fds = new ArrayList<>();
+        synchronized (this) {
+            for (NodeList list : new NodeList[] {recent, kept}) {
+                for (Node n = list.oldest(); n != null; ) {
+                    Node next = n.newer;
+                    if (n.pins == 0 && n.share != null && !n.share.active) {
+                        fds.add(takeFd(n));
+                    }
+                    n = next;
+                }
+            }
+        }
+        for (int fd : fds) {
+            host.posix.close(fd);
+        }
+    }
+
+    /** All but the roots are forgotten. No request is being handled, and no handle is open. */
+    public void clear(Host host) {
+        List<Integer> fds = new ArrayList<>();
+        synchronized (this) {
+            for (Node head : byId.clone()) {
+                for (Node n = head; n != null; ) {
+                    Node next = n.nextById;
+                    if (n.fixed) {
+                        n.lookups = 0;
+                    } else {
+                        int fd = remove(n);
+                        if (fd >= 0) {
+                            fds.add(fd);
+                        }
+                    }
+                    n = next;
+                }
+            }
+            for (NodeList list : new NodeList[] {recent, kept}) { // removed ones that were parents
+                for (Node n = list.oldest(); n != null; n = list.oldest()) {
+                    fds.add(takeFd(n));
+                }
+            }
+        }
+        for (int fd : fds) {
+            host.posix.close(fd);
+        }
+    }
+
+    // ---- counts
+
+    /** Nodes, the roots included. */
+    public synchronized int size() {
+        return size;
+    }
+
+    /** Descriptors that are open for nodes, without those of the roots. */
+    public synchronized int openCount() {
+        return recent.count() + kept.count();
+    }
+
+    // ---- the two hash tables, chained through the nodes
+
+    private static int bucket(long key, int length) {
+        return (int) ((key * 0x9E37_79B9_7F4A_7C15L) >>> 40) & (length - 1);
+    }
+
+    private void addById(Node n) {
+        int at = bucket(n.id, byId.length);
+        n.nextById = byId[at];
+        byId[at] = n;
+        size++;
+    }
+
+    private void addByKey(Node n) {
+        int at = bucket(n.ino + n.dev, byKey.length);
+        n.nextByKey = byKey[at];
+        byKey[at] = n;
+    }
+
+    private void removeById(Node n) {
+        int at = bucket(n.id, byId.length);
+        if (byId[at] == n) {
+            byId[at] = n.nextById;
+            size--;
+        } else {
+            for (Node p = byId[at]; p != null; p = p.nextById) {
+                if (p.nextById == n) {
+                    p.nextById = n.nextById;
+                    size--;
+                    break;
+                }
+            }
+        }
+        n.nextById = null;
+    }
+
+    private void removeByKey(Node n) {
+        int at = bucket(n.ino + n.dev, byKey.length);
+        if (byKey[at] == n) {
+            byKey[at] = n.nextByKey;
+        } else {
+            for (Node p = byKey[at]; p != null; p = p.nextByKey) {
+                if (p.nextByKey == n) {
+                    p.nextByKey = n.nextByKey;
+                    break;
+                }
+            }
+        }
+        n.nextByKey = null;
+    }
+
+    private void growIfFull() {
+        if (size <= byId.length || byId.length >= 1 << 23) {
+            return;
+        }
+        @Nullable Node[] ids = byId;
+        @Nullable Node[] keys = byKey;
+        byId = new Node[ids.length * 2];
+        byKey = new Node[ids.length * 2];
+        size = 0;
+        for (Node head : ids) {
+            for (Node n = head; n != null; ) {
+                Node next = n.nextById;
+                addById(n);
+                n = next;
+            }
+        }
+        for (Node head : keys) {
+            for (Node n = head; n != null; ) {
+                Node next = n.nextByKey;
+                addByKey(n);
+                n = next;
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+package dev.longshore.fileshare.share;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.linux.Errno;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the guest is told of owners and modes, and what it sets: see {@link Ownership}. Thread-safe.
+ *
+ * <p>An override is read once and then remembered in its {@link Node} until the inode's ctime changes, as it does when any
+ * attribute is set.
+ */
+public final class Owners implements AutoCloseable {
+    /** Of libkrun and containers/storage; the guest neither sees nor sets it. */
+    public static final String XATTR = "user.containers.override_stat";
+
+    private static final int MAX_VALUE_BYTES = 128;
+    private static final int PERMISSIONS = 0xFFF;
+
+    private final Ownership ownership;
+    private final @Nullable SideTable side;
+    private final Arena arena = Arena.ofAuto();
+    private final MemorySegment name = arena.allocateFrom(XATTR);
+
+    /** @param stateDirectory is there; holds what files cannot carry themselves */
+    public Owners(Ownership ownership, Path stateDirectory) throws IOException {
+        this.ownership = ownership;
+        side = ownership == Ownership.OVERRIDE ? new SideTable(stateDirectory.resolve("file-owners")) : null;
+    }
+
+    public boolean areOfHost() {
+        return ownership == Ownership.HOST;
+    }
+
+    // ---- reading
+
+    /** Replaces what {@code stat} has of the host by what the guest is told; {@code fd} is the node's. */
+    public void apply(Node node, int fd, Stat stat, Host host) {
+        if (side == null || node instanceof VirtualDirectory) {
+            return;
+        }
+        if (node.overrideCtime != stat.ctime()) {
+            remember(node, stat, read(fd, null, stat, host));
+        }
+        OwnerOverride o = node.override;
+        if (o != null) {
+            o.applyTo(stat);
+        }
+    }
+
+    /** The same without a descriptor of the node: by its name in the directory {@code dirFd}. */
+    public void applyByName(Node node, int dirFd, Stat stat, Host host) {
+        if (side == null || node instanceof VirtualDirectory) {
+            return;
+        }
+        byte[] file = node.name;
+        if (node.overrideCtime != stat.ctime() && file != null) {
+            remember(node, stat, read(dirFd, file, stat, host));
+        }
+        OwnerOverride o = node.override;
+        if (o != null) {
+            o.applyTo(stat);
+        }
+    }
+
+    private static void remember(Node node, Stat stat, @Nullable OwnerOverride o) {
+        node.overrideCtime = 0;
+        node.override = o;
+        node.overrideCtime = stat.ctime();
+    }
+
+    private @Nullable OwnerOverride read(int fd, byte @Nullable [] file, Stat stat, Host host) {
+        if (side == null) {
+            return null;
+        }
+        int type = stat.type();
+        if (type == Stat.S_IFREG || type == Stat.S_IFDIR) {
+            MemorySegment value = host.value;
+            int n = file == null
+                    ? host.xattrs.get(fd, name, value, MAX_VALUE_BYTES)
+                    : host.xattrs.get(fd, file, name, value, MAX_VALUE_BYTES);
+            if (n >= 0) {
+                return OwnerOverride.parse(value.asSlice(0, n).toArray(JAVA_BYTE));
+            }
+        }
+        return side.get(stat);
+    }
+
+    /** True if the node's file is owned by whoever asks, as far as anybody said. */
+    public static boolean hasOverride(Node node) {
+        return node.override != null;
+    }
+
+    // ---- writing, of {@link Ownership#OVERRIDE} only
+
+    /** The permission bits that a file of the host gets when the guest wants {@code mode}. */
+    public int hostMode(int mode, boolean directory) {
+        return areOfHost() ? mode & PERMISSIONS : OwnerOverride.hostMode(mode, directory);
+    }
+
+    /**
+     * From now on the guest is told this of the file open as {@code fd}, whatever the host says.
+     *
+     * @param raw what the host says; its inode's change time may move
+     * @param kind S_IFBLK or S_IFCHR for a device that is none on the host, otherwise 0
+     * @return 0 or a negated errno
+     */
+    public int set(
+            @Nullable Node node,
+            int fd,
+            Stat raw,
+            int uid,
+            int gid,
+            int mode,
+            int kind,
+            int major,
+            int minor,
+            Host host) {
+        if (side == null) {
+            throw new IllegalStateException("owners are the host's");
+        }
+        OwnerOverride o = new OwnerOverride(uid, gid, (mode & PERMISSIONS) | kind, major, minor);
+        boolean none = o.isIn(raw);
+        if (node != null) {
+            node.overrideCtime = 0;
+        }
+        int type = raw.type();
+        if (type == Stat.S_IFREG || type == Stat.S_IFDIR) {
+            int r;
+            if (none) {
+                r = host.xattrs.remove(fd, name);
+                r = r == -Errno.ENODATA ? 0 : r;
+            } else {
+                byte[] text = o.bytes();
+                MemorySegment.copy(text, 0, host.value, JAVA_BYTE, 0, text.length);
+                r = host.xattrs.set(fd, name, host.value, text.length, 0);
+            }
+            if (r != -Errno.EOPNOTSUPP) {
+                if (node != null) {
+                    node.overrideCtime = 0; // again: somebody may have read the old one meanwhile
+                }
+                return r;
+            }
+        }
+        boolean written = side.put(raw, none ? null : o);
+        if (node != null) {
+            node.overrideCtime = 0;
+        }
+        return written ? 0 : -Errno.EIO;
+    }
+
+    /** The last name of the file that {@code raw} tells of is gone. */
+    public void gone(Stat raw) {
+        if (side != null) {
+            side.put(raw, null);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (side != null) {
+            side.close();
+        }
+    }
+}
