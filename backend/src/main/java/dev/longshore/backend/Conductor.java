@@ -382,6 +382,14 @@ final class Conductor implements Daemon {
                         ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
                         : now.inForce();
             }
+
+            @Override
+            public Outcome<List<Entry>> log(int most) {
+                ProxyView now = proxyView();
+                return now == null
+                        ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.log(most);
+            }
         };
     }
 

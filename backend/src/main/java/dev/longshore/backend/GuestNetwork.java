@@ -17,6 +17,7 @@ import dev.longshore.portforward.PortWatcher;
 import dev.longshore.portforward.UdpLimits;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.choice.LiveRouter;
 import dev.longshore.proxy.intercept.QuicGate;
 import dev.longshore.proxy.intercept.TransparentDialer;
@@ -30,6 +31,7 @@ import dev.longshore.vpnkit.dns.DnsServer;
 import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.flow.ContainerAccount;
 import dev.longshore.vpnkit.flow.ContainerDirectory;
+import dev.longshore.vpnkit.flow.ContainerIdentity;
 import dev.longshore.vpnkit.flow.FlowOwners;
 import dev.longshore.vpnkit.flow.GuestConnector;
 import dev.longshore.vpnkit.flow.Services;
@@ -50,6 +52,7 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -83,6 +86,7 @@ final class GuestNetwork {
     private final PolicyView policy;
     private final LiveRouter router;
     private final UpstreamPart upstream;
+    private final AuditPart audit;
     private final DnsView dnsView;
     private final TransparentDialer transparent;
     private final QuicGate quic;
@@ -100,6 +104,7 @@ final class GuestNetwork {
      *
      * @param names of containers by address
      * @param system what the host is set to; taken ownership of
+     * @param audit hears of what went through the proxy; taken ownership of
      * @param portsChanged called on the loop when a port was bound or released
      */
     GuestNetwork(
@@ -108,6 +113,7 @@ final class GuestNetwork {
             EventLoop loop,
             ContainerDirectory names,
             SystemProxies system,
+            AuditPart audit,
             Consumer<Events.What> events,
             Runnable portsChanged) {
         this.loop = loop;
@@ -122,11 +128,16 @@ final class GuestNetwork {
         router = new LiveRouter(own, system, PacScript::at);
         router.set(settings.proxy(), settings.containersProxy());
         upstream = new UpstreamPart(settings, PSEUDONYM, router, guarded, own, System.getenv());
-        proxies = new ProxyView(router, upstream::states);
+        this.audit = audit;
+        audit.apply(settings);
+        proxies = new ProxyView(router, upstream::states, audit::last);
+        Auditor auditor = new Auditor(audit, InstantSource.system(), address -> nameOf(names.of(address)));
         Capacity capacity = Capacity.ofProcess(settings.limits());
-        HttpProxy proxy = new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins());
+        HttpProxy proxy =
+                new HttpProxy(ProxySettings.of(PSEUDONYM, own), upstream.upstreams(), capacity.idleOrigins(), auditor);
         Function<IpAddress, List<String>> toldNames = address -> namesOf(told, address);
-        transparent = new TransparentDialer(guarded, upstream.upstreams(), router, own, toldNames, proxy);
+        transparent = new TransparentDialer(
+                guarded, upstream.upstreams().audited(auditor), router, own, toldNames, proxy, auditor);
         quic = new QuicGate(egress, router, toldNames, loop);
         take(settings);
         Services services = new Services();
@@ -203,6 +214,10 @@ final class GuestNetwork {
                 TransparentPorts.parse(settings.containersProxy().transparentPorts());
         transparent.setPorts(wanted);
         quic.setPorts(wanted);
+    }
+
+    private static String nameOf(@Nullable ContainerIdentity container) {
+        return container == null ? "" : container.name();
     }
 
     private static List<String> namesOf(ToldNames told, IpAddress address) {
@@ -330,6 +345,7 @@ final class GuestNetwork {
     void apply(Settings settings) {
         router.set(settings.proxy(), settings.containersProxy());
         upstream.apply(settings);
+        audit.apply(settings);
         ports.place(BindPolicy.of(settings.ports())).whenComplete((moved, failure) -> {
             if (failure == null && moved > 0) {
                 LOG.info("{} published ports move to where the settings want them", moved);
@@ -426,6 +442,7 @@ final class GuestNetwork {
         policy.close();
         router.close();
         upstream.close();
+        audit.close();
     }
 
     /** Ports as events. */

@@ -63,6 +63,7 @@ final class GuestRun implements GuestStack {
     private final GuestMachine machine;
     private final Consumer<Events.What> events;
     private final Meters meters;
+    private final Path auditFile;
     private final Loops loops = new Loops();
     private final VsockHost vsock;
     private final AgentClient agent;
@@ -101,6 +102,7 @@ final class GuestRun implements GuestStack {
         this.machine = machine;
         this.events = events;
         this.meters = meters;
+        this.auditFile = home.proxyAudit();
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
         hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
@@ -151,8 +153,15 @@ final class GuestRun implements GuestStack {
     private void openNetwork() throws Exception {
         SystemProxies system = SystemProxies.ofHost(); // not on the loop: it may run a program
         GuestNetwork opened = Futures.get(loops.link().submit(() -> {
-            GuestNetwork made =
-                    new GuestNetwork(settings, link(), loops.link(), names, system, events, this::onPortsChanged);
+            GuestNetwork made = new GuestNetwork(
+                    settings,
+                    link(),
+                    loops.link(),
+                    names,
+                    system,
+                    new AuditPart(auditFile),
+                    events,
+                    this::onPortsChanged);
             made.start();
             return made;
         }));

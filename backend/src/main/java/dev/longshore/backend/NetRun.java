@@ -84,6 +84,7 @@ final class NetRun {
                         loop,
                         ContainerDirectory.NOBODY,
                         system,
+                        new AuditPart(null),
                         events::add,
                         () -> {});
                 n.start();

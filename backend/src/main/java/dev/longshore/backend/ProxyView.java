@@ -3,6 +3,7 @@ package dev.longshore.backend;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.ProxyControl;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.auth.ProxyState;
 import dev.longshore.proxy.choice.ConfigText;
 import dev.longshore.proxy.choice.LiveRouter;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletionStage;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -24,9 +26,14 @@ final class ProxyView implements ProxyControl {
 
     private final LiveRouter router;
     private final Supplier<List<ProxyState>> states;
+    private final IntFunction<List<AuditRecord>> audit;
 
-    /** @param states how it stands with each proxy that has been used; from any thread */
-    ProxyView(LiveRouter router, Supplier<List<ProxyState>> states) {
+    /**
+     * @param states how it stands with each proxy that has been used; from any thread
+     * @param audit at most so many of the last records; from any thread
+     */
+    ProxyView(LiveRouter router, Supplier<List<ProxyState>> states, IntFunction<List<AuditRecord>> audit) {
+        this.audit = audit;
         this.router = router;
         this.states = states;
     }
@@ -80,6 +87,30 @@ final class ProxyView implements ProxyControl {
                 config instanceof ProxyConfig.Script s ? s.location().toString() : "",
                 shown.script(),
                 problems()));
+    }
+
+    @Override
+    public Outcome<List<Entry>> log(int most) {
+        return new Outcome.Done<>(
+                audit.apply(most).stream().map(ProxyView::entry).toList());
+    }
+
+    private static Entry entry(AuditRecord r) {
+        return new Entry(
+                r.ended(),
+                r.millis(),
+                r.source() == null ? "" : r.source().toString(),
+                r.container(),
+                r.kindWord(),
+                r.method(),
+                r.host(),
+                r.port(),
+                r.path(),
+                r.route(),
+                r.status(),
+                r.bytesFromGuest(),
+                r.bytesToGuest(),
+                r.error());
     }
 
     private static String text(@Nullable ProxyAddress proxy) {

@@ -7,6 +7,8 @@ import dev.longshore.proto.control.v1.ExplainRouteRequest;
 import dev.longshore.proto.control.v1.FlowProtocol;
 import dev.longshore.proto.control.v1.GetProxiesReply;
 import dev.longshore.proto.control.v1.GetProxiesRequest;
+import dev.longshore.proto.control.v1.GetProxyLogReply;
+import dev.longshore.proto.control.v1.GetProxyLogRequest;
 import dev.longshore.proto.control.v1.PolicyAction;
 import dev.longshore.proto.control.v1.RouteHopKind;
 import java.util.Locale;
@@ -28,6 +30,7 @@ import picocli.CommandLine.Parameters;
             "%nExamples:",
             "  longshore proxy show",
             "  longshore proxy explain https://registry-1.docker.io/v2/",
+            "  longshore proxy log --most 20",
             "  longshore settings set proxy.mode manual",
             "  longshore settings set proxy.https http://proxy.example:3128",
             "  longshore settings set proxy.exclude '*.example,10.0.0.0/8'"
@@ -42,7 +45,8 @@ final class ProxyCommand implements Callable<Integer> {
     static CommandLine commandLine(Context context) {
         return new CommandLine(new ProxyCommand(context))
                 .addSubcommand(new Show(context))
-                .addSubcommand(new Explain(context));
+                .addSubcommand(new Explain(context))
+                .addSubcommand(new Log(context));
     }
 
     @Override
@@ -71,6 +75,54 @@ final class ProxyCommand implements Callable<Integer> {
                 switch (format) {
                     case text -> ProxyText.lines(proxies).forEach(context.terminal()::result);
                     case json -> context.terminal().result(ProxyText.json(proxies));
+                }
+            }
+            return ExitCode.OK;
+        }
+    }
+
+    @Command(
+            name = "log",
+            mixinStandardHelpOptions = true,
+            description = {
+                "The last requests and tunnels through the proxy, at most 1000, the oldest first: who, where to, which way. Each is"
+                        + " there when it has ended.",
+                "The setting proxy.auditLog writes them to a file, too."
+            },
+            footer = {
+                "%nExamples:",
+                "  longshore proxy log",
+                "  longshore proxy log --most 20",
+                "  longshore proxy log --format json | jq -r .host | sort | uniq -c     a line of JSON for each",
+                "  longshore settings set proxy.auditLog true"
+            })
+    static final class Log implements Callable<Integer> {
+        private final Context context;
+
+        @Option(names = "--most", paramLabel = "N", description = "At most so many (default: all that are kept).")
+        private int most;
+
+        @Option(names = "--format", description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+        private Format format = Format.text;
+
+        Log(Context context) {
+            this.context = context;
+        }
+
+        @Override
+        public Integer call() {
+            if (most < 0 || most > 1000) {
+                throw CliException.wrongArguments("--most is 1 to 1000");
+            }
+            try (ControlClient client = ControlClient.require(context.home())) {
+                GetProxyLogReply reply = client.proxies()
+                        .getProxyLog(
+                                GetProxyLogRequest.newBuilder().setMost(most).build());
+                switch (format) {
+                    case text -> ProxyLogText.lines(reply).forEach(context.terminal()::result);
+                    case json ->
+                        reply.getEntriesList()
+                                .forEach(entry -> context.terminal().result(ProxyLogText.json(entry)));
                 }
             }
             return ExitCode.OK;

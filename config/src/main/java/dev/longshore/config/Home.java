@@ -97,6 +97,11 @@ public record Home(Path state, Path run, Path log, Path cache) {
         return run.resolve("backend.pid");
     }
 
+    /** What went through the proxy, a line of JSON each. */
+    public Path proxyAudit() {
+        return log.resolve("proxy-audit.jsonl");
+    }
+
     public Path backendLog() {
         return log.resolve("backend.log");
     }

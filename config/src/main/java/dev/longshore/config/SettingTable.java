@@ -220,6 +220,14 @@ public final class SettingTable {
             "Answer a proxy that asks who is there by Kerberos, with the user's ticket, or by NTLM, too.",
             "proxyEnableKerberosNTLM");
 
+    public static final Setting<Boolean> PROXY_AUDIT = setting(
+            "proxy.auditLog",
+            ValueTypes.BOOL,
+            false,
+            Effect.LIVE,
+            "Write a line of JSON for each request and tunnel through the proxy to log/proxy-audit.jsonl: who, where to, which way, how"
+                    + " much; no queries, fields and bodies.");
+
     public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = setting(
             "containersProxy.mode",
             ValueTypes.word(
@@ -365,6 +373,7 @@ public final class SettingTable {
             PROXY_PAC,
             PROXY_EMBEDDED_PAC,
             PROXY_KERBEROS,
+            PROXY_AUDIT,
             CONTAINERS_PROXY_MODE,
             CONTAINERS_PROXY_HTTP,
             CONTAINERS_PROXY_HTTPS,

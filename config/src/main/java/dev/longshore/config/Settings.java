@@ -30,6 +30,7 @@ import static dev.longshore.config.SettingTable.NETWORKING_MODE;
 import static dev.longshore.config.SettingTable.PCAP_FILE;
 import static dev.longshore.config.SettingTable.PING;
 import static dev.longshore.config.SettingTable.PORT_BINDING;
+import static dev.longshore.config.SettingTable.PROXY_AUDIT;
 import static dev.longshore.config.SettingTable.PROXY_EMBEDDED_PAC;
 import static dev.longshore.config.SettingTable.PROXY_EXCLUDE;
 import static dev.longshore.config.SettingTable.PROXY_HTTP;
@@ -102,6 +103,7 @@ public record Settings(
                         all.get(PROXY_PAC),
                         all.get(PROXY_EMBEDDED_PAC),
                         all.get(PROXY_KERBEROS),
+                        all.get(PROXY_AUDIT),
                         all.isLocked(PROXY_MODE)),
                 new ContainersProxy(
                         all.get(CONTAINERS_PROXY_MODE),
@@ -212,6 +214,7 @@ public record Settings(
             Secret pac,
             Secret embeddedPac,
             boolean kerberosNtlm,
+            boolean auditLog,
             boolean locked) {
         public Proxy {
             exclude = List.copyOf(exclude);

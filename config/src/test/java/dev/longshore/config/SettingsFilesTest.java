@@ -100,6 +100,7 @@ class SettingsFilesTest {
                         Secret.url("http://pac/x"),
                         Secret.EMPTY,
                         true,
+                        false,
                         false));
         assertThat(settings.containersProxy().mode()).isEqualTo(ProxyMode.SYSTEM);
         assertThat(settings.containersProxy().transparentPorts()).isEqualTo("80,8080");

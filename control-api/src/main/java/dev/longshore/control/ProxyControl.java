@@ -1,5 +1,6 @@
 package dev.longshore.control;
 
+import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
 
@@ -10,6 +11,26 @@ public interface ProxyControl {
 
     /** Fails with WRONG_STATE if no guest runs. */
     Outcome<Proxies> inForce();
+
+    /** At most {@code most} of the last records, the oldest first. Fails with WRONG_STATE if no guest runs. */
+    Outcome<List<Entry>> log(int most);
+
+    /** A record of what went through the proxy. Immutable; the fields are explained in {@code proxy.proto}. */
+    record Entry(
+            Instant ended,
+            long millis,
+            String source,
+            String container,
+            String kind,
+            String method,
+            String host,
+            int port,
+            String path,
+            String route,
+            int status,
+            long bytesFromGuest,
+            long bytesToGuest,
+            String error) {}
 
     /**
      * A request.

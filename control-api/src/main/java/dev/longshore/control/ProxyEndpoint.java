@@ -4,6 +4,9 @@ import dev.longshore.proto.control.v1.ExplainRouteReply;
 import dev.longshore.proto.control.v1.ExplainRouteRequest;
 import dev.longshore.proto.control.v1.GetProxiesReply;
 import dev.longshore.proto.control.v1.GetProxiesRequest;
+import dev.longshore.proto.control.v1.GetProxyLogReply;
+import dev.longshore.proto.control.v1.GetProxyLogRequest;
+import dev.longshore.proto.control.v1.ProxyLogEntry;
 import dev.longshore.proto.control.v1.ProxyServiceGrpc;
 import dev.longshore.proto.control.v1.RouteHop;
 import dev.longshore.proto.control.v1.RouteHopKind;
@@ -14,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 final class ProxyEndpoint extends ProxyServiceGrpc.ProxyServiceImplBase {
     private static final int MAX_HOST_CHARS = 255;
     private static final int MAX_PORT = 65_535;
+    private static final int MAX_ENTRIES = 1000;
 
     private final ProxyControl proxies;
 
@@ -76,5 +80,38 @@ final class ProxyEndpoint extends ProxyServiceGrpc.ProxyServiceImplBase {
                 .setScriptState(v.scriptState())
                 .addAllProblems(v.problems())
                 .build());
+    }
+
+    @Override
+    public void getProxyLog(GetProxyLogRequest request, StreamObserver<GetProxyLogReply> observer) {
+        int most = request.getMost() == 0 ? MAX_ENTRIES : request.getMost();
+        if (most < 0 || most > MAX_ENTRIES) {
+            Answer.refuse(observer, Outcome.Reason.INVALID, "most is 1 to " + MAX_ENTRIES);
+            return;
+        }
+        Answer.when(CompletableFuture.completedStage(proxies.log(most)), observer, entries -> {
+            GetProxyLogReply.Builder reply = GetProxyLogReply.newBuilder();
+            entries.forEach(e -> reply.addEntries(entry(e)));
+            return reply.build();
+        });
+    }
+
+    private static ProxyLogEntry entry(ProxyControl.Entry e) {
+        return ProxyLogEntry.newBuilder()
+                .setEnded(Replies.timestamp(e.ended()))
+                .setMillis(e.millis())
+                .setSource(e.source())
+                .setContainer(e.container())
+                .setKind(e.kind())
+                .setMethod(e.method())
+                .setHost(e.host())
+                .setPort(e.port())
+                .setPath(e.path())
+                .setRoute(e.route())
+                .setStatus(e.status())
+                .setBytesFromGuest(e.bytesFromGuest())
+                .setBytesToGuest(e.bytesToGuest())
+                .setError(e.error())
+                .build();
     }
 }

@@ -119,6 +119,26 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                         "state",
                         List.of("problem")));
             }
+
+            @Override
+            public Outcome<List<Entry>> log(int most) {
+                calls.add("log " + most);
+                return new Outcome.Done<>(List.of(new Entry(
+                        java.time.Instant.ofEpochSecond(5, 6),
+                        7,
+                        "172.17.0.2",
+                        "web",
+                        "connect",
+                        "CONNECT",
+                        "a.test",
+                        443,
+                        "/p",
+                        "DIRECT",
+                        200,
+                        8,
+                        9,
+                        "error")));
+            }
         };
     }
 

@@ -3,10 +3,14 @@ package dev.longshore.control;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.Timestamp;
 import dev.longshore.proto.control.v1.ExplainRouteReply;
 import dev.longshore.proto.control.v1.ExplainRouteRequest;
 import dev.longshore.proto.control.v1.GetProxiesReply;
 import dev.longshore.proto.control.v1.GetProxiesRequest;
+import dev.longshore.proto.control.v1.GetProxyLogReply;
+import dev.longshore.proto.control.v1.GetProxyLogRequest;
+import dev.longshore.proto.control.v1.ProxyLogEntry;
 import dev.longshore.proto.control.v1.ProxyServiceGrpc;
 import dev.longshore.proto.control.v1.RouteHopKind;
 import io.grpc.Status;
@@ -74,5 +78,39 @@ class ProxyServiceTest {
         assertThat(reply.getScript()).isEqualTo("script");
         assertThat(reply.getScriptState()).isEqualTo("state");
         assertThat(reply.getProblemsList()).containsExactly("problem");
+    }
+
+    @Test
+    void log_isPassedOn_andBounded() {
+        GetProxyLogReply reply =
+                proxies().getProxyLog(GetProxyLogRequest.newBuilder().setMost(3).build());
+        proxies().getProxyLog(GetProxyLogRequest.getDefaultInstance());
+        assertThat(daemon.calls).containsExactly("log 3", "log 1000");
+        assertThat(reply.getEntriesList())
+                .containsExactly(ProxyLogEntry.newBuilder()
+                        .setEnded(Timestamp.newBuilder().setSeconds(5).setNanos(6))
+                        .setMillis(7)
+                        .setSource("172.17.0.2")
+                        .setContainer("web")
+                        .setKind("connect")
+                        .setMethod("CONNECT")
+                        .setHost("a.test")
+                        .setPort(443)
+                        .setPath("/p")
+                        .setRoute("DIRECT")
+                        .setStatus(200)
+                        .setBytesFromGuest(8)
+                        .setBytesToGuest(9)
+                        .setError("error")
+                        .build());
+        for (int wrong : new int[] {-1, 1001}) {
+            assertThatThrownBy(() -> proxies()
+                            .getProxyLog(GetProxyLogRequest.newBuilder()
+                                    .setMost(wrong)
+                                    .build()))
+                    .isInstanceOfSatisfying(
+                            StatusRuntimeException.class,
+                            e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT));
+        }
     }
 }

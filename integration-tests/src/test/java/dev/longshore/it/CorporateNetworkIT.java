@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
@@ -94,6 +95,7 @@ class CorporateNetworkIT {
         set("http", url);
         set("https", url);
         set("transparentPorts", "*");
+        product.longshore("settings", "set", "proxy.auditLog", "true").run().expectOk();
         set("mode", "manual");
     }
 
@@ -158,6 +160,23 @@ class CorporateNetworkIT {
         docker.ok("pull", image);
 
         assertThat(accessLog()).contains("CONNECT registry.test:" + REGISTRY + " bob ");
+        isInTheAudit("\"method\":\"CONNECT\",\"host\":\"registry.test\",\"port\":" + REGISTRY, "\"status\":200");
+    }
+
+    /** On the terminal and in the file, with the way and without what is secret. */
+    private static void isInTheAudit(String request, String more) throws IOException {
+        Path file = product.home().resolve("log/proxy-audit.jsonl");
+        Await.until("a record of " + request, Duration.ofSeconds(20), () -> Files.readString(file)
+                .contains(request));
+        assertThat(Files.readAllLines(file)).anySatisfy(line -> assertThat(line)
+                .contains(request, more, "\"route\":\"http://localhost:" + SQUID + "\"", "\"millis\":"));
+        assertThat(file).content().doesNotContain("b0b", "secret");
+        assertThat(product.longshore("proxy", "log", "--format", "json")
+                        .run()
+                        .expectOk()
+                        .out())
+                .contains(request)
+                .doesNotContain("b0b", "secret");
     }
 
     /** A container that knows nothing of proxies, and whose address for the name is good for nothing. */
@@ -181,6 +200,8 @@ class CorporateNetworkIT {
                     .contains("from behind the proxy");
 
             assertThat(accessLog()).contains("GET http://web.test:" + server.port() + "/page");
+            isInTheAudit(
+                    "\"method\":\"GET\",\"host\":\"web.test\",\"port\":" + server.port(), "\"kind\":\"taken-request\"");
         }
     }
 

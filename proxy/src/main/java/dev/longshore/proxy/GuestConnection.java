@@ -3,6 +3,9 @@ package dev.longshore.proxy;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.audit.AuditEntry;
+import dev.longshore.proxy.audit.AuditRecord;
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.message.BadMessage;
 import dev.longshore.proxy.message.BodyFraming;
 import dev.longshore.proxy.message.Fields;
@@ -12,8 +15,10 @@ import dev.longshore.proxy.message.HopByHop;
 import dev.longshore.proxy.message.HttpVersion;
 import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.proxy.message.ResponseHead;
+import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.upstream.Origin;
 import dev.longshore.proxy.upstream.OriginConnection;
+import dev.longshore.proxy.upstream.ProxyConnection;
 import dev.longshore.proxy.upstream.Reply;
 import dev.longshore.proxy.upstream.Upstreams;
 import dev.longshore.proxy.upstream.Way;
@@ -74,11 +79,13 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private final DuplexChannel channel;
     private final Origins origins;
     private final WaitingBytes waiting;
+    private final Auditor auditor;
 
     private Phase phase = Phase.HEAD;
     private HeadReader reader = HeadReader.request();
     private @Nullable ByteBuf pending;
     private @Nullable Exchange exchange;
+    private @Nullable AuditEntry audit;
     private @Nullable Origin origin;
     private @Nullable Future<?> opening;
     private @Nullable Future<?> timer;
@@ -93,8 +100,10 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             Upstreams upstreams,
             IdleBudget budget,
             WaitingBytes waiting,
+            Auditor auditor,
             DuplexChannel channel) {
         this.waiting = waiting;
+        this.auditor = auditor;
         this.origins = new Origins(upstreams, budget, channel.eventLoop());
         this.settings = settings;
         this.gate = gate;
@@ -267,8 +276,14 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     /** Refuses what could not even be understood: nothing behind it can be trusted. */
     private void refuse(BadMessage bad) {
         log.debug("request refused: {} {}", bad.status(), bad.text());
+        AuditEntry entry = audit != null ? audit : auditor.invalid(guest(), channel.eventLoop());
+        audit = entry;
         Exchange x = exchange;
         closeOrigin();
+        if (x == null || !x.responseStarted()) {
+            entry.status(bad.status());
+        }
+        endAudit(bad.text());
         if (x != null && x.responseStarted()) {
             reset();
             return;
@@ -285,6 +300,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private void openTunnel(Destination destination, RequestHead head) {
         become(Phase.DIALING);
+        audit = auditor.begin(AuditRecord.Kind.CONNECT, head.method(), fromGuest(destination), "", channel.eventLoop());
         String own = origins.passesAuthorization() ? head.fields().first("Proxy-Authorization") : null;
         Future<Way> way = origins.tunnel(fromGuest(destination), own);
         opening = way;
@@ -299,6 +315,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private void onTunnel(Destination destination, Way way, boolean authenticatesItself) {
         switch (way) {
             case Way.Remote r -> {
+                audit(200, route(r.by()));
                 channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
                 handOver(r.channel(), Unpooled.EMPTY_BUFFER);
             }
@@ -307,6 +324,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                         "CONNECT {}: the upstream proxy answers {}",
                         destination,
                         a.head().status());
+                audit(a.head().status(), "");
+                endAudit("the upstream proxy opens no tunnel");
                 channel.write(Exchange.refusedTunnelHead(
                         channel.alloc(),
                         a.head(),
@@ -322,6 +341,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                         destination,
                         f.why().status(),
                         f.why().text());
+                audit(f.why().status(), "");
+                endAudit(f.why().text());
                 channel.writeAndFlush(f.why().encode(channel.alloc(), settings.pseudonym(), true, true));
                 finish();
             }
@@ -331,6 +352,12 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     /** Joins the channels for good. Takes ownership of {@code fromHost}, bytes that came early. */
     private void handOver(DuplexChannel host, ByteBuf fromHost) {
+        AuditEntry entry = audit;
+        audit = null;
+        if (entry != null) {
+            entry.addToGuest(fromHost.readableBytes());
+            entry.addFromGuest(pending == null ? 0 : pending.readableBytes());
+        }
         channel.writeAndFlush(fromHost);
         ByteBuf fromGuest = pending == null ? Unpooled.EMPTY_BUFFER : pending;
         pending = null;
@@ -338,13 +365,18 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         become(Phase.OVER);
         account();
         channel.pipeline().remove(this);
-        Relay.join(channel, host);
+        Future<Relay.Totals> relay = Relay.join(channel, host);
+        if (entry != null) {
+            entry.endWith(relay);
+        }
     }
 
     // --- exchanges ---
 
     private void openExchange(Exchange x) {
         exchange = x;
+        Destination to = fromGuest(x.forward().destination());
+        audit = auditor.begin(gate.kind(), x.method(), to, x.forward().target(), channel.eventLoop());
         open(x, false);
     }
 
@@ -368,6 +400,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         become(Phase.EXCHANGE);
         Origin connection = ready.origin();
         origin = connection;
+        audit(0, connection instanceof ProxyConnection p ? route(p.proxy()) : route(ready.by()));
         connection.begin(x, new ResponseRelay(x, ready));
         connection.setReading(channel.isWritable());
         process();
@@ -398,6 +431,10 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     }
 
     private void writeToOrigin(Exchange x, Origin o, ByteBuf data) {
+        AuditEntry entry = audit;
+        if (entry != null) {
+            entry.addFromGuest(data.readableBytes());
+        }
         if (x.chunkedToOrigin()) {
             o.write(HeadWriter.chunkStart(channel.alloc(), data.readableBytes()));
             o.write(data);
@@ -429,11 +466,16 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         @Override
         public void onHead(ResponseHead head, BodyFraming framing) {
             log.debug("{} {} -> {}", x.method(), x.forward().destination(), head.status());
+            audit(head.status(), "");
             channel.write(x.responseHead(head, framing));
         }
 
         @Override
         public void onData(ByteBuf data) {
+            AuditEntry entry = audit;
+            if (entry != null) {
+                entry.addToGuest(data.readableBytes());
+            }
             if (x.chunkedToGuest()) {
                 channel.write(HeadWriter.chunkStart(channel.alloc(), data.readableBytes()));
                 channel.write(data);
@@ -450,6 +492,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                 channel.write(HeadWriter.lastChunk(channel.alloc(), HopByHop.forwardableTrailers(trailers)));
             }
             channel.flush();
+            endAudit("");
             origin = null;
             exchange = null;
             boolean requestDone = x.requestBody().isDone();
@@ -476,6 +519,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                 refuse(new BadMessage(502, "the server changed the protocol in the middle of a request"));
                 return;
             }
+            audit(head.status(), "");
             channel.write(x.switchedHead(head));
             handOver(connection.channel(), early);
         }
@@ -495,6 +539,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             origin = null;
             exchange = null;
             if (x.responseStarted()) {
+                endAudit(why.text());
                 reset(); // the guest must not take a cut response for a whole one
             } else if (ready.kept() && silent && x.mayRetry()) {
                 exchange = x;
@@ -510,6 +555,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         log.debug("{} {}: {} {}", x.method(), x.forward().destination(), why.status(), why.text());
         boolean closes = x.closesGuest() || !x.requestBody().isDone();
         boolean withBody = !x.method().equals("HEAD");
+        audit(why.status(), "");
+        endAudit(why.text());
         channel.writeAndFlush(why.encode(channel.alloc(), settings.pseudonym(), withBody, closes));
         exchange = null;
         if (closes) {
@@ -522,9 +569,39 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     /** With who asks, which a policy may want to know. */
     private Destination fromGuest(Destination destination) {
+        IpAddress guest = guest();
+        return guest == null ? destination : destination.from(guest);
+    }
+
+    private @Nullable IpAddress guest() {
         return channel.remoteAddress() instanceof InetSocketAddress guest && !guest.isUnresolved()
-                ? destination.from(IpAddress.of(guest.getAddress()))
-                : destination;
+                ? IpAddress.of(guest.getAddress())
+                : null;
+    }
+
+    // --- the audit's entry of what is under way
+
+    /** @param status of the answer, or 0; {@code route} as far as it is known, or empty */
+    private void audit(int status, String route) {
+        AuditEntry entry = audit;
+        if (entry != null && status != 0) {
+            entry.status(status);
+        }
+        if (entry != null && !route.isEmpty()) {
+            entry.route(route);
+        }
+    }
+
+    private static String route(@Nullable ProxyAddress by) {
+        return by == null ? "DIRECT" : by.toString();
+    }
+
+    private void endAudit(String error) {
+        AuditEntry entry = audit;
+        audit = null;
+        if (entry != null) {
+            entry.end(error);
+        }
     }
 
     // --- phases ---
@@ -573,6 +650,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             return;
         }
         become(Phase.OVER);
+        endAudit("the guest's connection ended");
         releasePending();
         closeOrigin();
         origins.closeAll();

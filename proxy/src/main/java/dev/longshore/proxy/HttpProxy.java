@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.upstream.Upstreams;
 import dev.longshore.vpnkit.hostsocket.Dialer;
 import io.netty.channel.Channel;
@@ -18,26 +19,33 @@ public final class HttpProxy extends ChannelInitializer<Channel> {
     private final Upstreams upstreams;
     private final IdleBudget budget;
     private final WaitingBytes waiting;
+    private final Auditor auditor;
 
     /** @param maxIdleOrigins connections to origins that are kept for later requests, of all guest connections together */
-    public HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins) {
+    public HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, Auditor auditor) {
         this(
                 settings,
                 upstreams,
                 maxIdleOrigins,
-                new WaitingBytes(Runtime.getRuntime().maxMemory() / 8));
+                new WaitingBytes(Runtime.getRuntime().maxMemory() / 8),
+                auditor);
+    }
+
+    HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, WaitingBytes waiting) {
+        this(settings, upstreams, maxIdleOrigins, waiting, Auditor.NONE);
     }
 
     /** Without upstream proxies: all goes by {@code dialer}. */
     public HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins) {
-        this(settings, Upstreams.direct(settings.pseudonym(), dialer), maxIdleOrigins);
+        this(settings, Upstreams.direct(settings.pseudonym(), dialer), maxIdleOrigins, Auditor.NONE);
     }
 
     HttpProxy(ProxySettings settings, Dialer dialer, int maxIdleOrigins, WaitingBytes waiting) {
         this(settings, Upstreams.direct(settings.pseudonym(), dialer), maxIdleOrigins, waiting);
     }
 
-    HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, WaitingBytes waiting) {
+    HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, WaitingBytes waiting, Auditor auditor) {
+        this.auditor = auditor;
         this.waiting = waiting;
         this.budget = new IdleBudget(maxIdleOrigins);
         this.settings = settings;
@@ -48,13 +56,14 @@ public final class HttpProxy extends ChannelInitializer<Channel> {
     protected void initChannel(Channel channel) {
         channel.pipeline()
                 .addLast(new GuestConnection(
-                        settings, new RequestGate(settings), upstreams, budget, waiting, (DuplexChannel) channel));
+                        settings, new RequestGate(settings), upstreams, budget, waiting, auditor, (DuplexChannel)
+                                channel));
     }
 
     /** For the end of {@code channel}'s pipeline: serves a connection that was meant for an origin, as that origin's proxy. */
     public ChannelHandler intercepting(Intercepted to, DuplexChannel channel) {
         Gate gate = new InterceptGate(settings.pseudonym(), to);
-        return new GuestConnection(settings, gate, upstreams, budget, waiting, channel);
+        return new GuestConnection(settings, gate, upstreams, budget, waiting, auditor, channel);
     }
 
     /** What connections keep for later, this proxy's and those of others that take part in its budget. */

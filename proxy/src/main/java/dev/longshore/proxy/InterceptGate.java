@@ -1,5 +1,6 @@
 package dev.longshore.proxy;
 
+import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.message.BadMessage;
 import dev.longshore.proxy.message.BodyFraming;
 import dev.longshore.proxy.message.RequestHead;
@@ -16,6 +17,11 @@ final class InterceptGate implements Gate {
     InterceptGate(String pseudonym, Intercepted to) {
         this.pseudonym = pseudonym;
         this.to = to;
+    }
+
+    @Override
+    public AuditRecord.Kind kind() {
+        return AuditRecord.Kind.TAKEN_REQUEST;
     }
 
     @Override

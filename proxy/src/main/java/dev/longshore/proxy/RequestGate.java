@@ -2,6 +2,7 @@ package dev.longshore.proxy;
 
 import dev.longshore.config.AddressPlan;
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.message.BadMessage;
 import dev.longshore.proxy.message.BodyFraming;
 import dev.longshore.proxy.message.HttpVersion;
@@ -23,6 +24,11 @@ final class RequestGate implements Gate {
 
     RequestGate(ProxySettings settings) {
         this.settings = settings;
+    }
+
+    @Override
+    public AuditRecord.Kind kind() {
+        return AuditRecord.Kind.REQUEST;
     }
 
     @Override

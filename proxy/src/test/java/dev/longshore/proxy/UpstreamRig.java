@@ -2,6 +2,7 @@ package dev.longshore.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.auth.AuthSettings;
 import dev.longshore.proxy.auth.Authenticator;
 import dev.longshore.proxy.auth.CredentialSource;
@@ -45,6 +46,7 @@ final class UpstreamRig {
     final Set<String> denied = new HashSet<>();
     final AtomicLong now = new AtomicLong(Long.MAX_VALUE - 1000);
     final Authenticator authenticator;
+    final Upstreams upstreams;
     final HttpProxy proxy;
     private final ScriptedChannel loopOwner = new ScriptedChannel();
     List<Hop> hops;
@@ -54,21 +56,22 @@ final class UpstreamRig {
     }
 
     UpstreamRig(boolean passes, CredentialSource source, AuthSettings settings, ProxyAddress... proxies) {
+        this(passes, source, settings, Auditor.NONE, proxies);
+    }
+
+    UpstreamRig(
+            boolean passes, CredentialSource source, AuthSettings settings, Auditor auditor, ProxyAddress... proxies) {
         hops = List.of(proxies).stream().<Hop>map(Hop.Through::new).toList();
         authenticator = new Authenticator(settings, source, Runnable::run, now::get);
-        proxy = new HttpProxy(
-                ProxyRig.SETTINGS,
-                new Upstreams(
-                        (query, loop) -> loop.newSucceededFuture(new RouteDecision(hops, "the test")),
-                        new Egress(),
-                        new ProxyConnector(
-                                (host, port, loop) -> dial(host + ":" + port, loop),
-                                new ProxyTrust(List.of()),
-                                Runnable::run),
-                        authenticator,
-                        UpstreamSettings.of(ProxyRig.SETTINGS.pseudonym(), passes),
-                        now::get),
-                100);
+        upstreams = new Upstreams(
+                (query, loop) -> loop.newSucceededFuture(new RouteDecision(hops, "the test")),
+                new Egress(),
+                new ProxyConnector(
+                        (host, port, loop) -> dial(host + ":" + port, loop), new ProxyTrust(List.of()), Runnable::run),
+                authenticator,
+                UpstreamSettings.of(ProxyRig.SETTINGS.pseudonym(), passes),
+                now::get);
+        proxy = new HttpProxy(ProxyRig.SETTINGS, upstreams, 100, auditor);
     }
 
     /** Denies names. */

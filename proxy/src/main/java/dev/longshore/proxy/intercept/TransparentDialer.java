@@ -3,6 +3,8 @@ package dev.longshore.proxy.intercept;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.Intercepted;
+import dev.longshore.proxy.audit.AuditRecord;
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.route.Hop;
 import dev.longshore.proxy.route.ProxyAddress.Protocol;
 import dev.longshore.proxy.route.RouteDecision;
@@ -47,6 +49,7 @@ public final class TransparentDialer implements Dialer {
     private final OwnAddresses own;
     private final Function<IpAddress, List<String>> told;
     private final HttpProxy http;
+    private final Auditor auditor;
     private TransparentPorts ports = TransparentPorts.NONE;
 
     /**
@@ -54,6 +57,7 @@ public final class TransparentDialer implements Dialer {
      * @param tunnels connects along {@code router}'s routes; where that fails says why
      * @param told the names that the guest was told for an address, in small letters
      * @param http carries requests on
+     * @param auditor hears of what is blocked here; {@code tunnels} and {@code http} tell of the rest
      */
     public TransparentDialer(
             Dialer direct,
@@ -61,7 +65,9 @@ public final class TransparentDialer implements Dialer {
             Router router,
             OwnAddresses own,
             Function<IpAddress, List<String>> told,
-            HttpProxy http) {
+            HttpProxy http,
+            Auditor auditor) {
+        this.auditor = auditor;
         this.direct = direct;
         this.tunnels = tunnels;
         this.router = router;
@@ -139,12 +145,18 @@ public final class TransparentDialer implements Dialer {
             if (all(Hop.Direct.class)) {
                 pass(direct.dial(destination, loop));
             } else if (all(Hop.Blocked.class)) {
-                result.trySuccess(new DialResult.Denied(((Hop.Blocked) first(routes.getFirst())).reason()));
+                block(((Hop.Blocked) first(routes.getFirst())).reason());
             } else if (to.told().size() <= 1 && (to.port() == HTTPS_PORT || nobodyReads())) {
                 tunnel();
             } else {
                 sniff();
             }
+        }
+
+        private void block(String why) {
+            auditor.begin(AuditRecord.Kind.TAKEN_TUNNEL, "", to.towards(null), "", loop)
+                    .end(why);
+            result.trySuccess(new DialResult.Denied(why));
         }
 
         /** No route leads to a proxy that is given requests as such. */

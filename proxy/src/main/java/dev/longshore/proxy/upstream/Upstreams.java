@@ -1,5 +1,8 @@
 package dev.longshore.proxy.upstream;
 
+import dev.longshore.proxy.audit.AuditEntry;
+import dev.longshore.proxy.audit.AuditRecord;
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.auth.Authenticator;
 import dev.longshore.proxy.auth.ChannelBinding;
 import dev.longshore.proxy.route.Hop;
@@ -167,21 +170,37 @@ public final class Upstreams implements Dialer {
         return attempts.start();
     }
 
+    /** As {@link #dial}, for connections that were taken unasked: each leaves a record. */
+    public Dialer audited(Auditor auditor) {
+        return (to, loop) -> dial(to, loop, auditor.begin(AuditRecord.Kind.TAKEN_TUNNEL, "", to, "", loop));
+    }
+
     @Override
     public Future<DialResult> dial(Destination to, EventLoop loop) {
+        return dial(to, loop, null);
+    }
+
+    private Future<DialResult> dial(Destination to, EventLoop loop, @Nullable AuditEntry entry) {
         Promise<DialResult> result = loop.newPromise();
+        if (entry != null) {
+            result.addListener(_ -> note(result, entry));
+        }
         Future<Plan> plan = plan(to, false, loop);
         plan.addListener(_ -> {
             if (result.isDone() || !plan.isSuccess()) {
                 return;
             }
             if (isDirect(plan.getNow())) {
+                route(entry, null);
                 pass(egress.dial(to, loop), result);
                 return;
             }
             Future<Way> way = open(plan.getNow(), true, null, loop);
             way.addListener(_ -> {
                 Way opened = way.isSuccess() ? way.getNow() : new Way.Failed(new Reply(502, null, "given up"));
+                if (opened instanceof Way.Remote r) {
+                    route(entry, r.by());
+                }
                 DialResult ended = asDial(opened);
                 if (!result.trySuccess(ended) && ended instanceof DialResult.Connected late) {
                     late.channel().close();
@@ -190,6 +209,26 @@ public final class Upstreams implements Dialer {
             cancelWith(result, way);
         });
         return result;
+    }
+
+    private static void route(@Nullable AuditEntry entry, @Nullable ProxyAddress by) {
+        if (entry != null) {
+            entry.route(by == null ? "DIRECT" : by.toString());
+        }
+    }
+
+    private static void note(Future<DialResult> dialled, AuditEntry entry) {
+        if (!dialled.isSuccess()) {
+            entry.end("the guest gave it up");
+        } else if (dialled.getNow() instanceof DialResult.Connected c) {
+            entry.endWith(c.channel());
+        } else {
+            entry.end(text(dialled.getNow()));
+        }
+    }
+
+    private static String text(DialResult failed) {
+        return Reply.of(failed).text();
     }
 
     /** What goes directly ends as it would without us: refused is refused. */

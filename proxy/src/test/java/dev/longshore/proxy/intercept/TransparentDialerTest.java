@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
+import dev.longshore.proxy.audit.AuditRecord;
+import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.route.Hop;
 import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.route.ProxyAddress.Protocol;
@@ -19,6 +21,7 @@ import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -41,6 +44,7 @@ class TransparentDialerTest {
     /** Whose event loop all is on. */
     private final ScriptedChannel guest = new ScriptedChannel();
 
+    private final List<AuditRecord> audited = new ArrayList<>();
     private final List<String> directly = new ArrayList<>();
     private final List<String> tunnelled = new ArrayList<>();
     private final List<Destination> destinations = new ArrayList<>();
@@ -58,7 +62,8 @@ class TransparentDialerTest {
             this::route,
             own,
             address -> told.getOrDefault(address, List.of()),
-            http);
+            http,
+            new Auditor(audited::add, InstantSource.system(), source -> "web"));
 
     TransparentDialerTest() {
         dialer.setPorts(TransparentPorts.parse("*"));
@@ -136,6 +141,9 @@ class TransparentDialerTest {
 
         assertThat(dial(443).getNow()).isEqualTo(new DialResult.Denied("rule 7"));
         assertThat(dial(25).getNow()).isEqualTo(new DialResult.Denied("rule 7"));
+        assertThat(audited)
+                .extracting(r -> r.container() + " " + r.host() + ":" + r.port() + " " + r.kind() + " " + r.error())
+                .containsExactly("web 203.0.113.9:443 TAKEN_TUNNEL rule 7", "web 203.0.113.9:25 TAKEN_TUNNEL rule 7");
     }
 
     /** for-mac#5572: what is refused looks refused, also through a proxy. */
@@ -410,7 +418,8 @@ class TransparentDialerTest {
                 (q, loop) -> loop.newFailedFuture(new IllegalStateException("bug")),
                 own,
                 address -> List.of(),
-                http);
+                http,
+                Auditor.NONE);
         broken.setPorts(TransparentPorts.parse("*"));
 
         Future<DialResult> dial = broken.dial(Destination.of(REMOTE, 443), guest.eventLoop());
@@ -423,7 +432,13 @@ class TransparentDialerTest {
     void routeThatTakesItsTime_isWaitedFor_andAGuestThatGivesUpEndsIt() {
         Promise<RouteDecision> slow = guest.eventLoop().newPromise();
         TransparentDialer waiting = new TransparentDialer(
-                recorder(directly), recorder(tunnelled), (q, loop) -> slow, own, address -> List.of(), http);
+                recorder(directly),
+                recorder(tunnelled),
+                (q, loop) -> slow,
+                own,
+                address -> List.of(),
+                http,
+                Auditor.NONE);
         waiting.setPorts(TransparentPorts.parse("443"));
         Future<DialResult> dial = waiting.dial(Destination.of(REMOTE, 443), guest.eventLoop());
         assertThat(dial.isDone()).isFalse();

@@ -1,0 +1,64 @@
+package dev.longshore.proxy.audit;
+
+import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.hostsocket.Destination;
+import io.netty.channel.EventLoop;
+import java.time.InstantSource;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Begins entries. Thread-safe as far as its parts are. */
+public final class Auditor {
+    /** Keeps nothing. */
+    public static final Auditor NONE = new Auditor(Audit.NONE, InstantSource.system(), source -> "");
+
+    private final Audit audit;
+    private final InstantSource clock;
+    private final Function<IpAddress, String> containers;
+
+    /**
+     * @param clock for the time of day
+     * @param containers the name of the container that has an address now, or empty; asked on the connection's event loop, when
+     *     an entry begins
+     */
+    public Auditor(Audit audit, InstantSource clock, Function<IpAddress, String> containers) {
+        this.audit = audit;
+        this.clock = clock;
+        this.containers = containers;
+    }
+
+    /**
+     * An entry that begins now.
+     *
+     * @param method of HTTP, or empty
+     * @param target of the request, whose query is left out; empty for tunnels
+     * @param loop the connection's
+     */
+    public AuditEntry begin(AuditRecord.Kind kind, String method, Destination to, String target, EventLoop loop) {
+        int query = target.indexOf('?');
+        return entry(
+                kind, method, host(to), to.port(), query < 0 ? target : target.substring(0, query), to.source(), loop);
+    }
+
+    private static String host(Destination to) {
+        String name = to.name();
+        return name != null ? name : String.valueOf(to.address());
+    }
+
+    /** An entry for what could not be understood. */
+    public AuditEntry invalid(@Nullable IpAddress source, EventLoop loop) {
+        return entry(AuditRecord.Kind.INVALID, "", "", 0, "", source, loop);
+    }
+
+    private AuditEntry entry(
+            AuditRecord.Kind kind,
+            String method,
+            String host,
+            int port,
+            String path,
+            @Nullable IpAddress source,
+            EventLoop loop) {
+        String container = source == null ? "" : containers.apply(source);
+        return new AuditEntry(audit, clock, loop, kind, method, host, port, path, source, container);
+    }
+}
