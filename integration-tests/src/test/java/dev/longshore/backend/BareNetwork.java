@@ -34,8 +34,8 @@ public final class BareNetwork implements AutoCloseable {
         backend = new VhostUserBackend(loop, card, socket);
         SystemProxies system = SystemProxies.ofHost();
         network = Futures.get(loop.submit(() -> {
-            GuestNetwork made =
-                    new GuestNetwork(settings, card, loop, ContainerDirectory.NOBODY, system, _ -> {}, () -> {});
+            GuestNetwork made = new GuestNetwork(
+                    settings, card, loop, ContainerDirectory.NOBODY, system, new AuditPart(null), _ -> {}, () -> {});
             made.start();
             return made;
         }));
