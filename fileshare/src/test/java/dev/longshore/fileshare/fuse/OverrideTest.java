@@ -1,0 +1,198 @@
+package dev.longshore.fileshare.fuse;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.fileshare.os.Open;
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.share.Limits;
+import dev.longshore.fileshare.share.Ownership;
+import dev.longshore.fileshare.share.SharedFolder;
+import dev.longshore.linux.Errno;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Owners and modes that are kept beside the files, as an ordinary user's process does. */
+class OverrideTest {
+    private static final int ALICE = 4001;
+    private static final int TEAM = 4002;
+    private static final Limits LIMITS = new Limits(10_000, 16, 50);
+
+    @TempDir
+    Path host;
+
+    @TempDir
+    Path state;
+
+    private Path folder;
+    private FuseServer server;
+    private FuseGuest guest;
+    private long root;
+
+    @BeforeEach
+    void start() throws IOException {
+        folder = Files.createDirectory(host.toRealPath().resolve("share"));
+        restart(false);
+    }
+
+    private void restart(boolean accessor) throws IOException {
+        server = new FuseServer(
+                List.of(new SharedFolder(folder, accessor, false)), Ownership.OVERRIDE, LIMITS, CacheTimes.AUTO, state);
+        guest = new FuseGuest(server).as(0, 0);
+        guest.init().ok();
+        root = guest.walk(folder.toString()).node();
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        server.close();
+    }
+
+    private int hostUid(String name) throws IOException {
+        return (int) Files.getAttribute(folder.resolve(name), "unix:uid", LinkOption.NOFOLLOW_LINKS);
+    }
+
+    private int hostMode(String name) throws IOException {
+        return (int) Files.getAttribute(folder.resolve(name), "unix:mode", LinkOption.NOFOLLOW_LINKS);
+    }
+
+    @Test
+    void file_belongsToItsMaker_andSurvivesARestart() throws IOException {
+        guest.as(ALICE, TEAM);
+        long[] f = guest.create(root, "f", Open.O_RDWR, 0x180);
+        assertThat(guest.getattr(f[0]).uid()).isEqualTo(ALICE);
+        assertThat(hostUid("f")).isEqualTo((int) Files.getAttribute(folder, "unix:uid"));
+        guest.symlink(root, "l", "f").ok();
+        server.close();
+        restart(false);
+        FuseGuest.Entry e = guest.lookup(root, "f");
+        assertThat(e.uid()).isEqualTo(ALICE);
+        assertThat(e.gid()).isEqualTo(TEAM);
+        assertThat(guest.lookup(root, "l").uid()).isEqualTo(ALICE);
+        assertThat(guest.list(root, true, 4096)).hasSize(4);
+    }
+
+    @Test
+    void mode_thatWouldLockUsOut_isToldButNotSet() throws IOException {
+        long[] f = guest.create(root, "f", Open.O_RDWR, 0);
+        assertThat(guest.getattr(f[0]).mode()).isEqualTo(Stat.S_IFREG);
+        assertThat(hostMode("f") & 0x1FF).isEqualTo(0x180);
+        FuseGuest.Entry e =
+                FuseGuest.attr(f[0], guest.setattr(f[0], -1, -1, 0xDA4).ok());
+        assertThat(e.mode()).isEqualTo(Stat.S_IFREG | 0xDA4); // 06644
+        assertThat(hostMode("f") & 0xFFF).isEqualTo(0x1A4);
+        long d = guest.mkdir(root, "d", 0x49).node(); // 0111
+        assertThat(guest.getattr(d).mode() & 0xFFF).isEqualTo(0x49);
+        assertThat(hostMode("d") & 0xFFF).isEqualTo(0x1C9);
+    }
+
+    @Test
+    void chown_isRemembered_andDropsSetIdBits() throws IOException {
+        long[] f = guest.create(root, "f", Open.O_RDWR, 0x1ED);
+        guest.setattr(f[0], -1, -1, 0xDED).ok(); // 06755
+        FuseGuest.Entry e =
+                FuseGuest.attr(f[0], guest.setattr(f[0], ALICE, TEAM, -1).ok());
+        assertThat(e.uid()).isEqualTo(ALICE);
+        assertThat(e.mode() & 0xFFF).isEqualTo(0x1ED);
+        assertThat(new String((byte[]) Files.getAttribute(folder.resolve("f"), "user:containers.override_stat"), UTF_8))
+                .isEqualTo("4001:4002:0755");
+        int uid = hostUid("f");
+        int gid = (int) Files.getAttribute(folder, "unix:gid");
+        guest.setattr(f[0], uid, gid, 0x1ED).ok();
+        assertThat(guest.getattr(f[0]).uid()).isEqualTo(uid);
+    }
+
+    @Test
+    void write_bySomebodyElse_dropsSetIdBits() {
+        long[] f = guest.create(root, "f", Open.O_RDWR, 0x1ED);
+        guest.setattr(f[0], -1, -1, 0x9ED).ok(); // 04755
+        guest.write(f[0], f[1], 0, new byte[1]).ok();
+        assertThat(guest.getattr(f[0]).mode() & 0xFFF).isEqualTo(0x9ED);
+        int kill = 4;
+        guest.write(f[0], f[1], 0, new byte[1], kill).ok();
+        assertThat(guest.getattr(f[0]).mode() & 0xFFF).isEqualTo(0x1ED);
+        guest.setattr(f[0], -1, -1, 0x9ED).ok();
+        guest.truncate(f[0], 0, 1 << 11).ok();
+        assertThat(guest.getattr(f[0]).mode() & 0xFFF).isEqualTo(0x1ED);
+    }
+
+    @Test
+    void host_thatChangesTheMode_isBelieved() throws IOException {
+        long[] f = guest.as(ALICE, TEAM).create(root, "f", Open.O_RDWR, 0x180);
+        Files.setPosixFilePermissions(folder.resolve("f"), PosixFilePermissions.fromString("rwxr-xr-x"));
+        FuseGuest.Entry e = guest.getattr(f[0]);
+        assertThat(e.mode() & 0xFFF).isEqualTo(0x1ED);
+        assertThat(e.uid()).isEqualTo(ALICE);
+    }
+
+    @Test
+    void devices_areOnesForTheGuestOnly() throws IOException {
+        guest.mknod(root, "null", Stat.S_IFCHR | 0x1B6, 1 << 8 | 3).ok();
+        FuseGuest.Entry e = guest.lookup(root, "null");
+        assertThat(e.mode()).isEqualTo(Stat.S_IFCHR | 0x1B6);
+        assertThat(e.device()).isEqualTo(1 << 8 | 3);
+        assertThat(hostMode("null") & Stat.S_IFMT).isEqualTo(Stat.S_IFREG);
+        guest.setattr(e.node(), ALICE, TEAM, -1).ok();
+        assertThat(guest.getattr(e.node()).mode() & Stat.S_IFMT).isEqualTo(Stat.S_IFCHR);
+        server.close();
+        restart(false);
+        assertThat(guest.lookup(root, "null").device()).isEqualTo(1 << 8 | 3);
+    }
+
+    @Test
+    void fifosAndLinks_areKeptInTheSideTable_untilTheyAreGone() throws IOException {
+        guest.as(ALICE, TEAM);
+        guest.mknod(root, "p", Stat.S_IFIFO | 0x1A4, 0).ok();
+        guest.symlink(root, "l", "x").ok();
+        assertThat(guest.lookup(root, "p").uid()).isEqualTo(ALICE);
+        assertThat(guest.setattr(guest.lookup(root, "l").node(), 7, 8, -1).error())
+                .isZero();
+        assertThat(guest.lookup(root, "l").uid()).isEqualTo(7);
+        guest.unlink(root, "p").ok();
+        guest.unlink(root, "l").ok();
+        server.close();
+        restart(false);
+        assertThat(Files.size(state.resolve("file-owners"))).isZero();
+    }
+
+    @Test
+    void setGroupId_ofADirectory_isInherited() {
+        long d = guest.mkdir(root, "d", 0x1ED).node();
+        guest.setattr(d, -1, TEAM, 0x5FD).ok(); // 02775
+        guest.as(ALICE, 9);
+        FuseGuest.Entry sub = guest.mkdir(d, "sub", 0x1ED);
+        assertThat(sub.gid()).isEqualTo(TEAM);
+        assertThat(sub.mode() & 0xFFF).isEqualTo(0x5ED);
+        long[] f = guest.create(d, "f", Open.O_RDWR, 0x1A4);
+        assertThat(guest.getattr(f[0]).gid()).isEqualTo(TEAM);
+    }
+
+    @Test
+    void accessor_ownsWhatNobodySaidOtherwise() throws IOException {
+        Files.writeString(folder.resolve("f"), "x");
+        server.close();
+        restart(true);
+        assertThat(guest.as(ALICE, TEAM).lookup(root, "f").uid()).isEqualTo(ALICE);
+        assertThat(guest.as(5, 6).lookup(root, "f").uid()).isEqualTo(5);
+        long f = guest.lookup(root, "f").node();
+        guest.setattr(f, 77, 78, -1).ok();
+        assertThat(guest.as(5, 6).lookup(root, "f").uid()).isEqualTo(77);
+    }
+
+    @Test
+    void link_ofALinkedFile_keepsItsOwner() {
+        long[] f = guest.as(ALICE, TEAM).create(root, "f", Open.O_RDWR, 0x180);
+        guest.link(f[0], root, "g").ok();
+        guest.unlink(root, "f").ok();
+        assertThat(guest.lookup(root, "g").uid()).isEqualTo(ALICE);
+        assertThat(guest.link(f[0], root, "g").error()).isEqualTo(Errno.EEXIST);
+    }
+}
