@@ -14,6 +14,8 @@ import dev.longshore.fileshare.share.VirtualDirectory;
 import dev.longshore.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -276,7 +278,9 @@ final class DirectoryOps {
         }
         int result = 0;
         if (n instanceof VirtualDirectory) {
-            for (int fd : c.folders.rootDescriptors(host)) {
+            List<Integer> roots = new ArrayList<>();
+            c.folders.rootDescriptors(host, roots);
+            for (int fd : roots) {
                 result = Math.min(result, sync(fd));
                 posix.close(fd);
             }

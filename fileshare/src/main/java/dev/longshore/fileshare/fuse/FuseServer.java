@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers the guest's kernel from the host's shared folders. Thread-safe.
@@ -26,7 +27,9 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final HandleTable handles;
     private final SharedFolders folders;
     private final CacheTimes times;
-    private final ThreadLocal<Worker> workers = ThreadLocal.withInitial(this::newWorker);
+
+    @SuppressWarnings("ThreadLocalUsage") // of this server: there may be several
+    private final ThreadLocal<@Nullable Worker> workers = new ThreadLocal<>();
 
     /**
      * @param shared at first: {@link #share} changes it
@@ -59,13 +62,28 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         }
     }
 
+    /**
+     * Threads to handle requests with, which can open nothing but what is shared.
+     *
+     * @param most threads at a time
+     * @param writable directories that they may use besides: of logs
+     */
+    public FileThreads fileThreads(String name, int most, List<Path> writable) {
+        return new FileThreads(this, folders, name, most, writable);
+    }
+
     private Worker newWorker() {
         return new Worker(this, new Context(nodes, handles, folders, owners, times));
     }
 
     @Override
     public void handle(FuseExchange exchange) {
-        workers.get().handle(exchange);
+        Worker w = workers.get();
+        if (w == null) {
+            w = newWorker();
+            workers.set(w);
+        }
+        w.handle(exchange);
     }
 
     @Override
@@ -89,7 +107,10 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
 
     /** The calling thread will handle no more requests: gives back what was held for it. */
     public void threadEnds() {
-        workers.get().context().host.posix.close();
+        Worker w = workers.get();
+        if (w != null) {
+            w.context().host.posix.close();
+        }
         workers.remove();
     }
 

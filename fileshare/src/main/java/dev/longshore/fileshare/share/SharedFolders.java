@@ -201,21 +201,22 @@ public final class SharedFolders {
     }
 
     /**
-     * Duplicates of the descriptors of the folders that are there, for the caller to close. Opens those that nobody has looked
-     * at yet.
+     * Adds duplicates of the descriptors of the folders that are there to {@code into}, for the caller to close. Opens those that
+     * nobody has looked at yet.
+     *
+     * @return the {@link #generation} that they are of
      */
-    public synchronized List<Integer> rootDescriptors(Host host) {
-        List<Integer> all = new ArrayList<>();
+    public synchronized int rootDescriptors(Host host, List<Integer> into) {
         for (Share s : shares.values()) {
             Node n = rootOf(s, host);
             if (n != null) {
                 int fd = host.posix.dup(n.fd);
                 if (fd >= 0) {
-                    all.add(fd);
+                    into.add(fd);
                 }
             }
         }
-        return all;
+        return generation;
     }
 
     public static boolean isReadOnly(Node node) {
