@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Programs that people use every day, from a guest to servers on its host: iperf3, ssh, curl, nmap; tshark is the judge. */
 @Order(12)
 @Timeout(120)
+@BesideTheGuest
 class ClientsIT {
     private static final int IPERF_PORT = 5201;
     private static final int SSH_PORT = 2222;

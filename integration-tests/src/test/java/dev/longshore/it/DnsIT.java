@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Our name server beside unbound, dnsmasq and the server that has the zones: what they say alike, it says. */
 @Order(20)
 @Timeout(1200)
+@BesideTheGuest
 class DnsIT {
     private static final List<String> QUESTIONS = List.of(
             "example.test SOA",

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** What the guest's kernel and its tools hear of the network behind the host: hops, MTU, refusals. */
+@BesideTheGuest
 class IcmpIT {
     private static final Pattern HOP = Pattern.compile("(?m)^ ?(\\d+)[: ]\\s+(\\S+)");
 

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A real kernel speaks IPv6 with the network. podman and gvproxy had none of it for years. */
 @Timeout(120)
+@BesideTheGuest
 class Ipv6IT {
     private static final String HOST = "[" + Ipv6Lab.HOST + "]";
     private static final int MEGABYTES = 100;

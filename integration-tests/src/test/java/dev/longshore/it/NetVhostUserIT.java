@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code longshore net} as a vhost-user back end, for machines of the user's own: one after the other on the same socket. */
 @Order(62)
 @Timeout(600)
+@BesideTheGuest
 class NetVhostUserIT {
     private static final Duration BOOT = Duration.ofMinutes(3);
     private static final Path CACHE = Home.locate(System.getenv(), Path.of("/")).cache();

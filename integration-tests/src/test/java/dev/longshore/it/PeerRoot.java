@@ -37,8 +37,8 @@ final class PeerRoot {
         this.directory = directory;
     }
 
-    /** The root, made first if need be. Processes that want it at once wait for the one that makes it. */
-    static PeerRoot ensure() {
+    /** The root, made first if need be. Threads and processes that want it at once wait for the one that makes it. */
+    static synchronized PeerRoot ensure() { // a file's lock is the process's
         List<String> packages = packages();
         Path all = Home.locate(System.getenv(), Path.of("/")).cache().resolve("peers");
         Path wanted = all.resolve(hash(packages));

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Timeout;
 /** Other people's programs run, see each other and nothing else, and end with their machine. */
 @Order(5)
 @Timeout(1200)
+@BesideTheGuest
 class PeerRootIT {
     @Test
     void serverAndClient_onLoopbackOnly_endWithTheMachine() {

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
  * tells the two front ends apart is tried.
  */
 @Order(60)
+@BesideTheGuest
 class QemuIT {
     @Test
     @Timeout(900)

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * card for each, all in one boot, each with a network of its own.
  */
 @Order(61)
+@BesideTheGuest
 class QemuNetIT {
     private static final Duration BOOT = Duration.ofMinutes(3);
     private static final Duration STEP = Duration.ofSeconds(90);

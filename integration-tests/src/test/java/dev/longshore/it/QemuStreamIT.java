@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** QEMU's own end of the stream: its network boot program, emulated, leases an address, twice, over one listening socket. */
 @Order(11)
 @Timeout(300)
+@BesideTheGuest
 class QemuStreamIT {
     /** The cookie of DHCP and option 53: an ACK. */
     private static final String ACK =

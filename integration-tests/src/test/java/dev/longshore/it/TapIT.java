@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The network alone, for a namespace with a TAP device: the guest is this computer's own kernel. */
 @Order(10)
 @Timeout(300)
+@BesideTheGuest
 class TapIT {
     private static final String HOST = "192.168.77.254";
     private static final String[] SUBNET = {"--subnet", "192.168.77.0/24"};

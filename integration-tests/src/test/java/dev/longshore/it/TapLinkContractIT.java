@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** The contract of every link over a real TAP device in a namespace, whose kernel says nothing by itself. */
 @Timeout(120)
+@BesideTheGuest
 class TapLinkContractIT extends LinkContract {
     private static final String DEVICE = "tap0";
 

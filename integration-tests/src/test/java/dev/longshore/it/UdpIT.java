@@ -10,6 +10,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** Datagrams of a real kernel through the network, to servers beyond routers and on the host. */
+@BesideTheGuest
 class UdpIT {
     private static final Pattern RECEIVED = Pattern.compile("(\\S+ [KMG]bits/sec) .*\\((\\S+)%\\)\\s+receiver");
 

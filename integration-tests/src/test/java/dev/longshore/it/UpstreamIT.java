@@ -52,6 +52,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Our proxy with other people's in front of it, which verify who asks: what a company's network has. */
 @Order(6)
 @Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideTheGuest
 class UpstreamIT {
     private static final String URL = "http://" + UpstreamLab.ORIGIN + ":" + UpstreamLab.ORIGIN_PORT;
 
