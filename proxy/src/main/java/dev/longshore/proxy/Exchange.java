@@ -229,7 +229,9 @@ final class Exchange implements Request {
     ByteBuf responseHead(ResponseHead head, BodyFraming framing) {
         responseStarted = true;
         chunkedToGuest = framing instanceof BodyFraming.Chunked && !isHttp10();
-        closesGuest = lastOfClient || framing instanceof BodyFraming.UntilClose;
+        boolean unread =
+                head.status() >= 300 && !requestBody.isDone(); // nobody wants the rest, and nobody will read it
+        closesGuest = lastOfClient || unread || framing instanceof BodyFraming.UntilClose;
         Fields out = responseFields(head);
         if (framing instanceof BodyFraming.None) {
             keepLength(out, head);
