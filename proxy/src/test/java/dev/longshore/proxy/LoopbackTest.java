@@ -1,6 +1,7 @@
 package dev.longshore.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.vpnkit.hostsocket.DirectDialer;
 import dev.longshore.vpnkit.hostsocket.HalfCloseEpoll;
@@ -17,6 +18,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -24,6 +26,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The proxy between real sockets on loopback: streaming, back-pressure, tunnels. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -120,6 +124,27 @@ class LoopbackTest {
                     .isEqualTo("early late");
         }
         served.join();
+    }
+
+    /** What one end sees as an error, the other one must not take for a proper end. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void resetOfATunnel_isAResetAtTheOtherEnd(boolean byTheGuest) throws Exception {
+        CompletableFuture<Socket> accepted = CompletableFuture.supplyAsync(this::acceptOne);
+        try (Socket guest = connect()) {
+            write(guest, "CONNECT host.docker.internal:" + origin.getLocalPort() + " HTTP/1.1\r\nHost: x\r\n\r\n");
+            assertThat(readHead(guest.getInputStream())).startsWith("HTTP/1.1 200 ");
+            try (Socket server = accepted.join()) {
+                Socket goes = byTheGuest ? guest : server;
+                Socket stays = byTheGuest ? server : guest;
+                goes.setSoLinger(true, 0);
+                goes.close();
+
+                assertThatThrownBy(() -> stays.getInputStream().read())
+                        .isInstanceOf(SocketException.class)
+                        .hasMessageContaining("reset");
+            }
+        }
     }
 
     @Test
