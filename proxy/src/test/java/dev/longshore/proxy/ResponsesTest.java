@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.testkit.ScriptedChannel;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -44,6 +45,27 @@ class ResponsesTest {
 
         assertThat(guest.sent()).startsWith("HTTP/1.1 502 ").doesNotContain("yyyy");
         assertThat(origin.isOpen()).isFalse();
+    }
+
+    /** The event loop must never wait for what only it can bring. */
+    @Test
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void responseInPieces_whereverTheyAreCut_isWhole() {
+        String response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n";
+        String whole = "\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n";
+        for (int cut = 1; cut < response.length(); cut++) {
+            ProxyRig other = new ProxyRig();
+            ScriptedChannel origin = other.request(GET);
+            origin.receive(response.substring(0, cut));
+            origin.receive(response.substring(cut));
+
+            assertThat(other.guest.sent().replace("1\r\no\r\n1\r\nk", "2\r\nok"))
+                    .as("cut at %d", cut)
+                    .endsWith(whole);
+        }
+        ScriptedChannel origin = rig.request(GET);
+        origin.receiveBytewise(response);
+        assertThat(guest.sent()).endsWith("\r\n1\r\no\r\n1\r\nk\r\n0\r\nX-Sum: 1\r\n\r\n");
     }
 
     /** A body that a response can't have is neither the guest's nor the next request's. */

@@ -171,6 +171,9 @@ public final class OriginConnection extends ChannelInboundHandlerAdapter impleme
                 onHead(ResponseHead.parse(reader.startLine(), reader.fields()), in);
             } else {
                 current.read(in, this::onData);
+                if (!current.isDone()) {
+                    return; // half a line of a trailer section stays readable until the rest has come
+                }
                 endIfDone(current, in);
             }
         }
