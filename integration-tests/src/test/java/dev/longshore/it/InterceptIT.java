@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Clients that know nothing of a proxy, where nothing leaves but through one: what they say arrives as they say it. */
 @Order(9)
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideTheGuest
 class InterceptIT {
     private static final int CURL_COULD_NOT_CONNECT = 7;
     private static final Duration GREETING = Duration.ofSeconds(30);

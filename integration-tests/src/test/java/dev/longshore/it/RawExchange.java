@@ -37,12 +37,12 @@ record RawExchange(String atOrigin, String atClient) {
      * @param originName for ORIGIN
      */
     static RawExchange of(int proxyPort, String originName, String answer, String... requests) throws Exception {
+        CompletableFuture<String> arrived = new CompletableFuture<>();
+        StringBuilder answered = new StringBuilder();
         try (ServerSocket server = new ServerSocket(0, 10, InetAddress.getLoopbackAddress());
                 Socket client = new Socket(InetAddress.getLoopbackAddress(), proxyPort)) {
-            CompletableFuture<String> arrived = new CompletableFuture<>();
             Thread.ofPlatform().daemon().start(() -> arrived.complete(serve(server, answer)));
             client.setSoTimeout(PATIENCE_MILLIS);
-            StringBuilder answered = new StringBuilder();
             for (String request : requests) {
                 String bytes = request.replace("ORIGIN", originName + ":" + server.getLocalPort());
                 try {
@@ -52,10 +52,8 @@ record RawExchange(String atOrigin, String atClient) {
                 }
                 answered.append(read(client.getInputStream(), RawExchange::isWholeAnswer));
             }
-            client.close();
-            server.close(); // who has not come by now will not
-            return new RawExchange(arrived.join(), answered.toString());
-        }
+        } // who has not come to the server by now will not
+        return new RawExchange(arrived.join(), answered.toString());
     }
 
     /** All that came by whichever connection. */

@@ -38,6 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 @Order(7)
 @Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@BesideTheGuest
 class StrictProxyIT {
     private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     private static final MultiThreadIoEventLoopGroup LOOPS =

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
  * Responses damaged at random, more bytes behind them, and an end or none. Much of it is repaired; but what the guest gets can be read in
  * one way only, and the answer to its second request is the second one, never what was left of the first.
  */
+@SuppressWarnings("StringConcatToTextBlock") // CRLF must be seen
 class ResponsePropertyTest {
     private static final int CASES = 10_000;
     private static final String GET = "GET http://a.test/%d HTTP/1.1\r\nHost: a.test\r\n\r\n";

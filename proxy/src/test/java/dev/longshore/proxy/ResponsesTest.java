@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What origins may do, at the edges of what is taken from them. */
+@SuppressWarnings("StringConcatToTextBlock") // CRLF must be seen
 class ResponsesTest {
     private static final String GET = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
     private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

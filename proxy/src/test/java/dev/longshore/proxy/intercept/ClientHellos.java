@@ -43,5 +43,25 @@ final class ClientHellos {
         return all;
     }
 
+    /**
+     * The same with an extension more, before all others.
+     *
+     * @param oneRecord as of {@link #of}
+     */
+    static byte[] withExtension(int type, byte[] value, byte[] oneRecord) {
+        ByteBuffer in = ByteBuffer.wrap(oneRecord);
+        int at = 5 + 4 + 2 + 32; // record, handshake, version, random
+        at += 1 + in.get(at); // session id
+        at += 2 + in.getShort(at); // cipher suites
+        at += 1 + in.get(at); // compression methods
+        int more = 4 + value.length;
+        ByteBuffer out = ByteBuffer.allocate(oneRecord.length + more);
+        out.put(oneRecord, 0, at).putShort((short) (in.getShort(at) + more));
+        out.putShort((short) type).putShort((short) value.length).put(value);
+        out.put(oneRecord, at + 2, oneRecord.length - at - 2);
+        out.putShort(3, (short) (in.getShort(3) + more)).putShort(7, (short) (in.getShort(7) + more));
+        return out.array();
+    }
+
     private ClientHellos() {}
 }

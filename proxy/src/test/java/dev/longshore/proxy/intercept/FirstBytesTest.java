@@ -98,6 +98,14 @@ class FirstBytesTest {
         assertThat(of(ClientHellos.of(null))).isEqualTo(new FirstBytes(Kind.TLS, null));
     }
 
+    /** What is said in the open beside an encrypted ClientHello is the name of who can decrypt it (draft-ietf-tls-esni, 0xfe0d). */
+    @Test
+    void helloWithAnEncryptedOneInside_saysItsOuterName() {
+        byte[] hello = ClientHellos.withExtension(0xFE0D, new byte[200], ClientHellos.of("public.test"));
+
+        assertThat(of(hello)).isEqualTo(new FirstBytes(Kind.TLS, "public.test"));
+    }
+
     /** Whatever the segments: undecided until the last byte, and then the same. */
     @Test
     void clientHello_byteByByte() {
