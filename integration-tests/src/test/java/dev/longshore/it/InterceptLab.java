@@ -9,7 +9,6 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,7 +31,6 @@ final class InterceptLab implements AutoCloseable {
     private static final String HERE = "10.79.1.1";
     private static final String SQUID = "10.79.1.2";
     private static final int SQUID_PORT = 3128;
-    private static final Duration START = Duration.ofSeconds(60);
 
     private final long id = ProcessHandle.current().pid() % 65_536;
     private final List<Running> servers = new ArrayList<>();

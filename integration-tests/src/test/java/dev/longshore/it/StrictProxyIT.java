@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The same raw bytes through our proxy, squid, tinyproxy and privoxy, where they are known to differ: ours does each well, and so no
@@ -45,7 +45,7 @@ class StrictProxyIT {
             new MultiThreadIoEventLoopGroup(1, HalfCloseEpoll.newFactory());
 
     /** How well a proxy does. */
-    private enum Verdict {
+    enum Verdict {
         /** Leaks, cuts, breaks or passes on what can be read in two ways. */
         BAD,
         /** Nothing wrong, but less than could be. */
@@ -53,94 +53,139 @@ class StrictProxyIT {
         GOOD
     }
 
-    private enum Row {
-        FIELD_NAMED_BY_CONNECTION(get("Connection: X-Hop\r\nX-Hop: 1\r\n"), x -> ok(x, !x.originGot("X-Hop"))),
-        FIELD_NAMED_BESIDE_PROXY_CONNECTION(
-                get("Connection: X-Hop\r\nProxy-Connection: keep-alive\r\nX-Hop: 1\r\n"),
-                x -> ok(x, !x.originGot("X-Hop"))),
-        PROXY_AUTHORIZATION(
-                get("Proxy-Authorization: Basic c2VjcmV0\r\n"),
-                x -> ok(x, !x.atOrigin().contains("c2VjcmV0"))),
-        HOST_OF_ANOTHER(
-                "GET http://ORIGIN/ HTTP/1.1\r\nHost: evil.test\r\n\r\n",
-                x -> ok(x, x.count("Host") == 1 && !x.atOrigin().contains("evil.test"))),
-        LENGTH_AND_CODING(
-                post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
-                StrictProxyIT::refusedOrOneFraming),
-        UNKNOWN_CODING_AND_LENGTH(
-                post("Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n", "hello"),
-                x -> x.originGot("Transfer-Encoding") ? Verdict.BAD : refusedOrOneFraming(x)),
-        SAME_LENGTH_TWICE(
-                post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), StrictProxyIT::refusedOrOneFraming),
-        BARE_LINE_FEEDS(
-                "GET http://ORIGIN/ HTTP/1.1\nHost: ORIGIN\nX-F: 1\n\n",
-                x -> refusedOr(x, !x.atOrigin().replace("\r\n", "").contains("\n"))),
-        CONTINUATION_LINE(
-                get("X-F: a\r\n b\r\n"), x -> refusedOr(x, !x.atOrigin().contains("\n "))),
-        BLANK_BEFORE_COLON(get("X-F : a\r\n"), x -> refusedOr(x, !x.atOrigin().contains("X-F :"))),
-        CHUNKS_EXTENSION_TRAILER(
-                post("Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n", "5;ext=1\r\nhello\r\n0\r\nX-Sum: abc\r\n\r\n"),
-                x -> !x.atOrigin().contains("hello") || x.status() != 200 || !isWhole(x)
-                        ? Verdict.BAD
-                        : x.atOrigin().contains("X-Sum: abc") ? Verdict.GOOD : Verdict.FAIR),
-        WEBSOCKET(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-                List.of(get("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "frames"),
-                x -> of(x.originGot("Upgrade")
-                        && x.status() == 101
-                        && x.atClient().endsWith("frames"))),
-        EARLY_HINTS(
-                "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK,
-                List.of(get("")),
-                x -> of(x.atClient().contains(" 103 ") && x.status() == 200)),
-        TRACE_THAT_ENDS_HERE(
-                "TRACE http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nMax-Forwards: 0\r\n\r\n",
-                x -> !x.atOrigin().isEmpty() ? Verdict.BAD : x.status() == 200 ? Verdict.GOOD : Verdict.FAIR),
-        LENGTH_AND_CODING_IN_RESPONSE(
-                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-                List.of(get("")),
-                x -> of(x.status() == 200
-                        && x.atClient().contains("hello")
-                        && !x.atClient().contains("Content-Length: 3"))),
-        BARE_LINE_FEEDS_IN_RESPONSE(
-                "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
-                List.of(get("")),
-                x -> of(x.status() == 200 && x.atClient().endsWith("\r\n\r\nok"))),
-        /** By TLS, or not at all. */
-        HTTPS_IN_ABSOLUTE_FORM(
-                "GET https://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n",
-                x -> of(x.isRefused() || x.atOrigin().startsWith("\u0016\u0003"))),
-        FIELD_OF_9_KIB(
-                get("X-Long: " + "y".repeat(9 * 1024) + "\r\n"),
-                x -> ok(x, x.atOrigin().contains("y".repeat(9 * 1024)))),
-        FIELD_OF_70_KIB(
-                get("X-Long: " + "y".repeat(70 * 1024) + "\r\n"),
-                x -> refusedOr(x, x.atOrigin().contains("y".repeat(70 * 1024)))),
-        UNKNOWN_METHOD(
-                "FROB http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n",
-                x -> ok(x, x.atOrigin().startsWith("FROB /"))),
-        SECOND_REQUEST(
-                OK,
-                List.of(get("X-N: 1\r\n"), get("X-N: 2\r\n")),
-                x -> x.atClient().split("HTTP/1\\.1 200", -1).length == 3 ? Verdict.GOOD : Verdict.FAIR),
-        DEAD_ORIGIN(
-                "GET http://localhost:1/ HTTP/1.1\r\nHost: localhost:1\r\n\r\n",
-                x -> x.status() >= 502 ? Verdict.GOOD : x.status() == 500 ? Verdict.FAIR : Verdict.BAD),
-        VIA(get(""), x -> x.originGot("Via") && x.atClient().contains("Via: ") ? Verdict.GOOD : Verdict.FAIR);
-
-        private final String answer;
-        private final List<String> requests;
-        private final Function<RawExchange, Verdict> judge;
-
-        Row(String answer, List<String> requests, Function<RawExchange, Verdict> judge) {
-            this.answer = answer;
-            this.requests = requests;
-            this.judge = judge;
+    /**
+     * One difference.
+     *
+     * @param answer the origin's
+     * @param requests one after the other
+     */
+    record Row(String name, String answer, List<String> requests, Function<RawExchange, Verdict> judge) {
+        Row {
+            requests = List.copyOf(requests);
         }
 
-        Row(String request, Function<RawExchange, Verdict> judge) {
-            this(OK, List.of(request), judge);
+        @Override
+        public String toString() {
+            return name;
         }
+    }
+
+    private static Row row(String name, String answer, List<String> requests, Function<RawExchange, Verdict> judge) {
+        return new Row(name, answer, requests, judge);
+    }
+
+    private static Row row(String name, String request, Function<RawExchange, Verdict> judge) {
+        return new Row(name, OK, List.of(request), judge);
+    }
+
+    static List<Row> rows() {
+        return List.of(
+                row(
+                        "field named by connection",
+                        get("Connection: X-Hop\r\nX-Hop: 1\r\n"),
+                        x -> ok(x, !x.originGot("X-Hop"))),
+                row(
+                        "field named beside proxy connection",
+                        get("Connection: X-Hop\r\nProxy-Connection: keep-alive\r\nX-Hop: 1\r\n"),
+                        x -> ok(x, !x.originGot("X-Hop"))),
+                row(
+                        "proxy authorization",
+                        get("Proxy-Authorization: Basic c2VjcmV0\r\n"),
+                        x -> ok(x, !x.atOrigin().contains("c2VjcmV0"))),
+                row(
+                        "host of another",
+                        "GET http://ORIGIN/ HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+                        x -> ok(x, x.count("Host") == 1 && !x.atOrigin().contains("evil.test"))),
+                row(
+                        "length and coding",
+                        post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+                        StrictProxyIT::refusedOrOneFraming),
+                row(
+                        "unknown coding and length",
+                        post("Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n", "hello"),
+                        x -> x.originGot("Transfer-Encoding") ? Verdict.BAD : refusedOrOneFraming(x)),
+                row(
+                        "same length twice",
+                        post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"),
+                        StrictProxyIT::refusedOrOneFraming),
+                row(
+                        "bare line feeds",
+                        "GET http://ORIGIN/ HTTP/1.1\nHost: ORIGIN\nX-F: 1\n\n",
+                        x -> refusedOr(x, !x.atOrigin().replace("\r\n", "").contains("\n"))),
+                row(
+                        "continuation line",
+                        get("X-F: a\r\n b\r\n"),
+                        x -> refusedOr(x, !x.atOrigin().contains("\n "))),
+                row(
+                        "blank before colon",
+                        get("X-F : a\r\n"),
+                        x -> refusedOr(x, !x.atOrigin().contains("X-F :"))),
+                row(
+                        "chunks extension trailer",
+                        post(
+                                "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+                                "5;ext=1\r\nhello\r\n0\r\nX-Sum: abc\r\n\r\n"),
+                        x -> !x.atOrigin().contains("hello") || x.status() != 200 || !isWhole(x)
+                                ? Verdict.BAD
+                                : x.atOrigin().contains("X-Sum: abc") ? Verdict.GOOD : Verdict.FAIR),
+                row(
+                        "websocket",
+                        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                        List.of(get("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "frames"),
+                        x -> of(x.originGot("Upgrade")
+                                && x.status() == 101
+                                && x.atClient().endsWith("frames"))),
+                row(
+                        "early hints",
+                        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK,
+                        List.of(get("")),
+                        x -> of(x.atClient().contains(" 103 ") && x.status() == 200)),
+                row(
+                        "trace that ends here",
+                        "TRACE http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nMax-Forwards: 0\r\n\r\n",
+                        x -> !x.atOrigin().isEmpty() ? Verdict.BAD : x.status() == 200 ? Verdict.GOOD : Verdict.FAIR),
+                row(
+                        "length and coding in response",
+                        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                        List.of(get("")),
+                        x -> of(x.status() == 200
+                                && x.atClient().contains("hello")
+                                && !x.atClient().contains("Content-Length: 3"))),
+                row(
+                        "bare line feeds in response",
+                        "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+                        List.of(get("")),
+                        x -> of(x.status() == 200 && x.atClient().endsWith("\r\n\r\nok"))),
+                // by TLS, or not at all
+                row(
+                        "https in absolute form",
+                        "GET https://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n",
+                        x -> of(x.isRefused() || x.atOrigin().startsWith("\u0016\u0003"))),
+                row(
+                        "field of 9 kib",
+                        get("X-Long: " + "y".repeat(9 * 1024) + "\r\n"),
+                        x -> ok(x, x.atOrigin().contains("y".repeat(9 * 1024)))),
+                row(
+                        "field of 70 kib",
+                        get("X-Long: " + "y".repeat(70 * 1024) + "\r\n"),
+                        x -> refusedOr(x, x.atOrigin().contains("y".repeat(70 * 1024)))),
+                row(
+                        "unknown method",
+                        "FROB http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n",
+                        x -> ok(x, x.atOrigin().startsWith("FROB /"))),
+                row(
+                        "second request",
+                        OK,
+                        List.of(get("X-N: 1\r\n"), get("X-N: 2\r\n")),
+                        x -> x.atClient().split("HTTP/1\\.1 200", -1).length == 3 ? Verdict.GOOD : Verdict.FAIR),
+                row(
+                        "dead origin",
+                        "GET http://localhost:1/ HTTP/1.1\r\nHost: localhost:1\r\n\r\n",
+                        x -> x.status() >= 502 ? Verdict.GOOD : x.status() == 500 ? Verdict.FAIR : Verdict.BAD),
+                row(
+                        "via",
+                        get(""),
+                        x -> x.originGot("Via") && x.atClient().contains("Via: ") ? Verdict.GOOD : Verdict.FAIR));
     }
 
     private static String get(String fields) {
@@ -273,7 +318,7 @@ class StrictProxyIT {
     }
 
     @ParameterizedTest
-    @EnumSource(Row.class)
+    @MethodSource("rows")
     void ours_doesWell_whateverPeersDo(Row row) throws Exception {
         RawExchange exchange = byUs(row.answer, row.requests);
         Verdict verdict = row.judge.apply(exchange);
