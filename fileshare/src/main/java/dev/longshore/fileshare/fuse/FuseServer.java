@@ -27,6 +27,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final HandleTable handles;
     private final SharedFolders folders;
     private final CacheTimes times;
+    private final FuseCounters counters = new FuseCounters();
 
     @SuppressWarnings("ThreadLocalUsage") // of this server: there may be several
     private final ThreadLocal<@Nullable Worker> workers = new ThreadLocal<>();
@@ -112,6 +113,16 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
             w.context().host.posix.close();
         }
         workers.remove();
+    }
+
+    /** What was done so far. May be read by any thread, as what follows. */
+    public FuseCounters counters() {
+        return counters;
+    }
+
+    /** Files and directories that the guest has open now. */
+    public int handleCount() {
+        return handles.size();
     }
 
     /** Inodes that the guest knows now. */

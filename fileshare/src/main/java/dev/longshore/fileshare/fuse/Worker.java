@@ -80,10 +80,25 @@ final class Worker {
             log.error("request {} of node {}", q.opcode(), q.nodeId(), e);
             result = -Errno.EIO;
         }
+        count(result);
         if (isUnanswered(q.opcode())) {
             exchange.complete(0);
         } else {
             q.reply(exchange, result, read);
+        }
+    }
+
+    private void count(int result) {
+        FuseCounters counters = server.counters();
+        counters.request();
+        if (result < 0) {
+            if (result != -Errno.ENOENT) {
+                counters.error();
+            }
+        } else if (q.opcode() == Opcode.READ) {
+            counters.read(result);
+        } else if (q.opcode() == Opcode.WRITE && result > 0) {
+            counters.written(q.body().get(JAVA_INT_UNALIGNED, 0));
         }
     }
 

@@ -379,6 +379,8 @@ class FuseServerTest {
         Files.writeString(folder.resolve("log"), "two", java.nio.file.StandardOpenOption.APPEND);
         guest.write(f[0], f[1], 3, "three".getBytes(UTF_8)).ok();
         assertThat(Files.readString(folder.resolve("log"))).isEqualTo("onetwothree");
+        assertThat(server.counters().bytesWritten()).isEqualTo(8);
+        assertThat(server.handleCount()).isEqualTo(1);
     }
 
     @Test
