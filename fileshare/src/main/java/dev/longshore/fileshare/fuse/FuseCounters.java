@@ -6,6 +6,7 @@ import java.util.concurrent.atomic.LongAdder;
 public final class FuseCounters {
     private final LongAdder requests = new LongAdder();
     private final LongAdder errors = new LongAdder();
+    private final LongAdder bugs = new LongAdder();
     private final LongAdder bytesRead = new LongAdder();
     private final LongAdder bytesWritten = new LongAdder();
 
@@ -17,6 +18,14 @@ public final class FuseCounters {
 
     void error() {
         errors.increment();
+    }
+
+    void bug() {
+        bugs.increment();
+    }
+
+    long bugs() {
+        return bugs.sum();
     }
 
     void read(int bytes) {

@@ -12,7 +12,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Answers the guest's kernel from the host's shared folders. Thread-safe.
@@ -29,8 +30,8 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final CacheTimes times;
     private final FuseCounters counters = new FuseCounters();
 
-    @SuppressWarnings("ThreadLocalUsage") // of this server: there may be several
-    private final ThreadLocal<@Nullable Worker> workers = new ThreadLocal<>();
+    /** Of each thread that has handled a request. Not a ThreadLocal: its values would outlive this server. */
+    private final Map<Thread, Worker> workers = new ConcurrentHashMap<>();
 
     /**
      * @param shared at first: {@link #share} changes it
@@ -74,15 +75,21 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     }
 
     private Worker newWorker() {
+        workers.forEach((t, w) -> {
+            if (!t.isAlive() && workers.remove(t, w)) {
+                w.context().host.posix.close();
+            }
+        });
         return new Worker(this, new Context(nodes, handles, folders, owners, times));
     }
 
     @Override
     public void handle(FuseExchange exchange) {
-        Worker w = workers.get();
+        Thread thread = Thread.currentThread();
+        Worker w = workers.get(thread);
         if (w == null) {
             w = newWorker();
-            workers.set(w);
+            workers.put(thread, w);
         }
         w.handle(exchange);
     }
@@ -108,16 +115,20 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
 
     /** The calling thread will handle no more requests: gives back what was held for it. */
     public void threadEnds() {
-        Worker w = workers.get();
+        Worker w = workers.remove(Thread.currentThread());
         if (w != null) {
             w.context().host.posix.close();
         }
-        workers.remove();
     }
 
     /** What was done so far. May be read by any thread, as what follows. */
     public FuseCounters counters() {
         return counters;
+    }
+
+    /** Requests that ended in an exception: ours, whatever the guest sent. */
+    long bugs() {
+        return counters.bugs();
     }
 
     /** Files and directories that the guest has open now. */
@@ -140,6 +151,8 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     public void close() throws IOException {
         share(List.of());
         reset();
+        workers.values().forEach(w -> w.context().host.posix.close());
+        workers.clear();
         owners.close();
     }
 }

@@ -77,6 +77,7 @@ final class Worker {
                 result = dispatch(exchange);
             }
         } catch (RuntimeException e) {
+            server.counters().bug();
             log.error("request {} of node {}", q.opcode(), q.nodeId(), e);
             result = -Errno.EIO;
         }
