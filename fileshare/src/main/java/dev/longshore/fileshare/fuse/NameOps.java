@@ -132,7 +132,7 @@ final class NameOps {
         if (!isDevice && kind != Stat.S_IFREG && kind != Stat.S_IFIFO && kind != Stat.S_IFSOCK) {
             return -Errno.EINVAL;
         }
-        if (isDevice && !c.owners.areOfHost()) {
+        if (isDevice) { // a real one would be the host's as well
             return make(
                     16,
                     mode,
@@ -140,8 +140,7 @@ final class NameOps {
                     device,
                     (fd, name, hostMode) -> posix.mknodat(fd, name, Stat.S_IFREG | hostMode, 0));
         }
-        long dev = isDevice ? Posix.makedev(Attributes.major(device), Attributes.minor(device)) : 0;
-        return make(16, mode, 0, 0, (fd, name, hostMode) -> posix.mknodat(fd, name, kind | hostMode, dev));
+        return make(16, mode, 0, 0, (fd, name, hostMode) -> posix.mknodat(fd, name, kind | hostMode, 0));
     }
 
     /** struct fuse_mkdir_in: mode 0, umask 4; the name. */
@@ -186,7 +185,7 @@ final class NameOps {
             if (r < 0) {
                 return r;
             }
-            if (!c.owners.areOfHost()) {
+            if (!c.owners.areOfHost() || kind != 0) {
                 r = own(parent, fd, name, mode, kind, device);
                 if (r < 0) {
                     posix.unlinkat(fd, name, (mode & Stat.S_IFMT) == Stat.S_IFDIR ? Open.AT_REMOVEDIR : 0);
@@ -226,6 +225,10 @@ final class NameOps {
     }
 
     private int own(Node parent, int parentFd, int fd, int mode, int kind, int device) {
+        if (c.owners.areOfHost()) {
+            int set = c.owners.setKind(fd, host.stat, kind, Attributes.major(device), Attributes.minor(device), host);
+            return set < 0 ? set : posix.statx(fd, host.stat);
+        }
         int gid = q.gid();
         int permissions = mode & PERMISSIONS;
         int r = posix.statx(parentFd, host.otherStat);

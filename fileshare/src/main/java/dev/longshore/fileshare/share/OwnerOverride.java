@@ -37,6 +37,15 @@ record OwnerOverride(int uid, int gid, int mode, int major, int minor) {
         }
     }
 
+    /** Only that it is a device, if it is one. */
+    void applyKindTo(Stat stat) {
+        int kind = mode & Stat.S_IFMT;
+        if (kind != 0) {
+            stat.mode(kind | (stat.mode() & PERMISSIONS));
+            stat.device(major, minor);
+        }
+    }
+
     /** True if it says nothing that {@code stat}, the host's, does not. */
     boolean isIn(Stat stat) {
         return uid == stat.uid()

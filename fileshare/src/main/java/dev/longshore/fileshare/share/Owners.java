@@ -42,30 +42,54 @@ public final class Owners implements AutoCloseable {
 
     /** Replaces what {@code stat} has of the host by what the guest is told; {@code fd} is the node's. */
     public void apply(Node node, int fd, Stat stat, Host host) {
-        if (side == null || node instanceof VirtualDirectory) {
+        if (!mayHaveOverride(node, stat)) {
             return;
         }
         if (node.overrideCtime != stat.ctime()) {
             remember(node, stat, read(fd, null, stat, host));
         }
-        OwnerOverride o = node.override;
-        if (o != null) {
-            o.applyTo(stat);
-        }
+        applyRemembered(node, stat);
     }
 
-    /** The same without a descriptor of the node: by its name in the directory {@code dirFd}. */
+    /**
+     * The same without a descriptor of the node: by its name in the directory {@code dirFd}. Between the host's answers about
+     * the file and its attribute another may have got the name: then it is said to be root's alone, and looked at again
+     * by the next request.
+     */
     public void applyByName(Node node, int dirFd, Stat stat, Host host) {
-        if (side == null || node instanceof VirtualDirectory) {
+        if (!mayHaveOverride(node, stat)) {
             return;
         }
         byte[] file = node.name;
         if (node.overrideCtime != stat.ctime() && file != null) {
-            remember(node, stat, read(dirFd, file, stat, host));
+            OwnerOverride o = read(dirFd, file, stat, host);
+            boolean same = host.posix.statx(dirFd, host.posix.name(file), host.check) == 0
+                    && node.is(host.check)
+                    && host.check.ctime() == stat.ctime();
+            if (!same) {
+                stat.owner(0, 0);
+                stat.mode(stat.type());
+                return;
+            }
+            remember(node, stat, o);
         }
+        applyRemembered(node, stat);
+    }
+
+    /** Where owners are the host's, only devices have one: an empty file stands for each. */
+    private boolean mayHaveOverride(Node node, Stat stat) {
+        if (node instanceof VirtualDirectory) {
+            return false;
+        }
+        return side != null || (stat.type() == Stat.S_IFREG && stat.size() == 0);
+    }
+
+    private void applyRemembered(Node node, Stat stat) {
         OwnerOverride o = node.override;
-        if (o != null) {
+        if (o != null && side != null) {
             o.applyTo(stat);
+        } else if (o != null) {
+            o.applyKindTo(stat);
         }
     }
 
@@ -76,9 +100,6 @@ public final class Owners implements AutoCloseable {
     }
 
     private @Nullable OwnerOverride read(int fd, byte @Nullable [] file, Stat stat, Host host) {
-        if (side == null) {
-            return null;
-        }
         int type = stat.type();
         if (type == Stat.S_IFREG || type == Stat.S_IFDIR) {
             MemorySegment value = host.value;
@@ -89,7 +110,7 @@ public final class Owners implements AutoCloseable {
                 return OwnerOverride.parse(value.asSlice(0, n).toArray(JAVA_BYTE));
             }
         }
-        return side.get(stat);
+        return side == null ? null : side.get(stat);
     }
 
     /** True if the node's file is owned by whoever asks, as far as anybody said. */
@@ -153,6 +174,18 @@ public final class Owners implements AutoCloseable {
             node.overrideCtime = 0;
         }
         return written ? 0 : -Errno.EIO;
+    }
+
+    /**
+     * From now on the guest is told that the empty file open as {@code fd} is a device. Its owner and mode stay the host's.
+     *
+     * @param kind S_IFBLK or S_IFCHR
+     */
+    public int setKind(int fd, Stat raw, int kind, int major, int minor, Host host) {
+        byte[] text = new OwnerOverride(raw.uid(), raw.gid(), (raw.mode() & PERMISSIONS) | kind, major, minor).bytes();
+        MemorySegment.copy(text, 0, host.value, JAVA_BYTE, 0, text.length);
+        int r = host.xattrs.set(fd, name, host.value, text.length, 0);
+        return r == -Errno.EOPNOTSUPP ? -Errno.EPERM : r;
     }
 
     /** The last name of the file that {@code raw} tells of is gone. */

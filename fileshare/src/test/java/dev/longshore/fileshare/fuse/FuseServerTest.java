@@ -2,6 +2,7 @@ package dev.longshore.fileshare.fuse;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longshore.fileshare.os.Open;
 import dev.longshore.fileshare.os.Stat;
@@ -545,8 +546,7 @@ class FuseServerTest {
         Files.writeString(folder.resolve("f"), "hello");
         long f = guest.lookup(root, "f").node();
         FuseGuest.Reply set = guest.setxattr(f, "user.color", "blue");
-        org.junit.jupiter.api.Assumptions.assumeTrue(
-                set.error() != Errno.EOPNOTSUPP, "the temporary folder's file system has no attributes of users");
+        assumeTrue(set.error() != Errno.EOPNOTSUPP, "the temporary folder's file system has no attributes of users");
         set.ok();
         assertThat(guest.getxattr(f, "user.color", 100).ok().text()).isEqualTo("blue");
         assertThat(guest.getxattr(f, "user.color", 0).ok().u32(0)).isEqualTo(4);
@@ -563,6 +563,21 @@ class FuseServerTest {
         assertThat(guest.getxattr(f, "system.posix_acl_access", 100).error()).isEqualTo(Errno.EOPNOTSUPP);
         guest.call(Opcode.REMOVEXATTR, f, FuseGuest.name("user.color")).ok();
         assertThat(guest.getxattr(f, "user.color", 100).error()).isEqualTo(Errno.ENODATA);
+    }
+
+    @Test
+    void devices_areOnesForTheGuestOnly() throws IOException {
+        FuseGuest.Reply made = guest.mknod(root, "disk", Stat.S_IFBLK | 0x1B0, 8 << 8);
+        assumeTrue(made.error() != Errno.EPERM, "the temporary folder's file system has no attributes of users");
+        made.ok();
+        assertThat(Files.isRegularFile(folder.resolve("disk"))).isTrue();
+        FuseGuest.Entry e = guest.lookup(root, "disk");
+        assertThat(e.mode()).isEqualTo(Stat.S_IFBLK | 0x1B0);
+        assertThat(e.device()).isEqualTo(8 << 8);
+        guest.setattr(e.node(), -1, -1, 0x180).ok();
+        assertThat(guest.getattr(e.node()).mode()).isEqualTo(Stat.S_IFBLK | 0x180);
+        guest.rename(root, "disk", root, "d2", 0).ok();
+        assertThat(guest.list(root, true, 4096)).anyMatch(l -> l.name().equals("d2") && l.type() == 6);
     }
 
     @Test
