@@ -93,6 +93,16 @@ public record Home(Path state, Path run, Path log, Path cache) {
         return run.resolve("vsock.sock");
     }
 
+    /** vhost-user socket of the guest's virtio-fs device. */
+    public Path filesSocket() {
+        return run.resolve("fs.sock");
+    }
+
+    /** What the file server keeps beside the host's files: owners that the guest gave to those that can't hold them themselves. */
+    public Path filesState() {
+        return state.resolve("files");
+    }
+
     public Path pidFile() {
         return run.resolve("backend.pid");
     }
@@ -122,7 +132,7 @@ public record Home(Path state, Path run, Path log, Path cache) {
     }
 
     public List<Path> sockets() {
-        return List.of(controlSocket(), dockerSocket(), netSocket(), vsockSocket());
+        return List.of(controlSocket(), dockerSocket(), netSocket(), vsockSocket(), filesSocket());
     }
 
     /** What makes this home unusable, for the user; null if nothing does. */

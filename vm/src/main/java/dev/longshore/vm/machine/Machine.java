@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** A program that runs a guest with our two vhost-user devices. Immutable. */
+/** A program that runs a guest with our vhost-user devices. Immutable. */
 public sealed interface Machine permits UmlMachine, QemuMachine {
     /** As in the setting {@code vm.kind}. */
     String kind();

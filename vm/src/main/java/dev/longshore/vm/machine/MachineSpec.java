@@ -14,6 +14,9 @@ import java.util.List;
  * @param growDisk the data disk is larger than its file system
  */
 public record MachineSpec(GuestImage image, Home home, Settings settings, boolean growDisk) {
+    /** Of the file system with the host's shared folders: the image's scripts mount it by this name. */
+    public static final String FILES_TAG = "host";
+
     /** Words of the kernel's command line that the image's scripts read; the same for all machines. */
     List<String> kernelWords(String rootDevice, String dataDevice) {
         Settings.Network network = settings.network();

@@ -90,6 +90,11 @@ public final class QemuMachine implements Machine {
                 "socket,id=vsock,path=" + home.vsockSocket(),
                 "-device",
                 "vhost-user-vsock-pci,chardev=vsock",
+                "-chardev",
+                "socket,id=files,path=" + home.filesSocket(),
+                "-device",
+                // Linux limits a request to the queue's size less 4 pages; QEMU's 128 would be half a mebibyte.
+                "vhost-user-fs-pci,chardev=files,queue-size=1024,tag=" + MachineSpec.FILES_TAG,
                 "-device",
                 "virtio-rng-pci");
     }

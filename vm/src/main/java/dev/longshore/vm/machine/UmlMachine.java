@@ -52,10 +52,11 @@ public final class UmlMachine implements Machine {
                 "ubd0r=" + spec.image().rootFileSystem(),
                 "ubd1=" + home.dataDisk()));
         command.addAll(spec.kernelWords("/dev/ubda", "/dev/ubdb"));
-        // The numbers are virtio device types: 1 a network card, 19 a socket device (virtio 1.2, 5).
+        // The numbers are virtio device types: 1 a network card, 19 a socket device, 26 a file system (virtio 1.2, 5).
         command.addAll(List.of(
                 "virtio_uml.device=" + home.netSocket() + ":1",
                 "virtio_uml.device=" + home.vsockSocket() + ":19",
+                "virtio_uml.device=" + home.filesSocket() + ":26",
                 "con=null",
                 "con0=null,fd:1",
                 "noreboot",

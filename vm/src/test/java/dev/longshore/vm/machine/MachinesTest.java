@@ -41,6 +41,7 @@ class MachinesTest {
                         "panic=1",
                         "virtio_uml.device=" + d + "/home/run/net.sock:1",
                         "virtio_uml.device=" + d + "/home/run/vsock.sock:19",
+                        "virtio_uml.device=" + d + "/home/run/fs.sock:26",
                         "con=null",
                         "con0=null,fd:1",
                         "noreboot",
@@ -108,6 +109,8 @@ class MachinesTest {
                 .contains("socket,id=net,path=" + d + "/home/run/net.sock ")
                 .contains("virtio-net-pci,netdev=net0,mac=02:4c:53:00:00:03 ")
                 .contains("socket,id=vsock,path=" + d + "/home/run/vsock.sock ")
+                .contains("socket,id=files,path=" + d + "/home/run/fs.sock ")
+                .contains("vhost-user-fs-pci,chardev=files,queue-size=1024,tag=host ")
                 .contains("root=/dev/vda ro ")
                 .contains("longshore_data=/dev/vdb ");
         assertThat(launch.command()).contains(launch.mark());
