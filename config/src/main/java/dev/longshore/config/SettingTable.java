@@ -18,8 +18,6 @@ public final class SettingTable {
     /** Docker VMM refuses to start with less. */
     static final int DOCKER_VMM_MEMORY_MIB = 4096;
 
-    private static final String NO_FILES = "host folders can't be mounted yet";
-
     // ---- the guest's machine
 
     public static final Setting<VmKind> VM_KIND = setting(
@@ -270,9 +268,9 @@ public final class SettingTable {
             List.of("filesharingAllowedDirectories"),
             List.of(),
             ValueTypes.texts(SharedPaths::check),
-            List.of("$HOME"),
-            Effect.NONE_YET,
-            NO_FILES,
+            List.of("$HOME", "$TMP"),
+            Effect.LIVE,
+            "",
             "Folders of the host that containers may mount, with what is below them; $HOME, $TMP and $TEMP are replaced.");
 
     public static final Setting<Boolean> CONTAINERD_SNAPSHOTTER = setting(
