@@ -197,8 +197,10 @@ class EngineFuzzTest {
     @FuzzTest(maxDuration = "2m")
     void apiBody(byte[] input) {
         ApiGate gate = new ApiGate(
-                List.of(new MountPolicy(List.of(path -> CompletableFuture.completedStage(
-                        path.startsWith("/a") ? new BindSource.InGuest("/b") : BindSource.UNKNOWN)))),
+                List.of(new MountPolicy(
+                        List.of((path, missing) -> CompletableFuture.completedStage(
+                                path.startsWith("/a") ? new BindSource.InGuest("/b") : BindSource.UNKNOWN)),
+                        () -> "Advice.")),
                 List.of(new BoundAddresses(() -> BindPolicy.of(PortBinding.LOCAL_ONLY_PORT_BINDING))));
         ApiRequest request = new ApiRequest("POST", "", "/containers/create", "");
         ApiRequest list = new ApiRequest("GET", "", "/containers/json", "");

@@ -51,7 +51,7 @@ class EngineTest {
     Path directory;
 
     private Path socket = Path.of("");
-    private final ApiGate gate = new ApiGate(List.of(new MountPolicy(List.of())), List.of());
+    private final ApiGate gate = new ApiGate(List.of(new MountPolicy(List.of(), () -> "Advice.")), List.of());
 
     @SuppressWarnings("NullAway.Init") // set before each test
     private FakeGuestEngine guest;

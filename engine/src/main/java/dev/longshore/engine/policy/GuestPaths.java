@@ -37,7 +37,7 @@ public final class GuestPaths implements BindSources {
     }
 
     @Override
-    public CompletionStage<BindSource> find(String path) {
+    public CompletionStage<BindSource> find(String path, IfMissing ifMissing) {
         return CompletableFuture.completedStage(lookUp(path));
     }
 

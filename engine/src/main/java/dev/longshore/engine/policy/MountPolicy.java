@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -25,14 +26,19 @@ public final class MountPolicy implements ApiPolicy {
     private static final int STATUS = 500;
 
     private final List<BindSources> sources;
+    private final Supplier<String> advice;
 
-    /** @param sources asked in this order until one knows the path */
-    public MountPolicy(List<BindSources> sources) {
+    /**
+     * @param sources asked in this order until one knows the path
+     * @param advice for a user whose path none knows: what is shared, and how to share more. Called on any thread
+     */
+    public MountPolicy(List<BindSources> sources, Supplier<String> advice) {
         this.sources = List.copyOf(sources);
+        this.advice = advice;
     }
 
-    /** A path in a request's body, and how to put another in its place. */
-    private record Place(String path, Consumer<String> put) {}
+    /** A path in a request's body, what is to be done if there is nothing, and how to put another in its place. */
+    private record Place(String path, BindSources.IfMissing ifMissing, Consumer<String> put) {}
 
     private record Found(Place place, BindSource source) {}
 
@@ -60,33 +66,44 @@ public final class MountPolicy implements ApiPolicy {
         }
         CompletionStage<List<Found>> all = CompletableFuture.completedStage(List.of());
         for (Place place : places) {
-            all = all.thenCombine(find(place.path, 0), (before, source) -> {
+            all = all.thenCombine(find(place, 0), (before, source) -> {
                 List<Found> more = new ArrayList<>(before);
                 more.add(new Found(place, source));
                 return more;
             });
         }
-        return all.thenApply(MountPolicy::verdict);
+        return all.thenApply(this::verdict);
     }
 
-    private CompletionStage<BindSource> find(String path, int from) {
+    private CompletionStage<BindSource> find(Place place, int from) {
         return from == sources.size()
                 ? CompletableFuture.completedStage(BindSource.UNKNOWN)
-                : sources.get(from).find(path).thenCompose(source -> switch (source) {
-                    case BindSource.InGuest known -> CompletableFuture.completedStage(known);
-                    case BindSource.Unknown _ -> find(path, from + 1);
+                : sources.get(from).find(place.path, place.ifMissing).thenCompose(source -> switch (source) {
+                    case BindSource.Unknown _ -> find(place, from + 1);
+                    case BindSource.InGuest _, BindSource.Denied _, BindSource.Unusable _ ->
+                        CompletableFuture.completedStage(source);
                 });
     }
 
-    private static ApiVerdict verdict(List<Found> all) {
+    private ApiVerdict verdict(List<Found> all) {
         Set<String> denied = new LinkedHashSet<>();
         for (Found found : all) {
-            if (found.source instanceof BindSource.Unknown) {
-                denied.add(found.place.path);
+            switch (found.source) {
+                case BindSource.Unknown _ -> denied.add(found.place.path);
+                case BindSource.Denied(String leadsTo) ->
+                    denied.add(found.place.path + ", which leads to " + leadsTo + ",");
+                case BindSource.InGuest _, BindSource.Unusable _ -> {
+                    // not denied
+                }
             }
         }
         if (!denied.isEmpty()) {
             return new ApiVerdict.Refused(STATUS, text(denied));
+        }
+        for (Found found : all) {
+            if (found.source instanceof BindSource.Unusable(int status, String message)) {
+                return new ApiVerdict.Refused(status, message);
+            }
         }
         boolean changed = false;
         for (Found found : all) {
@@ -100,14 +117,12 @@ public final class MountPolicy implements ApiPolicy {
     }
 
     /** The first lines are Docker Desktop's, for tools that look for them. */
-    private static String text(Set<String> paths) {
+    private String text(Set<String> paths) {
         StringBuilder text = new StringBuilder("Mounts denied: \n");
         for (String path : paths) {
             text.append("The path ").append(path).append(" is not shared from the host and is not known to Docker.\n");
         }
-        return text.append("Longshore does not share files of the host with containers yet: use a volume"
-                        + " (docker volume create), docker cp, or COPY in a build.")
-                .toString();
+        return text.append(advice.get()).toString();
     }
 
     // ---- where paths are in a body
@@ -126,7 +141,11 @@ public final class MountPolicy implements ApiPolicy {
         String bind = text(binds.get(i));
         int colon = bind.indexOf(':');
         if (colon > 0) {
-            add(bind.substring(0, colon), path -> binds.set(i, path + bind.substring(colon)), places);
+            add(
+                    bind.substring(0, colon),
+                    BindSources.IfMissing.CREATE,
+                    path -> binds.set(i, path + bind.substring(colon)),
+                    places);
         }
     }
 
@@ -142,7 +161,7 @@ public final class MountPolicy implements ApiPolicy {
 
     private static void addMount(ObjectNode mount, List<Place> places) {
         switch (text(GoJson.member(mount, "Type"))) {
-            case "bind" -> addMember(mount, "Source", places);
+            case "bind" -> addMember(mount, "Source", ifMissing(GoJson.member(mount, "BindOptions")), places);
             case "volume" -> {
                 JsonNode driver = GoJson.member(GoJson.member(mount, "VolumeOptions"), "DriverConfig");
                 addDriver(driver, "Name", "Options", places);
@@ -159,7 +178,7 @@ public final class MountPolicy implements ApiPolicy {
         if ((name.isEmpty() || name.equals("local"))
                 && GoJson.member(config, options) instanceof ObjectNode map
                 && List.of(text(map.path("o")).split(",", -1)).stream().anyMatch(MountPolicy::isBindFlag)) {
-            add(text(map.path("device")), path -> map.put("device", path), places);
+            add(text(map.path("device")), BindSources.IfMissing.LEAVE, path -> map.put("device", path), places);
         }
     }
 
@@ -167,16 +186,23 @@ public final class MountPolicy implements ApiPolicy {
         return flag.equals("bind") || flag.equals("rbind");
     }
 
-    private static void addMember(ObjectNode object, String name, List<Place> places) {
+    private static BindSources.IfMissing ifMissing(JsonNode options) {
+        JsonNode create = GoJson.member(options, "CreateMountpoint");
+        return create.isBoolean() && create.booleanValue()
+                ? BindSources.IfMissing.CREATE
+                : BindSources.IfMissing.REFUSE;
+    }
+
+    private static void addMember(ObjectNode object, String name, BindSources.IfMissing ifMissing, List<Place> places) {
         String key = GoJson.key(object, name);
         if (key != null) {
-            add(text(object.path(key)), path -> object.put(key, path), places);
+            add(text(object.path(key)), ifMissing, path -> object.put(key, path), places);
         }
     }
 
-    private static void add(String path, Consumer<String> put, List<Place> places) {
+    private static void add(String path, BindSources.IfMissing ifMissing, Consumer<String> put, List<Place> places) {
         if (path.startsWith("/")) {
-            places.add(new Place(GoPath.clean(path), put));
+            places.add(new Place(GoPath.clean(path), ifMissing, put));
         }
     }
 

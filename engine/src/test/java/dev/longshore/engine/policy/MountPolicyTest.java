@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -14,7 +15,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MountPolicyTest {
     private static final Path API_SOCKET = Path.of("/home/u/run/docker.sock");
 
-    private final ApiGate gate = new ApiGate(List.of(new MountPolicy(List.of(new GuestPaths(API_SOCKET)))), List.of());
+    private final ApiGate gate =
+            new ApiGate(List.of(new MountPolicy(List.of(new GuestPaths(API_SOCKET)), () -> "Advice.")), List.of());
 
     private ApiRuling post(String path, String body) {
         ApiRequest request = new ApiRequest("POST", "", path, "");
@@ -41,7 +43,7 @@ class MountPolicyTest {
 
     @Test
     void onlyRequestsThatMount_areLookedAt() {
-        MountPolicy policy = new MountPolicy(List.of());
+        MountPolicy policy = new MountPolicy(List.of(), () -> "Advice.");
         assertThat(policy.concerns(new ApiRequest("POST", "", "/services/x/update", "")))
                 .isTrue();
         assertThat(policy.concerns(new ApiRequest("GET", "", "/containers/create", "")))
@@ -74,7 +76,7 @@ class MountPolicyTest {
         ApiRuling ruling = post("/containers/create", "{'HostConfig':{'Binds':['/a:/1','/b:/2','/a:/3']}}");
         assertThat(ruling).isInstanceOfSatisfying(ApiRuling.Refusal.class, r -> assertThat(r.message())
                 .startsWith("Mounts denied: \nThe path /a is not shared from the host and is not known to Docker.\n"
-                        + "The path /b is not shared from the host and is not known to Docker.\nLongshore "));
+                        + "The path /b is not shared from the host and is not known to Docker.\nAdvice."));
     }
 
     @ParameterizedTest
@@ -139,12 +141,69 @@ class MountPolicyTest {
                 .isEqualTo(new ApiRuling.Refusal(400, "the request's JSON has the member Binds twice"));
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "CREATE | /containers/create | {'HostConfig':{'Binds':['/src:/x']}}",
+                "REFUSE | /containers/create | {'HostConfig':{'Mounts':[{'Type':'bind','Source':'/src'}]}}",
+                "REFUSE | /containers/create | {'HostConfig':{'Mounts':[{'Type':'bind','Source':'/src','BindOptions':"
+                        + "{'CreateMountpoint':false}}]}}",
+                "CREATE | /containers/create | {'HostConfig':{'Mounts':[{'Type':'bind','Source':'/src','bindOptions':"
+                        + "{'createMountpoint':true}}]}}",
+                "REFUSE | /services/create | {'TaskTemplate':{'ContainerSpec':{'Mounts':[{'Type':'bind','Source':'/src'}]}}}",
+                "LEAVE  | /volumes/create | {'DriverOpts':{'type':'none','o':'bind','device':'/src'}}",
+            })
+    void whatHappensIfNothingIsThere_dependsOnHowItIsMounted(BindSources.IfMissing expected, String path, String body) {
+        List<BindSources.IfMissing> asked = new ArrayList<>();
+        ApiGate recording = gate((p, missing) -> {
+            asked.add(missing);
+            return CompletableFuture.completedStage(new BindSource.InGuest("/host/src"));
+        });
+
+        String ruling = changed(recording
+                .judge(
+                        new ApiRequest("POST", "", path, ""),
+                        body.replace('\'', '"').getBytes(StandardCharsets.UTF_8))
+                .toCompletableFuture()
+                .join());
+
+        assertThat(asked).containsExactly(expected);
+        assertThat(ruling).contains("'/host/src");
+    }
+
+    private static ApiGate gate(BindSources sources) {
+        return new ApiGate(List.of(new MountPolicy(List.of(sources), () -> "Advice.")), List.of());
+    }
+
+    private static ApiRuling bind(BindSource source) {
+        return gate((path, missing) -> CompletableFuture.completedStage(source))
+                .judge(
+                        new ApiRequest("POST", "", "/containers/create", ""),
+                        "{\"HostConfig\":{\"Binds\":[\"/link:/x\"]}}".getBytes(StandardCharsets.UTF_8))
+                .toCompletableFuture()
+                .join();
+    }
+
+    @Test
+    void linkThatLeadsOut_isDeniedByName() {
+        assertDenied(bind(new BindSource.Denied("/etc")), "/link, which leads to /etc,");
+    }
+
+    @Test
+    void sourceThatCannotBeMounted_isRefusedWithItsReason() {
+        assertThat(bind(new BindSource.Unusable(400, "no"))).isEqualTo(new ApiRuling.Refusal(400, "no"));
+    }
+
     @Test
     void sources_areAskedInOrderAndMayTakeTheirTime() {
         CompletableFuture<BindSource> later = new CompletableFuture<>();
         ApiGate slow = new ApiGate(
                 List.of(new MountPolicy(
-                        List.of(path -> CompletableFuture.completedStage(BindSource.UNKNOWN), path -> later))),
+                        List.of(
+                                (path, missing) -> CompletableFuture.completedStage(BindSource.UNKNOWN),
+                                (path, missing) -> later),
+                        () -> "Advice.")),
                 List.of());
         CompletableFuture<ApiRuling> ruling = slow.judge(
                         new ApiRequest("POST", "", "/containers/create", ""),
