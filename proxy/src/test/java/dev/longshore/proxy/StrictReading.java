@@ -31,7 +31,7 @@ record StrictReading(List<Message> messages, End end) {
     private static final Pattern LINE = Pattern.compile("([\\t\\x20-\\x7e\\x80-\\xff]*+)\\r\\n");
     private static final Pattern START = Pattern.compile(
             "([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) (?:http://a\\.test)?([/*][^\\x00-\\x20\\x7f#]*) (HTTP/1\\.[01])");
-    private static final Pattern FIELD = Pattern.compile("([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\\t ]*(.*?)[\\t ]*");
+    private static final Pattern FIELD = Pattern.compile("([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\\t ]*([^\\r\\n]*?)[\\t ]*");
     private static final Pattern SIZE =
             Pattern.compile("([0-9A-Fa-f]{1,15})(?:;[\\t\\x20-\\x7e\\x80-\\xff]*+(?<!;))?\\r\\n");
     private static final Pattern CRLF = Pattern.compile("\\r\\n");
