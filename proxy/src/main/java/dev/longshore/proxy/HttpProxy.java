@@ -31,6 +31,11 @@ public final class HttpProxy extends ChannelInitializer<Channel> {
                 auditor);
     }
 
+    /** The same without records. */
+    public HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins) {
+        this(settings, upstreams, maxIdleOrigins, Auditor.NONE);
+    }
+
     HttpProxy(ProxySettings settings, Upstreams upstreams, int maxIdleOrigins, WaitingBytes waiting) {
         this(settings, upstreams, maxIdleOrigins, waiting, Auditor.NONE);
     }
