@@ -127,6 +127,11 @@ public final class VirtioFsDevice implements VhostUserDevice {
         return counters;
     }
 
+    /** Requests with workers now. Thread-safe: may be a little old. */
+    public int underWay() {
+        return (int) (counters.pooled() + counters.slow() - counters.returned.get());
+    }
+
     /**
      * Completes when no request is being handled and the handler has been reset, if it has to be: after the back end was closed,
      * nobody uses the handler any more. Thread-safe.
@@ -275,7 +280,8 @@ public final class VirtioFsDevice implements VhostUserDevice {
                 exchange.complete(0); // the guest's own driver makes an error of it
                 continue;
             }
-            boolean slow = handler.isSlow(opcode(exchange));
+            exchange.opcode = opcode(exchange);
+            boolean slow = handler.isSlow(exchange.opcode);
             if (queue.index() == HIPRIO || (shallow && !slow)) {
                 counters.inline.increment();
                 handle(exchange);
@@ -384,6 +390,7 @@ public final class VirtioFsDevice implements VhostUserDevice {
         boolean current = exchange.epoch == epochs[index] && queue != null;
         if (current && queue != null) {
             queue.push(exchange.chain.head(), exchange.replyBytes);
+            counters.answered(exchange.opcode, exchange.error, exchange.requestBytes(), exchange.replyBytes);
             news[index] = true;
         } else {
             counters.abandoned.increment();
@@ -392,6 +399,7 @@ public final class VirtioFsDevice implements VhostUserDevice {
         if (memory != null) {
             exchange.retained = null;
             underWay--;
+            counters.returned.increment();
             ofQueue[index] -= current ? 1 : 0;
             memory.release();
         }

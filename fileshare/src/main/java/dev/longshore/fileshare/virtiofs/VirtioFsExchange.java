@@ -1,6 +1,6 @@
 package dev.longshore.fileshare.virtiofs;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import dev.longshore.fileshare.fuse.FuseExchange;
 import dev.longshore.fileshare.os.IoVector;
@@ -28,7 +28,7 @@ final class VirtioFsExchange implements FuseExchange, Runnable {
     private static final int OUT_UNIQUE_AT = 8;
     private static final int IN_UNIQUE_AT = 8;
     private static final int EIO = 5;
-    private static final ValueLayout.OfInt LE32 = JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt LE32 = JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     final Chain chain = new Chain();
     private final VirtioFsDevice device;
@@ -43,6 +43,12 @@ final class VirtioFsExchange implements FuseExchange, Runnable {
     /** Retained while a worker has the exchange; null if none has. */
     @Nullable
     GuestMemory retained;
+
+    /** As it was when the device looked: the guest may have changed it since. */
+    int opcode;
+
+    /** The negated errno of the reply, or 0. */
+    int error;
 
     int replyBytes;
     /** The one below it on the stack of those completed by workers. */
@@ -59,6 +65,8 @@ final class VirtioFsExchange implements FuseExchange, Runnable {
         epoch = queueEpoch;
         session = sessionNumber;
         retained = null;
+        opcode = 0;
+        error = 0;
         replyBytes = 0;
         below = null;
         int last = -use.get();
@@ -106,6 +114,9 @@ final class VirtioFsExchange implements FuseExchange, Runnable {
     @Override
     public void copyReply(int at, MemorySegment src, int n) {
         Objects.checkFromIndexSize(at, n, replyRoom());
+        if (at == 0 && n >= OUT_HEADER_BYTES) {
+            error = src.get(LE32, OUT_ERROR_AT);
+        }
         int to = at;
         int done = 0;
         for (int i = chain.readablePieces(); done < n; i++) {

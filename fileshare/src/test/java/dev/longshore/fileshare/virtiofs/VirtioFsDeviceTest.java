@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -168,6 +169,10 @@ class VirtioFsDeviceTest {
         assertThat(reply(only(REQUESTS))).isEqualTo(Fuse.reply(7, HELLO));
         assertThat(guest().takeCalls(REQUESTS)).isTrue();
         assertThat(device().counters().inline()).isEqualTo(1);
+        assertThat(device().counters().requests()).isEqualTo(1);
+        assertThat(device().counters().requests(Fuse.READ)).isEqualTo(1);
+        assertThat(device().counters().bytesRead()).isEqualTo(HELLO.length);
+        assertThat(device().counters().errors()).isZero();
     }
 
     @Test
@@ -245,7 +250,7 @@ class VirtioFsDeviceTest {
     void manyRequests_goToWorkers_andComeBackWithOneInterrupt() throws InterruptedException {
         CountDownLatch all = new CountDownLatch(20);
         handler.before = opcode -> all.countDown();
-        workers = new FileWorkers(Thread.ofPlatform().daemon().factory(), 4, 1);
+        workers = real(4, 1);
         boot();
 
         for (int i = 0; i < 20; i++) {
@@ -278,6 +283,7 @@ class VirtioFsDeviceTest {
         manual.runAll();
         loop.settle();
         assertThat(manual.waiting).hasSize(100);
+        assertThat(device().underWay()).isEqualTo(100);
         manual.runAll();
         loop.settle();
         assertThat(answered()).hasSize(VirtioFsDevice.MOST_UNDER_WAY + 100).doesNotHaveDuplicates();
@@ -296,6 +302,7 @@ class VirtioFsDeviceTest {
         add(Fuse.READ, 5);
         kick();
         assertThat(reply(only(REQUESTS))).isEqualTo(Fuse.reply(5, 5));
+        assertThat(device().counters().errors()).isEqualTo(1);
 
         add(REQUESTS, Fuse.request(Fuse.READ, 6), 8, 4096, false); // no room for it
         kick();
@@ -361,8 +368,12 @@ class VirtioFsDeviceTest {
         return gate;
     }
 
+    private static FileWorkers real(int threads, int slowThreads) {
+        return new FileWorkers(Executors.newFixedThreadPool(threads), Executors.newFixedThreadPool(slowThreads));
+    }
+
     private void realWorkers() {
-        workers = new FileWorkers(Thread.ofPlatform().daemon().factory(), 1, 1);
+        workers = real(1, 1);
     }
 
     private void awaitIdle() throws InterruptedException {
@@ -480,7 +491,7 @@ class VirtioFsDeviceTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5})
     void randomTraffic_isAnsweredOnceAndRightly(long seed) {
-        workers = new FileWorkers(Thread.ofPlatform().daemon().factory(), 3, 2);
+        workers = real(3, 2);
         boot();
         Random random = new Random(seed);
         Map<Long, byte[]> expected = new HashMap<>();
