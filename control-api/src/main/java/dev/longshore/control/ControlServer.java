@@ -64,7 +64,8 @@ public final class ControlServer implements AutoCloseable {
             SettingsControl settings,
             PolicyControl policy,
             DnsControl dns,
-            ProxyControl proxies)
+            ProxyControl proxies,
+            FilesControl files)
             throws IOException {
         Files.deleteIfExists(socket);
         HealthStatusManager health = new HealthStatusManager();
@@ -82,6 +83,7 @@ public final class ControlServer implements AutoCloseable {
                 new PolicyEndpoint(policy),
                 new DnsEndpoint(dns),
                 new ProxyEndpoint(proxies),
+                new FileEndpoint(files),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
         NettyServerBuilder builder = NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))

@@ -16,6 +16,7 @@ import com.google.protobuf.TextFormat;
 import dev.longshore.proto.control.v1.CaptureRequest;
 import dev.longshore.proto.control.v1.DnsLogLine;
 import dev.longshore.proto.control.v1.Event;
+import dev.longshore.proto.control.v1.FileServerFigures;
 import dev.longshore.proto.control.v1.Flow;
 import dev.longshore.proto.control.v1.GetPolicyReply;
 import dev.longshore.proto.control.v1.GetProxiesReply;
@@ -42,6 +43,7 @@ class CompatibilityTest {
     private static final List<FileDescriptor> FILES = Stream.of(
                     CaptureRequest.getDescriptor(),
                     Event.getDescriptor(),
+                    FileServerFigures.getDescriptor(),
                     DnsLogLine.getDescriptor(),
                     Flow.getDescriptor(),
                     GetStatusReply.getDescriptor(),

@@ -77,7 +77,8 @@ class ControlServerTest {
                 daemon,
                 daemon.policy(),
                 daemon.dns(),
-                daemon.proxies());
+                daemon.proxies(),
+                daemon.files());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

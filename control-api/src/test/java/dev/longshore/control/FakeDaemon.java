@@ -44,6 +44,16 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
     private final List<Runnable> wakes = new CopyOnWriteArrayList<>();
     private boolean ended;
 
+    /** One folder with one mount. */
+    FilesControl files() {
+        return () -> CompletableFuture.completedStage(new Outcome.Done<>(new FilesControl.Shared(
+                List.of(new FilesControl.Folder(
+                        "/home/u",
+                        true,
+                        List.of(new FilesControl.Mount("0123abc", "web", true, "/home/u/src", "/src", true)))),
+                new FilesControl.Figures(1, 2, 3, 4, 5, 6, 7))));
+    }
+
     /** One rule, which denies everything; and what was asked. */
     DnsControl dns() {
         return new DnsControl() {

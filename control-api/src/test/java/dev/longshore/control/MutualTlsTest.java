@@ -58,7 +58,8 @@ class MutualTlsTest {
                 daemon,
                 daemon.policy(),
                 daemon.dns(),
-                daemon.proxies());
+                daemon.proxies(),
+                daemon.files());
         server.serveRemotely(listener());
     }
 

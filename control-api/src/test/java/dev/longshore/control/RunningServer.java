@@ -55,7 +55,8 @@ final class RunningServer implements BeforeEachCallback, AfterEachCallback {
                 daemon,
                 daemon.policy(),
                 daemon.dns(),
-                daemon.proxies());
+                daemon.proxies(),
+                daemon.files());
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

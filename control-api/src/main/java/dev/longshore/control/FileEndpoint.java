@@ -1,0 +1,58 @@
+package dev.longshore.control;
+
+import dev.longshore.proto.control.v1.FileServerFigures;
+import dev.longshore.proto.control.v1.FileServiceGrpc;
+import dev.longshore.proto.control.v1.FolderMount;
+import dev.longshore.proto.control.v1.ListSharedFoldersReply;
+import dev.longshore.proto.control.v1.ListSharedFoldersRequest;
+import dev.longshore.proto.control.v1.SharedFolder;
+import io.grpc.stub.StreamObserver;
+
+/** FileService of {@code files.proto}. Thread-safe: holds nothing but the file server. */
+final class FileEndpoint extends FileServiceGrpc.FileServiceImplBase {
+    private final FilesControl files;
+
+    FileEndpoint(FilesControl files) {
+        this.files = files;
+    }
+
+    @Override
+    public void listSharedFolders(ListSharedFoldersRequest request, StreamObserver<ListSharedFoldersReply> observer) {
+        Answer.when(files.shared(), observer, FileEndpoint::reply);
+    }
+
+    private static ListSharedFoldersReply reply(FilesControl.Shared shared) {
+        ListSharedFoldersReply.Builder reply =
+                ListSharedFoldersReply.newBuilder().setFigures(figures(shared.figures()));
+        for (FilesControl.Folder folder : shared.folders()) {
+            SharedFolder.Builder one =
+                    SharedFolder.newBuilder().setPath(folder.path()).setPresent(folder.present());
+            folder.mounts().forEach(mount -> one.addMounts(mount(mount)));
+            reply.addFolders(one);
+        }
+        return reply.build();
+    }
+
+    private static FolderMount mount(FilesControl.Mount mount) {
+        return FolderMount.newBuilder()
+                .setContainerId(mount.containerId())
+                .setContainerName(mount.containerName())
+                .setRunning(mount.running())
+                .setSource(mount.source())
+                .setTarget(mount.target())
+                .setReadOnly(mount.readOnly())
+                .build();
+    }
+
+    private static FileServerFigures figures(FilesControl.Figures f) {
+        return FileServerFigures.newBuilder()
+                .setRequests(f.requests())
+                .setErrors(f.errors())
+                .setBytesRead(f.bytesRead())
+                .setBytesWritten(f.bytesWritten())
+                .setNodes(f.nodes())
+                .setDescriptors(f.descriptors())
+                .setRequestsUnderWay(f.requestsUnderWay())
+                .build();
+    }
+}
