@@ -6,6 +6,7 @@ import dev.longshore.control.Captures;
 import dev.longshore.control.Daemon;
 import dev.longshore.control.DnsControl;
 import dev.longshore.control.Events;
+import dev.longshore.control.FilesControl;
 import dev.longshore.control.Flows;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.PolicyControl;
@@ -391,6 +392,18 @@ final class Conductor implements Daemon {
                         : now.log(most);
             }
         };
+    }
+
+    /** The file server of whatever guest there is. */
+    FilesControl files() {
+        return () -> {
+            FilesView now = filesView();
+            return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.shared();
+        };
+    }
+
+    private synchronized @Nullable FilesView filesView() {
+        return stack == null ? null : stack.files();
     }
 
     private synchronized @Nullable DnsView dnsView() {

@@ -12,6 +12,7 @@ import dev.longshore.engine.policy.BindSources;
 import dev.longshore.engine.policy.BoundAddresses;
 import dev.longshore.engine.policy.GuestPaths;
 import dev.longshore.engine.policy.MountPolicy;
+import dev.longshore.engine.policy.SharedSources;
 import dev.longshore.portforward.BindPolicy;
 import dev.longshore.virtio.vsock.VsockHost;
 import io.netty.channel.EventLoop;
@@ -19,6 +20,7 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -37,20 +39,25 @@ final class EnginePart {
     private volatile @Nullable Engine engine; // written by the lifecycle thread, read by status
 
     /**
-     * @param sources of bind mounts, beside the guest's own paths
+     * @param sources of bind mounts, beside the guest's own paths; asked in this order
+     * @param advice for whoever wants to mount something else
      * @param ports where published ports are bound now; called on the vsock device's loop
      * @param followers hear of each change of the Engine's state, on that loop
      */
     EnginePart(
             Path socket,
             VsockHost vsock,
-            BindSources sources,
+            List<BindSources> sources,
+            Supplier<String> advice,
             Supplier<BindPolicy> ports,
             Consumer<EngineState> followers) {
         this.socket = socket;
         this.followers = followers;
+        List<BindSources> all = new ArrayList<>(List.of(new GuestPaths(socket)));
+        all.addAll(sources);
         gate = new ApiGate(
-                List.of(new MountPolicy(List.of(new GuestPaths(socket), sources))), List.of(new BoundAddresses(ports)));
+                List.of(new MountPolicy(all, advice)),
+                List.of(new BoundAddresses(ports), new SharedSources(HostFolders.MOUNT_POINT)));
         dialer = new EngineDialer() {
             @Override
             public EventLoop loop() {

@@ -78,6 +78,7 @@ final class GuestRun implements GuestStack {
     private final VhostUserBackend cardSocket;
     private final VhostUserBackend vsockSocket;
     private volatile @Nullable GuestNetwork network; // written by the lifecycle thread, read by the control calls
+    private final HostFiles files;
     private final HostSockets hostSockets = new HostSockets();
     private final MountedSockets mountedSockets;
     private volatile boolean agentReady;
@@ -108,7 +109,14 @@ final class GuestRun implements GuestStack {
         hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
         mountedSockets = new MountedSockets(hostSockets, agent::socket, home.mountedSockets());
         binding = BindPolicy.of(settings.ports());
-        engine = new EnginePart(home.dockerSocket(), vsock, mountedSockets, () -> binding, this::onEngine);
+        files = new HostFiles(home, loops.files(), machine.takesConfig(), Capacity.ofProcess(settings.limits()));
+        engine = new EnginePart(
+                home.dockerSocket(),
+                vsock,
+                List.of(mountedSockets, files.folders()),
+                files.folders()::advice,
+                () -> binding,
+                this::onEngine);
         news = new EngineNews(agent::ping, events);
         names = new ContainerNames(engine.dialer());
         card = new NetDevice(
@@ -127,6 +135,7 @@ final class GuestRun implements GuestStack {
                 machine.diskPart(),
                 new SimplePart("network", "Network " + choice.subnet(), _ -> openNetwork(), this::closeNetwork),
                 new SimplePart("vsock", "", _ -> openVsock(), this::closeVsock),
+                files.part(),
                 new SimplePart("meters", "", _ -> addMeters(), this::removeMeters),
                 engine.socketPart(),
                 machine.processPart(agent),
@@ -181,6 +190,7 @@ final class GuestRun implements GuestStack {
     }
 
     private void obey(Settings now) {
+        files.apply(now);
         binding = BindPolicy.of(now.ports());
         GuestNetwork open = network;
         if (open != null) {
@@ -259,6 +269,7 @@ final class GuestRun implements GuestStack {
         RunMeters made = new RunMeters(meters, Objects.requireNonNull(network, "network"));
         made.card(card.counters(), cardSocket);
         made.vsock(vsock.counters(), vsockSocket);
+        files.addTo(made);
         runMeters = made;
     }
 
@@ -369,6 +380,11 @@ final class GuestRun implements GuestStack {
     public @Nullable ProxyView proxies() {
         GuestNetwork open = network;
         return open == null ? null : open.proxies();
+    }
+
+    @Override
+    public @Nullable FilesView files() {
+        return files.view(engine.dialer());
     }
 
     @Override

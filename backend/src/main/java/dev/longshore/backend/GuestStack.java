@@ -37,6 +37,10 @@ interface GuestStack {
     @Nullable
     ProxyView proxies();
 
+    /** The file server; null while there is none. */
+    @Nullable
+    FilesView files();
+
     /** Makes the stack for one run. */
     interface Factory {
         /**

@@ -126,7 +126,8 @@ public final class Main {
                         settings,
                         conductor.policy(),
                         conductor.dns(),
-                        conductor.proxies());
+                        conductor.proxies(),
+                        conductor.files());
                 RemoteControl remote = new RemoteControl(control, events::add)) {
             Events.Subscription remotely = settings.obey(remote::follow);
             control.serving(false);

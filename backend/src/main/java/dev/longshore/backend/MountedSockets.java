@@ -68,7 +68,7 @@ final class MountedSockets implements BindSources, AutoCloseable {
     }
 
     @Override
-    public CompletionStage<BindSource> find(String path) {
+    public CompletionStage<BindSource> find(String path, IfMissing ifMissing) {
         return CompletableFuture.supplyAsync(() -> isSocket(path) && keep(path), thread)
                 .thenCompose(found -> found ? lend(path) : CompletableFuture.completedStage(BindSource.UNKNOWN));
     }

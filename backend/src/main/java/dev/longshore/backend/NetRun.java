@@ -4,6 +4,7 @@ import dev.longshore.config.HostRoutes;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SubnetChoice;
 import dev.longshore.control.ControlServer;
+import dev.longshore.control.FilesControl;
 import dev.longshore.control.Outcome;
 import dev.longshore.control.Ports;
 import dev.longshore.control.SettingsControl;
@@ -144,7 +145,8 @@ final class NetRun {
                 SettingsControl.none("longshore net has no settings but its arguments"),
                 started.policy(),
                 started.dns(),
-                started.proxies());
+                started.proxies(),
+                FilesControl.none("longshore net shares no files"));
         server.serving(true);
         return server;
     }

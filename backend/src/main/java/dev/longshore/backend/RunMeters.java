@@ -1,5 +1,9 @@
 package dev.longshore.backend;
 
+import dev.longshore.fileshare.fuse.FuseServer;
+import dev.longshore.fileshare.virtiofs.OpcodeNames;
+import dev.longshore.fileshare.virtiofs.VirtioFsCounters;
+import dev.longshore.fileshare.virtiofs.VirtioFsDevice;
 import dev.longshore.link.LinkCounter;
 import dev.longshore.link.LinkCounters;
 import dev.longshore.portforward.PortSnapshot;
@@ -91,6 +95,35 @@ final class RunMeters {
         }
         queue(backend, 0, "vsock.receiveq");
         queue(backend, 1, "vsock.transmitq");
+    }
+
+    void files(FuseServer server, VirtioFsDevice device, VhostUserBackend backend) {
+        VirtioFsCounters c = device.counters();
+        for (int i = 0; i < VirtioFsCounters.OPCODES; i++) {
+            int opcode = i;
+            String name = OpcodeNames.of(opcode);
+            if (!name.isEmpty()) {
+                count("fileshare.requests", "opcode=" + name, "Requests answered.", () -> c.requests(opcode));
+            }
+        }
+        count("fileshare.errors", "", "Requests that the host refused or failed to do.", c::errors);
+        count("fileshare.bytes", "direction=toGuest", "Bytes of the host's files that were read.", c::bytesRead);
+        count(
+                "fileshare.bytes",
+                "direction=fromGuest",
+                "Bytes that were written to the host's files.",
+                c::bytesWritten);
+        count("fileshare.requests.handled", "where=loop", "Requests handled where they came in.", c::inline);
+        count("fileshare.requests.handled", "where=workers", "Requests handed to threads.", c::pooled);
+        count("fileshare.requests.handled", "where=slow", "Requests handed to those that wait for disks.", c::slow);
+        count("fileshare.requests.malformed", "", "Chains that were no requests.", c::malformed);
+        count("fileshare.requests.abandoned", "", "Requests whose guest left before the answer.", c::abandoned);
+        count("fileshare.stalls", "", "Times that as many requests were under way as may be.", c::stalls);
+        group.gauge("fileshare.nodes", "Files and folders that the guest remembers.", Tags.empty(), server::nodeCount);
+        group.gauge("fileshare.descriptors", "Descriptors of the host's files.", Tags.empty(), server::descriptorCount);
+        group.gauge("fileshare.requests.active", "Requests with threads now.", Tags.empty(), device::underWay);
+        queue(backend, 0, "fs.hiprio");
+        queue(backend, 1, "fs.requests");
     }
 
     void link(LinkCounters c) {

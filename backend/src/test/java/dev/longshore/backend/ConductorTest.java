@@ -212,5 +212,10 @@ class ConductorTest {
         public @Nullable ProxyView proxies() {
             return null;
         }
+
+        @Override
+        public @Nullable FilesView files() {
+            return null;
+        }
     }
 }

@@ -74,6 +74,7 @@ class GuestPartsTest {
                         "disk",
                         "network",
                         "vsock",
+                        "files",
                         "meters",
                         "docker-socket",
                         "guest",

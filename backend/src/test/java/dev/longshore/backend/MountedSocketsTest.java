@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.engine.HostSockets;
 import dev.longshore.engine.policy.BindSource;
+import dev.longshore.engine.policy.BindSources.IfMissing;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -58,7 +59,7 @@ class MountedSocketsTest {
     }
 
     private static BindSource find(MountedSockets sockets, String path) throws Exception {
-        return sockets.find(path).toCompletableFuture().get(10, TimeUnit.SECONDS);
+        return sockets.find(path, IfMissing.REFUSE).toCompletableFuture().get(10, TimeUnit.SECONDS);
     }
 
     @Test

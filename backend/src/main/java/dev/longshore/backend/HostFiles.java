@@ -1,0 +1,150 @@
+package dev.longshore.backend;
+
+import dev.longshore.config.Home;
+import dev.longshore.config.Settings;
+import dev.longshore.engine.EngineDialer;
+import dev.longshore.fileshare.fuse.CacheTimes;
+import dev.longshore.fileshare.fuse.FuseServer;
+import dev.longshore.fileshare.share.Limits;
+import dev.longshore.fileshare.share.Ownership;
+import dev.longshore.fileshare.share.SharedFolder;
+import dev.longshore.fileshare.virtiofs.FileWorkers;
+import dev.longshore.fileshare.virtiofs.VirtioFsConfig;
+import dev.longshore.fileshare.virtiofs.VirtioFsDevice;
+import dev.longshore.virtio.vhostuser.VhostUserBackend;
+import dev.longshore.vm.machine.MachineSpec;
+import io.netty.channel.IoEventLoop;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The file server and the guest's device for it. Belongs to the lifecycle thread, except {@link #apply}, which any thread may call at
+ * any time, and what others read.
+ */
+final class HostFiles {
+    private static final Logger LOG = LoggerFactory.getLogger(HostFiles.class);
+
+    /** Requests that were begun when the guest left; a disk that does not answer must not keep the daemon. */
+    private static final long IDLE_SECONDS = 5;
+
+    private final Home home;
+    private final IoEventLoop loop;
+    private final VirtioFsConfig config;
+    private final Limits limits;
+    private final HostFolders folders = new HostFolders(this::share);
+    private volatile @Nullable FuseServer server; // written by the lifecycle thread
+    private volatile @Nullable VirtioFsDevice device; // the same
+    private @Nullable FileWorkers workers;
+    private @Nullable VhostUserBackend socket;
+
+    /**
+     * Opens nothing yet.
+     *
+     * @param loop nobody else's: the host's files are waited for on it
+     * @param takesConfig whether the machine asks the device for its tag
+     */
+    HostFiles(Home home, IoEventLoop loop, boolean takesConfig, Capacity capacity) {
+        this.home = home;
+        this.loop = loop;
+        config = new VirtioFsConfig(MachineSpec.FILES_TAG, takesConfig, 1);
+        limits = new Limits(Capacity.MOST_NODES, capacity.fileNodes(), capacity.fileHandles());
+    }
+
+    /** Shares what the settings say. */
+    void apply(Settings settings) {
+        folders.apply(settings.fileSharing().directories());
+    }
+
+    /** Sources of bind mounts, and which folders those are. */
+    HostFolders folders() {
+        return folders;
+    }
+
+    Part part() {
+        return new SimplePart("files", "", _ -> open(), this::close);
+    }
+
+    private void open() throws Exception {
+        FuseServer made;
+        synchronized (this) {
+            made = new FuseServer(
+                    shared(folders.shared()), Ownership.ofThisProcess(), limits, CacheTimes.AUTO, home.filesState());
+            server = made;
+        }
+        List<Path> ours = List.of(home.log(), home.filesState());
+        FileWorkers threads = new FileWorkers(
+                made.fileThreads("files-worker", FileWorkers.threads(), ours),
+                made.fileThreads("files-slow", FileWorkers.SLOW_THREADS, ours));
+        VirtioFsDevice fs = new VirtioFsDevice(loop, config, made, threads);
+        VhostUserBackend listening = new VhostUserBackend(loop, fs, home.filesSocket());
+        workers = threads;
+        device = fs;
+        socket = listening;
+        try {
+            Futures.get(listening.open());
+        } catch (Exception e) {
+            close();
+            throw e;
+        }
+    }
+
+    private static List<SharedFolder> shared(List<Path> folders) {
+        return folders.stream().map(SharedFolder::new).toList();
+    }
+
+    private synchronized void share(List<Path> now) {
+        FuseServer open = server;
+        if (open != null) {
+            open.share(shared(now));
+        }
+    }
+
+    private void close() throws IOException {
+        VhostUserBackend listening = socket;
+        VirtioFsDevice fs = device;
+        FileWorkers threads = workers;
+        if (listening == null || fs == null || threads == null) {
+            return;
+        }
+        socket = null;
+        Futures.settle(listening.close());
+        boolean idle = fs.whenIdle().awaitUninterruptibly(IDLE_SECONDS, TimeUnit.SECONDS);
+        threads.close();
+        FuseServer open;
+        synchronized (this) {
+            open = server;
+            server = null;
+        }
+        if (idle && open != null) {
+            FuseServer last = open;
+            Futures.settle(loop.submit(last::threadEnds));
+            last.close();
+        } else {
+            // Its descriptors must not be closed under a system call: the number could be another file's by then.
+            LOG.warn("the host has not answered all requests for files; the file server is left as it is");
+        }
+        folders.close();
+    }
+
+    void addTo(RunMeters meters) {
+        FuseServer open = server;
+        VirtioFsDevice fs = device;
+        VhostUserBackend listening = socket;
+        if (open != null && fs != null && listening != null) {
+            meters.files(open, fs, listening);
+        }
+    }
+
+    /** For observers; null while there is no server. */
+    @Nullable
+    FilesView view(EngineDialer dialer) {
+        FuseServer open = server;
+        VirtioFsDevice fs = device;
+        return open == null || fs == null ? null : new FilesView(folders, open, fs, dialer);
+    }
+}
