@@ -8,6 +8,7 @@ import dev.longshore.proto.control.v1.DaemonServiceGrpc;
 import dev.longshore.proto.control.v1.DnsServiceGrpc;
 import dev.longshore.proto.control.v1.Event;
 import dev.longshore.proto.control.v1.EventServiceGrpc;
+import dev.longshore.proto.control.v1.FileServiceGrpc;
 import dev.longshore.proto.control.v1.FlowServiceGrpc;
 import dev.longshore.proto.control.v1.GetMetricsRequest;
 import dev.longshore.proto.control.v1.GetStatusReply;
@@ -139,6 +140,10 @@ final class ControlClient implements AutoCloseable {
 
     SettingsServiceGrpc.SettingsServiceBlockingStub settings() {
         return SettingsServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    }
+
+    FileServiceGrpc.FileServiceBlockingStub files() {
+        return FileServiceGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
     }
 
     DnsServiceGrpc.DnsServiceBlockingStub dns() {

@@ -58,6 +58,7 @@ final class LongshoreCommand {
                 .addSubcommand(new StatusCommand(context))
                 .addSubcommand(new LogsCommand(context))
                 .addSubcommand(PortsCommand.commandLine(context))
+                .addSubcommand(FilesCommand.commandLine(context))
                 .addSubcommand(SettingsCommand.commandLine(context))
                 .addSubcommand(new FlowsCommand(context))
                 .addSubcommand(PolicyCommand.commandLine(context))

@@ -1,0 +1,106 @@
+package dev.longshore.cli;
+
+import dev.longshore.proto.control.v1.FileServerFigures;
+import dev.longshore.proto.control.v1.FolderMount;
+import dev.longshore.proto.control.v1.ListSharedFoldersReply;
+import dev.longshore.proto.control.v1.SharedFolder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Shared folders for people and for programs. */
+final class FilesText {
+    private static final int SHORT_ID = 12;
+
+    private FilesText() {}
+
+    static List<String> lines(ListSharedFoldersReply reply) {
+        List<String> lines = new ArrayList<>();
+        if (reply.getFoldersList().isEmpty()) {
+            lines.add("no folder of the host is shared: see the setting filesharingDirectories");
+        }
+        for (SharedFolder folder : reply.getFoldersList()) {
+            lines.add(folder.getPath() + (folder.getPresent() ? "" : "   (there is no such folder now)"));
+            folder.getMountsList().forEach(mount -> lines.add("  " + line(mount)));
+        }
+        FileServerFigures f = reply.getFigures();
+        lines.add(String.format(
+                Locale.ROOT,
+                "%d requests, %d errors, %s read, %s written; now %d nodes, %d descriptors, %d requests under way",
+                f.getRequests(),
+                f.getErrors(),
+                bytes(f.getBytesRead()),
+                bytes(f.getBytesWritten()),
+                f.getNodes(),
+                f.getDescriptors(),
+                f.getRequestsUnderWay()));
+        return lines;
+    }
+
+    private static String line(FolderMount mount) {
+        String name = mount.getContainerName().isEmpty()
+                ? mount.getContainerId()
+                        .substring(0, Math.min(SHORT_ID, mount.getContainerId().length()))
+                : mount.getContainerName();
+        return String.format(
+                        Locale.ROOT,
+                        "%-24s %s -> %s%s%s",
+                        name,
+                        mount.getSource(),
+                        mount.getTarget(),
+                        mount.getReadOnly() ? " (read-only)" : "",
+                        mount.getRunning() ? "" : " (not running)")
+                .stripTrailing();
+    }
+
+    private static String bytes(long n) {
+        if (n < 1 << 10) {
+            return n + " bytes";
+        }
+        return n < 1 << 20 ? (n >> 10) + " KiB" : (n >> 20) + " MiB";
+    }
+
+    static String json(ListSharedFoldersReply reply) {
+        FileServerFigures f = reply.getFigures();
+        Map<String, Object> figures = new LinkedHashMap<>();
+        figures.put("requests", f.getRequests());
+        figures.put("errors", f.getErrors());
+        figures.put("bytesRead", f.getBytesRead());
+        figures.put("bytesWritten", f.getBytesWritten());
+        figures.put("nodes", f.getNodes());
+        figures.put("descriptors", f.getDescriptors());
+        figures.put("requestsUnderWay", f.getRequestsUnderWay());
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put(
+                "folders",
+                reply.getFoldersList().stream().map(FilesText::folder).toList());
+        json.put("figures", figures);
+        return JsonMapper.builder()
+                .enable(SerializationFeature.INDENT_OUTPUT)
+                .build()
+                .writeValueAsString(json);
+    }
+
+    private static Map<String, Object> folder(SharedFolder folder) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("path", folder.getPath());
+        json.put("present", folder.getPresent());
+        json.put("mounts", folder.getMountsList().stream().map(FilesText::mount).toList());
+        return json;
+    }
+
+    private static Map<String, Object> mount(FolderMount mount) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("containerId", mount.getContainerId());
+        json.put("containerName", mount.getContainerName());
+        json.put("running", mount.getRunning());
+        json.put("source", mount.getSource());
+        json.put("target", mount.getTarget());
+        json.put("readOnly", mount.getReadOnly());
+        return json;
+    }
+}

@@ -1,0 +1,71 @@
+package dev.longshore.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longshore.proto.control.v1.FileServerFigures;
+import dev.longshore.proto.control.v1.FolderMount;
+import dev.longshore.proto.control.v1.ListSharedFoldersReply;
+import dev.longshore.proto.control.v1.SharedFolder;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class FilesTextTest {
+    private static final ListSharedFoldersReply REPLY = ListSharedFoldersReply.newBuilder()
+            .addFolders(SharedFolder.newBuilder()
+                    .setPath("/home/u")
+                    .setPresent(true)
+                    .addMounts(FolderMount.newBuilder()
+                            .setContainerId("0123456789abcdef")
+                            .setContainerName("web")
+                            .setRunning(true)
+                            .setSource("/home/u/src")
+                            .setTarget("/src"))
+                    .addMounts(FolderMount.newBuilder()
+                            .setContainerId("fedcba9876543210")
+                            .setSource("/home/u")
+                            .setTarget("/h")
+                            .setReadOnly(true)))
+            .addFolders(SharedFolder.newBuilder().setPath("/gone"))
+            .setFigures(FileServerFigures.newBuilder()
+                    .setRequests(1234)
+                    .setErrors(2)
+                    .setBytesRead(3 << 20)
+                    .setBytesWritten(5000)
+                    .setNodes(7)
+                    .setDescriptors(8)
+                    .setRequestsUnderWay(9))
+            .build();
+
+    @Test
+    void people_seeFoldersWithTheirContainers() {
+        assertThat(FilesText.lines(REPLY))
+                .containsExactly(
+                        "/home/u",
+                        "  web                      /home/u/src -> /src",
+                        "  fedcba987654             /home/u -> /h (read-only) (not running)",
+                        "/gone   (there is no such folder now)",
+                        "1234 requests, 2 errors, 3 MiB read, 4 KiB written; now 7 nodes, 8 descriptors, 9 requests under way");
+    }
+
+    @Test
+    void nothingShared_isSaid() {
+        assertThat(FilesText.lines(ListSharedFoldersReply.getDefaultInstance()))
+                .contains("no folder of the host is shared: see the setting filesharingDirectories");
+    }
+
+    @Test
+    void programs_seeAllOfIt() {
+        JsonNode json = JsonMapper.shared().readTree(FilesText.json(REPLY));
+
+        assertThat(json.path("folders")
+                        .path(0)
+                        .path("mounts")
+                        .path(0)
+                        .path("target")
+                        .stringValue())
+                .isEqualTo("/src");
+        assertThat(json.path("folders").path(1).path("present").booleanValue()).isFalse();
+        assertThat(json.path("figures").path("bytesRead").longValue()).isEqualTo(3 << 20);
+    }
+}
