@@ -513,7 +513,7 @@ public final class NodeTable {
         }
     }
 
-    /** All but the roots are forgotten. No request is being handled, and no handle is open. */
+    /** All but the roots are forgotten. Requests that are being handled keep what they use until they are done. */
     public void clear(Host host) {
         List<Integer> fds = new ArrayList<>();
         synchronized (this) {
@@ -532,8 +532,13 @@ public final class NodeTable {
                 }
             }
             for (NodeList list : new NodeList[] {recent, kept}) { // removed ones that were parents
-                for (Node n = list.oldest(); n != null; n = list.oldest()) {
-                    fds.add(takeFd(n));
+                for (Node n = list.oldest(); n != null; ) {
+                    Node next = n.newer;
+                    n.removed |= !n.fixed;
+                    if (n.pins == 0) {
+                        fds.add(takeFd(n));
+                    }
+                    n = next;
                 }
             }
         }

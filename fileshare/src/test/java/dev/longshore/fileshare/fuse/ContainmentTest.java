@@ -212,7 +212,7 @@ class ContainmentTest {
         int read = 0;
         int refused = 0;
         try {
-            for (int i = 0; i < 20_000 && (read < 200 || refused < 200); i++) {
+            for (int i = 0; i < 20_000 && (read < 10 || refused < 1000); i++) {
                 FuseGuest.Reply d = guest.lookupReply(root, i % 2 == 0 ? "a" : "b");
                 if (d.error() != 0 || d.u64(0) == 0) {
                     continue;

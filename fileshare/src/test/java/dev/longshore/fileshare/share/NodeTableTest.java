@@ -124,6 +124,20 @@ class NodeTableTest {
         assertThat(nodes.find(root.id)).isSameAs(root);
     }
 
+    @Test
+    void clear_whileARequestUsesADescriptor_leavesItOpen() throws IOException {
+        Files.writeString(files.resolve("f"), "x");
+        Node f = look(files.resolve("f"));
+        int fd = nodes.acquire(f, host);
+        nodes.clear(host);
+        assertThat(host.posix.statx(fd, host.stat)).isZero();
+        assertThat(f.is(host.stat)).isTrue();
+        assertThat(nodes.find(f.id)).isNull();
+        nodes.release(f, host);
+        assertThat(host.posix.statx(fd, host.stat)).isEqualTo(-Errno.EBADF);
+        assertThat(nodes.openCount()).isZero();
+    }
+
     /** Against a model of what the guest knows, with real files; at all times within the budget, and each descriptor the right file's. */
     @Test
     void randomUse_keepsDescriptorsRight() throws IOException {
