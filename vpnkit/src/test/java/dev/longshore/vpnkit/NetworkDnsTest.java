@@ -11,6 +11,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -610,6 +611,49 @@ class NetworkDnsTest {
     void overTcp_nonsense_closesTheConnection() {
         EmbeddedChannel channel = tcp();
         channel.writeInbound(framed(Unpooled.buffer().writeZero(5)));
+        assertThat(channel.isOpen()).isFalse();
+        channel.finishAndReleaseAll();
+    }
+
+    /** 20 bytes ask for 64 KiB that are in the cache: who sends thousands and reads nothing would have all of it written for him. */
+    @Test
+    void overTcp_guestThatReadsNothing_isNotAnsweredAnyFurther() {
+        EmbeddedChannel channel = tcp();
+        ByteBuf questions = Unpooled.directBuffer();
+        for (int i = 0; i < 1000; i++) {
+            ByteBuf one = framed(query("host.docker.internal", 1));
+            questions.writeBytes(one);
+            one.release();
+        }
+        channel.unsafe().outboundBuffer().setUserDefinedWritability(1, false);
+        channel.writeInbound(questions);
+        assertThat(channel.outboundMessages()).isEmpty();
+        assertThat(channel.config().isAutoRead()).isFalse();
+
+        channel.unsafe().outboundBuffer().setUserDefinedWritability(1, true);
+        channel.runPendingTasks();
+        ByteBuf out = outbound(channel);
+        int answers = 0;
+        while (out.isReadable()) {
+            out.skipBytes(out.readUnsignedShort());
+            answers++;
+        }
+        assertThat(answers).isEqualTo(1000);
+        assertThat(channel.config().isAutoRead()).isTrue();
+        channel.finishAndReleaseAll();
+    }
+
+    @Test
+    void overTcp_guestThatHasSaidAllAndReadsLate_isAnsweredBeforeTheEnd() {
+        EmbeddedChannel channel = tcp();
+        channel.unsafe().outboundBuffer().setUserDefinedWritability(1, false);
+        channel.writeInbound(framed(query("host.docker.internal", 1)));
+        channel.pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+        assertThat(channel.isOpen()).isTrue();
+
+        channel.unsafe().outboundBuffer().setUserDefinedWritability(1, true);
+        channel.runPendingTasks();
+        assertThat(outbound(channel).isReadable()).isTrue();
         assertThat(channel.isOpen()).isFalse();
         channel.finishAndReleaseAll();
     }

@@ -15,8 +15,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * DNS over one TCP connection of the guest: RFC 7766. Questions may be pipelined, answers come as they are ready. Confined
- * to the flow's event loop, which is the link's.
+ * DNS over one TCP connection of the guest: RFC 7766. Questions may be pipelined, answers come as they are ready. While the guest
+ * does not read its answers, questions that are here already wait: a few bytes ask for 64 KiB each. Confined to the flow's event
+ * loop, which is the link's.
  */
 final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
     /** Then reading stops until answers have left: RFC 7766 §6.2.1.1 wants pipelining, not a flood. */
@@ -101,7 +102,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
             return; // closed; or an answer that was ready at once, and the loop below goes on
         }
         parsing = true;
-        while (in != null && pending < MAX_PENDING && buffer.readableBytes() >= LENGTH_BYTES) {
+        while (in != null && mayAsk(ctx) && buffer.readableBytes() >= LENGTH_BYTES) {
             int at = buffer.readerIndex() + LENGTH_BYTES;
             int len = buffer.getUnsignedShort(buffer.readerIndex());
             if (buffer.readableBytes() < LENGTH_BYTES + len) {
@@ -118,11 +119,13 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
         parsing = false;
         if (in != null) { // nobody closed the connection meanwhile
             buffer.discardSomeReadBytes();
-            ctx.channel()
-                    .config()
-                    .setAutoRead(pending < MAX_PENDING && ctx.channel().isWritable());
+            ctx.channel().config().setAutoRead(mayAsk(ctx));
             closeIfDone(ctx);
         }
+    }
+
+    private boolean mayAsk(ChannelHandlerContext ctx) {
+        return pending < MAX_PENDING && ctx.channel().isWritable();
     }
 
     private void answer(ChannelHandlerContext ctx, ByteBuf message) {
@@ -143,7 +146,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
 
     private void closeIfDone(ChannelHandlerContext ctx) {
         ByteBuf buffer = in;
-        boolean question = buffer != null && buffer.readableBytes() >= LENGTH_BYTES && pending >= MAX_PENDING;
+        boolean question = buffer != null && buffer.readableBytes() >= LENGTH_BYTES && !mayAsk(ctx);
         if (inputEnded && pending == 0 && !question) {
             ctx.close();
         }
@@ -168,9 +171,7 @@ final class DnsTcpHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        ctx.channel()
-                .config()
-                .setAutoRead(pending < MAX_PENDING && ctx.channel().isWritable());
+        parse(ctx); // which asks what waits, and says whether to read
     }
 
     @Override
