@@ -7,6 +7,7 @@ import dev.longshore.vpnkit.dns.DnsExplanation;
 import dev.longshore.vpnkit.dns.DnsLog;
 import dev.longshore.vpnkit.dns.DnsRoute;
 import dev.longshore.vpnkit.dns.DnsSource;
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.xbill.DNS.ARecord;
 import org.xbill.DNS.Message;
 import org.xbill.DNS.PTRRecord;
@@ -98,6 +100,28 @@ class NetworkDnsRoutesTest {
         rig.resolvers.get(1).close();
         assertThat(rig.ask("a.corp", Type.A).getRcode()).isEqualTo(Rcode.SERVFAIL);
         assertThat(rig.resolver().asked).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void questionsFromBeforeAChange_openNoSocketsToResolversThatAreGone(boolean tcp) {
+        rig.net.network.setResolvers(List.of(address(0), address(1)), List.of());
+        rig.resolver().says = q -> null;
+        EmbeddedChannel channel = rig.tcp();
+        if (tcp) {
+            DnsRig.sendTcp(channel, DnsRig.query("a.test", Type.A));
+        } else {
+            rig.send(DnsRig.query("a.test", Type.A));
+        }
+        rig.awaitAsked(rig.resolver(), 1);
+        rig.net.network.setResolvers(List.of(address(0)), List.of(new DnsRoute("corp", List.of(address(2)))));
+        rig.pass(Duration.ofSeconds(1)); // it would be the other one's turn
+        rig.pass(Duration.ofSeconds(4));
+        rig.pass(Duration.ofSeconds(30));
+        assertThat(rig.resolvers.get(1).asked).isEmpty();
+        assertThat(rig.count("vpnkit.dns.active", "")).isZero();
+        assertThat(rig.count("vpnkit.dns.sockets.active", "")).isZero();
+        channel.finishAndReleaseAll();
     }
 
     // ---- the hosts file

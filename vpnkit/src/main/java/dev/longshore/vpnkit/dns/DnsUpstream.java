@@ -105,8 +105,11 @@ final class DnsUpstream {
     }
 
     void askByUdp(Asker asker) {
-        UdpLine line = udpLine();
-        line.ask(asker);
+        if (closed) {
+            asker.onFailed(); // by a question from before the resolvers changed: no socket for it, which nobody would close
+        } else {
+            udpLine().ask(asker);
+        }
     }
 
     private UdpLine udpLine() {
@@ -134,6 +137,10 @@ final class DnsUpstream {
     }
 
     void askByTcp(Asker asker) {
+        if (closed) {
+            asker.onFailed();
+            return;
+        }
         TcpLine best = null;
         for (TcpLine l : lines) {
             if (best == null || l.waiting.size() < best.waiting.size()) {
@@ -275,7 +282,7 @@ final class DnsUpstream {
         void ask(Asker asker) {
             uses++;
             Channel c = channel;
-            if (over || closed || c == null) {
+            if (over || c == null) {
                 sockets.remove(this);
                 asker.onFailed();
                 return;
@@ -369,7 +376,7 @@ final class DnsUpstream {
         }
 
         void ask(Asker asker) {
-            if (over || closed) {
+            if (over) {
                 lines.remove(this);
                 asker.onFailed();
                 return;
