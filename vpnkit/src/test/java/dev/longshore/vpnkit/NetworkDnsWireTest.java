@@ -2,11 +2,16 @@ package dev.longshore.vpnkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.packet.wire.DnsMessage;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.xbill.DNS.CNAMERecord;
 import org.xbill.DNS.DClass;
@@ -180,6 +185,41 @@ class NetworkDnsWireTest {
             assertThat(answer[0]).isEqualTo((byte) 1);
             assertThat(answer[1]).isEqualTo((byte) 2);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"255,0", "256,1"})
+    void nameOfTooManyBytes_isMalformed(int bytes, int rcode) { // RFC 1035 §2.3.4
+        ByteBuf q = Unpooled.buffer();
+        DnsMessage.writeQueryHeader(q, 7);
+        for (int left = bytes - 1; left > 0; ) {
+            int label = Math.min(left, 64) - 1;
+            q.writeByte(label).writeZero(label);
+            left -= 1 + label;
+        }
+        q.writeByte(0).writeShort(Type.A).writeShort(DClass.IN);
+        byte[] answer = rig.ask(ByteBufUtil.getBytes(q));
+        assertThat(answer[3] & 0xF).isEqualTo(rcode);
+    }
+
+    /** 16 KiB of pointers to pointers, which thousands of records may point to: as good as unreadable. */
+    @ParameterizedTest
+    @CsvSource({"127,true", "128,false"})
+    void chainOfPointers_isFollowedNotForLong(int pointers, boolean readable) {
+        ByteBuf m = Unpooled.buffer();
+        DnsMessage.writeQueryHeader(m, 7);
+        DnsMessage.writeName(m, "a");
+        for (int i = 1, to = 12; i < pointers; i++) {
+            int at = m.writerIndex();
+            m.writeShort(0xC000 | to);
+            to = at;
+        }
+        int last = m.writerIndex();
+        m.writeShort(0xC000 | (pointers == 1 ? 12 : last - 2));
+        byte[] name = new byte[DnsMessage.MAX_NAME_BYTES];
+        int len = m.readableBytes();
+        assertThat(DnsMessage.name(m, 0, len, last) != null).isEqualTo(readable);
+        assertThat(DnsMessage.copyName(m, 0, len, last, name, false) > 0).isEqualTo(readable);
     }
 
     @Test

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * Once {@link #isValid} is true, no accessor of the header reads outside the message. Walks over names are bounded: a
- * compression pointer must point backwards and a name has at most 255 bytes, so no message makes a walk endless.
+ * compression pointer must point backwards, a name has at most 255 bytes and follows at most {@link #MAX_POINTERS} pointers, so no
+ * message makes a walk endless, or its walks together long.
  */
 public final class DnsMessage {
     public static final int HEADER_BYTES = 12;
@@ -66,6 +67,9 @@ public final class DnsMessage {
 
     /** With all length bytes and the last zero: RFC 1035 §2.3.4. */
     public static final int MAX_NAME_BYTES = 255;
+
+    /** Of one name: as many as it may have labels. Pointers to pointers would cost thousands of steps for each of thousands of names. */
+    public static final int MAX_POINTERS = 127;
 
     /** Pointer to the first question's name, which always starts right after the header. */
     private static final int QUESTION_NAME = 0xC000 | HEADER_BYTES;
@@ -159,7 +163,7 @@ public final class DnsMessage {
     public static int skipName(ByteBuf b, int at, int len, int nameAt) {
         int end = at + len;
         int i = nameAt;
-        while (i < end && i - nameAt <= MAX_NAME_BYTES) {
+        while (i < end && i - nameAt < MAX_NAME_BYTES) {
             int label = b.getUnsignedByte(i);
             if (label == 0) {
                 return i + 1;
@@ -212,6 +216,7 @@ public final class DnsMessage {
         int end = at + len;
         int i = nameAt;
         int before = nameAt; // a pointer leads to before where this stretch of labels started, so the walk ends
+        int pointers = 0;
         while (i < end) {
             int label = b.getUnsignedByte(i);
             if (label == 0) {
@@ -219,7 +224,7 @@ public final class DnsMessage {
             }
             if (label >= 0xC0) {
                 int target = i + 1 < end ? at + (b.getUnsignedShort(i) & 0x3FFF) : end;
-                if (target >= before || target < at + HEADER_BYTES) {
+                if (target >= before || target < at + HEADER_BYTES || ++pointers > MAX_POINTERS) {
                     return null;
                 }
                 before = target;
@@ -255,11 +260,12 @@ public final class DnsMessage {
         int end = at + len;
         int i = nameAt;
         int before = nameAt;
+        int pointers = 0;
         while (i < end) {
             int label = b.getUnsignedByte(i);
             if (label >= 0xC0) {
                 int target = i + 1 < end ? at + (b.getUnsignedShort(i) & 0x3FFF) : end;
-                if (target >= before || target < at + HEADER_BYTES) {
+                if (target >= before || target < at + HEADER_BYTES || ++pointers > MAX_POINTERS) {
                     return -1;
                 }
                 before = target;
