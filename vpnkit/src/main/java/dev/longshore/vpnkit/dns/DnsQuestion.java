@@ -4,6 +4,7 @@ import dev.longshore.packet.wire.DnsMessage;
 import dev.longshore.packet.wire.DnsOpt;
 import dev.longshore.packet.wire.DnsRecord;
 import io.netty.buffer.ByteBuf;
+import java.security.SecureRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,11 @@ final class DnsQuestion {
 
     private static final int KEY_FLAGS = DnsMessage.FLAG_CHECKING_DISABLED | DnsMessage.FLAG_AUTHENTIC_DATA;
     private static final int TYPE_AND_CLASS = 4;
+
+    /** Of this process. */
+    private static final long SECRET = new SecureRandom().nextLong();
+
+    private static final long MULTIPLIER = new SecureRandom().nextLong() | 1;
 
     final int id;
 
@@ -96,12 +102,17 @@ final class DnsQuestion {
         this.broken = a.broken;
         this.end = a.end;
         this.limit = limit;
-        int h = 0;
-        for (int i = 0; i < n - TYPE_AND_CLASS; i++) {
-            h = 31 * h + DnsMessage.lower(bytes[i]);
+        this.hash = hash(bytes, n - TYPE_AND_CLASS, type);
+    }
+
+    /** Keyed: a guest chooses names and their number, and must not choose that all of them meet in one place of a table. */
+    private static int hash(byte[] bytes, int nameBytes, int type) {
+        long h = SECRET ^ type;
+        for (int i = 0; i < nameBytes; i++) {
+            h = (h ^ DnsMessage.lower(bytes[i])) * MULTIPLIER;
+            h ^= h >>> 32;
         }
-        h = 31 * h + type;
-        this.hash = (h * 0x9E37_79B1) ^ (h >>> 15);
+        return (int) (h ^ h >>> 32);
     }
 
     /** What is behind a question. One on the loop, reused. */
