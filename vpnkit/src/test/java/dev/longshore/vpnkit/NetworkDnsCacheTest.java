@@ -15,9 +15,11 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.xbill.DNS.CNAMERecord;
 import org.xbill.DNS.DClass;
 import org.xbill.DNS.Flags;
 import org.xbill.DNS.Message;
+import org.xbill.DNS.Name;
 import org.xbill.DNS.Rcode;
 import org.xbill.DNS.SOARecord;
 import org.xbill.DNS.Section;
@@ -209,6 +211,26 @@ class NetworkDnsCacheTest {
         assertThat(resolver.asked).hasSize(asked);
         rig.askTcp(DnsRig.query("n0.test", Type.TXT));
         assertThat(resolver.asked).hasSize(asked + 1);
+    }
+
+    /** A chain of aliases is compressed in the message, and sixteen long names in our memory. */
+    @Test
+    void keptAliases_takeTheRoomThatTheyTake() {
+        String tail = "." + ("x".repeat(60) + ".").repeat(3) + "test";
+        resolver.says = q -> {
+            Message m = FakeResolver.answer(q);
+            Name name = q.getQuestion().getName();
+            for (int i = 0; i < 15; i++) {
+                Name next = DnsRig.name("a" + i + tail);
+                m.addRecord(new CNAMERecord(name, DClass.IN, 600, next), Section.ANSWER);
+                name = next;
+            }
+            m.addRecord(FakeResolver.a(name, 600, 7), Section.ANSWER);
+            return m;
+        };
+        Message m = rig.ask(DnsRig.edns("q" + tail, Type.A, 1232, false));
+        assertThat(m.toWire().length).isLessThan(700);
+        assertThat(rig.count("vpnkit.dns.cache.bytes", "")).isGreaterThan(16 * 190);
     }
 
     @Test

@@ -115,7 +115,8 @@ final class DnsCache {
         }
 
         private int weight() {
-            return ENTRY_BYTES + question.length + records.length + 2 * ttls.length;
+            ToldNames.Telling t = telling;
+            return ENTRY_BYTES + question.length + records.length + 2 * ttls.length + (t == null ? 0 : t.weight());
         }
 
         /** The answer for one who asks now. */

@@ -38,6 +38,11 @@ public final class ToldNames {
     private static final int MAX_ALIASES = MAX_NAMES - 1;
 
     private static final int MAX_RECORDS = 256;
+
+    /** Of a {@link Telling} besides its names and addresses, and of a name besides its characters: measured, rounded up. */
+    private static final int TELLING_BYTES = 112;
+
+    private static final int NAME_BYTES = 56;
     private static final int SLOTS = 2 * MAX_ADDRESSES; // a power of two, chained
 
     private final LongSupplier nanoClock;
@@ -173,6 +178,15 @@ public final class ToldNames {
             this.names = List.copyOf(names);
             this.addresses = addresses;
             this.ttls = ttls;
+        }
+
+        /** Bytes of memory, about: aliases that are two bytes in the message are whole names here. */
+        int weight() {
+            int bytes = TELLING_BYTES + 8 * addresses.length + 4 * ttls.length;
+            for (int i = 0; i < names.size(); i++) {
+                bytes += NAME_BYTES + names.get(i).length();
+            }
+            return bytes;
         }
     }
 
