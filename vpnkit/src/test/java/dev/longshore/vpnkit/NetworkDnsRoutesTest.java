@@ -246,6 +246,18 @@ class NetworkDnsRoutesTest {
         rig.resolvers.forEach(r -> assertThat(r.asked).isEmpty());
     }
 
+    /** Such a name is nobody's, but it must not cross the zone's border for that: it may say something. */
+    @ParameterizedTest
+    @ValueSource(strings = {"a\\032b", "a\\.b", "a\\000b", "\\255"})
+    void labelsOfAnyBytes_areInTheirZoneToo(String label) {
+        assertThat(rig.ask(label + ".docker.internal", Type.A).getRcode()).isEqualTo(Rcode.NXDOMAIN);
+        assertThat(rig.ask(label + ".invalid", Type.TXT).getRcode()).isEqualTo(Rcode.NXDOMAIN);
+        rig.net.network.dns().setPolicy(name -> name.endsWith(".bad.test"));
+        assertThat(rig.ask(label + ".bad.test", Type.A).getRcode()).isEqualTo(Rcode.REFUSED);
+        rig.resolvers.forEach(r -> assertThat(r.asked).isEmpty());
+        assertThat(rig.ask(label + ".good.test", Type.A).getRcode()).isEqualTo(Rcode.NOERROR);
+    }
+
     // ---- policy
 
     @Test

@@ -65,7 +65,6 @@ final class DnsQuestion {
 
     private final int hash;
     private @Nullable String name;
-    private boolean named;
 
     // ---- the marks of its way
 
@@ -203,37 +202,44 @@ final class DnsQuestion {
         return bytes.length - TYPE_AND_CLASS;
     }
 
-    /** As {@link DnsMessage#name} has it; null for a name that no host has. */
-    @Nullable
+    /**
+     * In lower case, labels joined by dots, without the last dot; "" is the root. A byte that is no visible ASCII character, or a dot or
+     * backslash within a label, is a backslash and three digits (RFC 4343 §2.1): no host has such a name, but the zone that it is in counts.
+     */
     String name() {
-        if (!named) {
-            named = true;
-            name = text();
+        String text = name;
+        if (text == null) {
+            text = text();
+            name = text;
         }
-        return name;
+        return text;
     }
 
-    private @Nullable String text() {
+    private String text() {
         int n = nameBytes();
         if (n == 1) {
             return "";
         }
-        char[] text = new char[n - 2];
+        StringBuilder text = new StringBuilder(n - 2);
         int label = bytes[0];
         for (int i = 1; i < n - 1; i++) {
             if (label == 0) {
                 label = bytes[i];
-                text[i - 1] = '.';
+                text.append('.');
                 continue;
             }
-            byte c = bytes[i];
-            if (c <= ' ' || c == 0x7F || c == '.') {
-                return null;
+            int c = DnsMessage.lower(bytes[i]) & 0xFF;
+            if (c <= ' ' || c >= 0x7F || c == '.' || c == '\\') {
+                text.append('\\')
+                        .append((char) ('0' + c / 100))
+                        .append((char) ('0' + c / 10 % 10))
+                        .append((char) ('0' + c % 10));
+            } else {
+                text.append((char) c);
             }
-            text[i - 1] = (char) (DnsMessage.lower(c) & 0xFF);
             label--;
         }
-        return new String(text);
+        return text.toString();
     }
 
     /** True if the last label is {@code label}, in lower case, or there is one that ends the same: for a quick no. */

@@ -170,8 +170,8 @@ public final class DnsServer implements UdpService {
     private boolean isAnsweredHere(DnsQuestion q) {
         if (q.endsIn("internal") || q.endsIn("arpa") || q.endsIn("localhost") || q.endsIn("invalid")) {
             String name = q.name();
-            Entry entry = name == null ? null : names.find(name);
-            if (name != null && entry != null) {
+            Entry entry = names.find(name);
+            if (entry != null) {
                 if (name.endsWith(DnsForwarder.PROBE_ZONE)) {
                     forwarder.onProbe(name);
                 }
@@ -181,9 +181,6 @@ public final class DnsServer implements UdpService {
             }
         }
         String name = q.name();
-        if (name == null) {
-            return false;
-        }
         if (asksForAddresses(q.type) && policy.refuses(name)) {
             step(q, "the egress policy denies everything by this name, to everybody");
             ByteBuf answer = DnsReply.error(allocator, q, DnsMessage.RCODE_REFUSED, DnsReply.BLOCKED);
