@@ -412,6 +412,31 @@ class NetworkDnsTest {
         assertThat(guest.receivedCount()).isEqualTo(76);
     }
 
+    /** One container that asks for names of a server which never answers keeps nobody else from theirs. */
+    @Test
+    void floodOfQuestionsThatAreNeverAnswered_leavesRoomForOthers() throws IOException {
+        Resolver resolver = new Resolver();
+        withResolvers(resolver.address());
+        for (int i = 0; i < 1024; i++) {
+            ask(query("a" + i + ".slow.test", DnsMessage.TYPE_A));
+        }
+        net.loop.advance(Duration.ofMillis(600));
+        while (resolver.poll()) {
+            // what it does not answer
+        }
+        guest.clearReceived();
+        ask(query("good.test", DnsMessage.TYPE_A));
+        assertThat(guest.receivedCount()).isEqualTo(1); // the first one's SERVFAIL
+        assertThat(guest.receiveUdp().payload().getByte(3) & 0xF).isEqualTo(DnsMessage.RCODE_SERVFAIL);
+        ByteBuf question = resolver.receive();
+        while (!"good.test".equals(DnsMessage.name(question, 0, question.readableBytes(), 12))) {
+            question = resolver.receive(); // the others' second attempts
+        }
+        resolver.answer(question, 0, 42);
+        assertThat(firstA(answered())).isEqualTo(IpAddress.v4(42));
+        assertThat(net.count("vpnkit.dns.active", "")).isEqualTo(1023);
+    }
+
     // ---- over TCP
 
     private EmbeddedChannel tcp() {

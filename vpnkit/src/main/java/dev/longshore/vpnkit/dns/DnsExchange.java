@@ -29,6 +29,10 @@ final class DnsExchange {
     private final DnsQuestion first;
     private final ByteBuf query;
     private final int firstServer;
+
+    /** By the network's clock, ns. */
+    final long startedAt;
+
     private final List<Attempt> attempts = new ArrayList<>(2);
     private @Nullable List<DnsQuestion> others;
     private @Nullable ByteBuf withoutOpt;
@@ -47,7 +51,8 @@ final class DnsExchange {
         this.group = group;
         this.first = first;
         this.query = query;
-        this.firstServer = group.first(forwarder.now());
+        this.startedAt = forwarder.now();
+        this.firstServer = group.first(startedAt);
     }
 
     DnsQuestion question() {
@@ -123,6 +128,12 @@ final class DnsExchange {
         long wait = asked < n ? HEDGE_MILLIS : asked < 2 * n ? AGAIN_MILLIS : LATER_MILLIS;
         attemptTimer = forwarder.loop().schedule(this::next, wait, TimeUnit.MILLISECONDS);
         attempt.start();
+    }
+
+    /** Others want its place. */
+    void makeRoom() {
+        silent = true;
+        giveUp();
     }
 
     /** Nobody answered well. */

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,6 +39,9 @@ public final class DnsForwarder {
     /** Waiting at once; Linux resolvers in the guest ask a few each. */
     private static final int MAX_ACTIVE = 1024;
 
+    /** More than resolvers that know usually need, less than programs wait for. */
+    private static final long PATIENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
     /** Of all resolvers; beyond it questions share those there are. */
     private static final int MAX_SOCKETS = 256;
 
@@ -61,7 +65,7 @@ public final class DnsForwarder {
     private final byte[] randomBytes = new byte[RANDOM_BYTES];
     private int randomLeft;
     private final Map<DnsQuestion, DnsExchange> shared = new HashMap<>();
-    private final Set<DnsExchange> active = new HashSet<>();
+    private final Set<DnsExchange> active = new LinkedHashSet<>(); // in the order in which they began
     private final Map<InetSocketAddress, DnsUpstream> upstreams = new HashMap<>();
     private final Map<String, DnsUpstream> probes = new HashMap<>();
     private List<DnsRoute> routes = List.of();
@@ -110,13 +114,13 @@ public final class DnsForwarder {
         }
         DnsGroup group = groupOf(q);
         trace(q, group);
-        DnsExchange same = q.isShareable() ? shared.get(q) : null;
-        if (group.servers.isEmpty() || waiting >= MAX_ACTIVE) {
+        if (group.servers.isEmpty() || !hasRoom(now)) {
             fail(q, group, group.servers.isEmpty() ? DnsSource.NONE : DnsSource.BUSY);
             return;
         }
         waiting++;
         counters.set(DnsCounter.ACTIVE, waiting);
+        DnsExchange same = q.isShareable() ? shared.get(q) : null;
         if (same != null) {
             counters.increment(DnsCounter.COALESCED);
             same.join(q);
@@ -129,6 +133,20 @@ public final class DnsForwarder {
             shared.put(q, exchange);
         }
         exchange.start();
+    }
+
+    /**
+     * One more may wait. Where too many do, the one that has waited longest goes, if that is {@link #PATIENCE_NANOS}: who asks for names
+     * of a server that never answers would keep everybody out otherwise, for what others ask is answered in a fraction of that.
+     */
+    private boolean hasRoom(long now) {
+        if (waiting >= MAX_ACTIVE) {
+            DnsExchange oldest = active.iterator().next();
+            if (now - oldest.startedAt >= PATIENCE_NANOS) {
+                oldest.makeRoom();
+            }
+        }
+        return waiting < MAX_ACTIVE;
     }
 
     private void fromCache(DnsQuestion q, DnsCache.Entry hit, long now) {
