@@ -20,7 +20,7 @@ final class DnsLayout {
     /** Of its header after the name; -1 if there is none. */
     int optAt;
 
-    /** Goes over the whole message. False if a record is broken or there is more than one OPT; then nothing else is set. */
+    /** Goes over the whole message. False if a record is broken, there is more than one OPT or it is in another section than the last one; then nothing else is set. */
     boolean read(ByteBuf m) {
         int len = m.writerIndex();
         if (!DnsMessage.isValid(m, 0, len)) {
@@ -42,7 +42,7 @@ final class DnsLayout {
                 return false;
             }
             if (m.getByte(i) == 0 && DnsRecord.type(m, i + 1) == DnsMessage.TYPE_OPT) {
-                if (from >= 0) {
+                if (from >= 0 || n > DnsMessage.additionals(m, 0)) { // RFC 6891 §6.1.1
                     return false;
                 }
                 from = i;
