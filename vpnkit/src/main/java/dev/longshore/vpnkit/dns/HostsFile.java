@@ -36,6 +36,8 @@ public final class HostsFile {
     private static final long MAX_BYTES = 16 << 20;
     private static final int MAX_NAMES = 300_000;
     private static final int MAX_ADDRESSES = 64; // of a name
+    private static final int MAX_NAME = 253;
+    private static final int MAX_ADDRESS = 45; // characters
     private static final String REVERSE = ".in-addr.arpa";
     private static final String REVERSE6 = ".ip6.arpa";
     private static final Pattern BLANKS = Pattern.compile("\\s+");
@@ -67,6 +69,7 @@ public final class HostsFile {
     private @Nullable Object seen;
     private long lookedAt;
     private boolean looked;
+    private int readings;
 
     /** What a file says. Immutable. */
     record Table(Map<String, List<IpAddress>> byName, Map<IpAddress, String> byAddress) {}
@@ -127,9 +130,14 @@ public final class HostsFile {
         if (first) {
             table = read(path, host); // the first question is not to miss it
         } else {
+            int reading = ++readings;
             reader.execute(() -> {
                 Table read = read(path, host);
-                loop.execute(() -> table = read);
+                loop.execute(() -> {
+                    if (reading == readings) { // a slower reader of what was there before does not count
+                        table = read;
+                    }
+                });
             });
         }
     }
@@ -179,7 +187,7 @@ public final class HostsFile {
             for (String word : words.subList(1, words.size())) {
                 String name = word.toLowerCase(Locale.ROOT);
                 String plain = name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
-                if (NOT_TAKEN.contains(plain) || !NAME.matcher(plain).matches() || byName.size() >= MAX_NAMES) {
+                if (NOT_TAKEN.contains(plain) || !isName(plain) || byName.size() >= MAX_NAMES) {
                     continue;
                 }
                 List<IpAddress> all = byName.computeIfAbsent(plain, _ -> new ArrayList<>(1));
@@ -194,7 +202,15 @@ public final class HostsFile {
         return new Table(byName, byAddress);
     }
 
+    /** Its length first: the pattern takes a piece of the stack for each label. */
+    private static boolean isName(String text) {
+        return text.length() <= MAX_NAME && NAME.matcher(text).matches();
+    }
+
     private static @Nullable IpAddress address(String text) {
+        if (text.length() > MAX_ADDRESS) {
+            return null;
+        }
         try {
             return IpAddress.parse(text);
         } catch (IllegalArgumentException e) {
