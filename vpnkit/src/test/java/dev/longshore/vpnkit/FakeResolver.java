@@ -48,10 +48,14 @@ final class FakeResolver implements AutoCloseable {
     Function<byte[], byte[]> garbles;
 
     FakeResolver() {
+        this(InetAddress.getLoopbackAddress());
+    }
+
+    FakeResolver(InetAddress at) {
         try {
             udp = DatagramChannel.open();
             tcp = ServerSocketChannel.open();
-            bindBoth();
+            bindBoth(at);
             udp.configureBlocking(false);
             tcp.configureBlocking(false);
         } catch (IOException e) {
@@ -60,8 +64,8 @@ final class FakeResolver implements AutoCloseable {
     }
 
     /** To one port: the kernel gives one that is free in TCP, and which in UDP somebody may have. */
-    private void bindBoth() throws IOException {
-        tcp.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+    private void bindBoth(InetAddress at) throws IOException {
+        tcp.bind(new InetSocketAddress(at, 0));
         udp.bind(tcp.getLocalAddress());
     }
 

@@ -1,6 +1,7 @@
 package dev.longshore.vpnkit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.dns.DnsExplanation;
@@ -9,7 +10,9 @@ import dev.longshore.vpnkit.dns.DnsRoute;
 import dev.longshore.vpnkit.dns.DnsSource;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -122,6 +125,37 @@ class NetworkDnsRoutesTest {
         assertThat(rig.count("vpnkit.dns.active", "")).isZero();
         assertThat(rig.count("vpnkit.dns.sockets.active", "")).isZero();
         channel.finishAndReleaseAll();
+    }
+
+    /** moby#28573, lima#1488: fe80::1%eth0, as routers announce themselves. */
+    @Test
+    void resolverOfALink_isAskedByItsInterface() throws IOException {
+        Inet6Address linkLocal = NetworkInterface.networkInterfaces()
+                .flatMap(NetworkInterface::inetAddresses)
+                .filter(a -> a.isLinkLocalAddress() && a instanceof Inet6Address)
+                .map(Inet6Address.class::cast)
+                .findFirst()
+                .orElse(null);
+        assumeThat(linkLocal).as("an interface with IPv6").isNotNull();
+        try (FakeResolver resolver = new FakeResolver(linkLocal)) {
+            rig.resolvers.add(resolver);
+            InetSocketAddress address = new InetSocketAddress(
+                    Inet6Address.getByAddress(null, linkLocal.getAddress(), linkLocal.getScopeId()),
+                    resolver.address().getPort());
+            rig.net.network.setResolvers(List.of(address), List.of());
+            assertThat(rig.ask("a.test", Type.A).getSection(Section.ANSWER)).hasSize(1);
+            Message byTcp = rig.askTcp(DnsRig.query("b.test", Type.A));
+            assertThat(byTcp.getSection(Section.ANSWER)).hasSize(1);
+            assertThat(resolver.asked).hasSize(2);
+
+            // The same address on another link is another host.
+            rig.net.network.setResolvers(List.of(other(linkLocal, address.getPort()), address), List.of());
+            assertThat(explain("c.test", Type.A).steps().get(1)).contains("%1]").contains("%" + linkLocal.getScopeId());
+        }
+    }
+
+    private static InetSocketAddress other(Inet6Address a, int port) throws IOException {
+        return new InetSocketAddress(Inet6Address.getByAddress(null, a.getAddress(), 1), port);
     }
 
     // ---- the hosts file

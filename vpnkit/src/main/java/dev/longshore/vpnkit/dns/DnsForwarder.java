@@ -66,7 +66,7 @@ public final class DnsForwarder {
     private int randomLeft;
     private final Map<DnsQuestion, DnsExchange> shared = new HashMap<>();
     private final Set<DnsExchange> active = new LinkedHashSet<>(); // in the order in which they began
-    private final Map<InetSocketAddress, DnsUpstream> upstreams = new HashMap<>();
+    private final Map<DnsUpstream.Place, DnsUpstream> upstreams = new HashMap<>();
     private final Map<String, DnsUpstream> probes = new HashMap<>();
     private List<DnsRoute> routes = List.of();
     private List<DnsGroup> groups = List.of(); // the longest domain first
@@ -320,7 +320,7 @@ public final class DnsForwarder {
     /** Sees to it that resolvers and filter are those of now. */
     private void refresh() {
         List<InetSocketAddress> servers = resolvers.servers();
-        if (!servers.equals(known)) {
+        if (!isKnown(servers)) {
             known = servers;
             regroup();
         }
@@ -329,6 +329,11 @@ public final class DnsForwarder {
             leftOut = type;
             cache.clear();
         }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // the usual case, for each question
+    private boolean isKnown(List<InetSocketAddress> servers) {
+        return servers == known || DnsUpstream.Place.of(servers).equals(DnsUpstream.Place.of(known));
     }
 
     private void regroup() {
@@ -349,7 +354,7 @@ public final class DnsForwarder {
                 u.probed = false;
                 u.loops = false;
             } else {
-                upstreams.remove(u.address);
+                upstreams.remove(DnsUpstream.Place.of(u.address));
                 u.close();
             }
         }
@@ -357,9 +362,8 @@ public final class DnsForwarder {
     }
 
     private List<DnsUpstream> upstreams(List<InetSocketAddress> addresses) {
-        return addresses.stream()
-                .distinct()
-                .map(a -> upstreams.computeIfAbsent(a, x -> new DnsUpstream(this, x)))
+        return DnsUpstream.Place.of(addresses).stream()
+                .map(a -> upstreams.computeIfAbsent(a, x -> new DnsUpstream(this, x.address())))
                 .toList();
     }
 

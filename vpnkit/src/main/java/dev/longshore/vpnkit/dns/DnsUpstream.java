@@ -15,6 +15,7 @@ import io.netty.util.ReferenceCountUtil;
 import io.netty.util.collection.IntObjectHashMap;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.net.Inet4Address;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,6 +71,20 @@ final class DnsUpstream {
         this.text = (v4 ? host : "[" + host + "]") + ":" + address.getPort();
     }
 
+    /**
+     * One resolver, as a key: with the interface's number for an address that means another host on each link, which
+     * {@link InetSocketAddress} does not look at.
+     */
+    record Place(InetSocketAddress address, int scope) {
+        static Place of(InetSocketAddress a) {
+            return new Place(a, a.getAddress() instanceof Inet6Address six ? six.getScopeId() : 0);
+        }
+
+        static List<Place> of(List<InetSocketAddress> all) {
+            return all.stream().map(Place::of).distinct().toList();
+        }
+    }
+
     /** Who asks, once. Its methods are called on the loop; at most one of the two ends it. */
     abstract static class Asker {
         private @Nullable Line line;
@@ -106,7 +121,8 @@ final class DnsUpstream {
 
     void askByUdp(Asker asker) {
         if (closed) {
-            asker.onFailed(); // by a question from before the resolvers changed: no socket for it, which nobody would close
+            asker.onFailed(); // by a question from before the resolvers changed: no socket for it, which nobody
+            // would close
         } else {
             udpLine().ask(asker);
         }

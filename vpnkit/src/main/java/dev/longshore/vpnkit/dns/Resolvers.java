@@ -3,7 +3,6 @@ package dev.longshore.vpnkit.dns;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -12,6 +11,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,7 +27,12 @@ public final class Resolvers {
     private static final int MAX_SERVERS = 8;
     private static final int MAX_DOMAINS = 6;
     private static final int MAX_DOMAINS_CHARACTERS = 256;
-    private static final String DOMAIN = "(?i)[a-z0-9_-]{1,63}(\\.[a-z0-9_-]{1,63})*";
+    private static final Pattern DOMAIN = Pattern.compile("(?i)[a-z0-9_-]{1,63}(\\.[a-z0-9_-]{1,63})*");
+    private static final int MAX_DOMAIN = 253;
+    private static final Pattern V4 = Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}");
+    /** 45 characters of an address, a percent sign and an interface. */
+    private static final int MAX_LITERAL = 80;
+
     private static final long MAX_FILE_BYTES = 64 << 10;
 
     /** What the C library asks where nothing is configured. */
@@ -41,6 +46,9 @@ public final class Resolvers {
     private @Nullable Object seen;
     private long lookedAt;
     private boolean looked;
+
+    /** An address names an interface, which may come, go, or come back as another one, without a change of the file. */
+    private boolean scoped;
 
     private List<InetSocketAddress> chosen = List.of();
 
@@ -93,7 +101,7 @@ public final class Resolvers {
         try {
             BasicFileAttributes a = Files.readAttributes(path, BasicFileAttributes.class);
             Object version = List.of(a.lastModifiedTime(), a.size(), Objects.toString(a.fileKey()));
-            if (version.equals(seen)) {
+            if (version.equals(seen) && !scoped) {
                 return;
             }
             seen = version;
@@ -102,8 +110,12 @@ public final class Resolvers {
                     : Files.readString(path).lines().toList();
             List<InetSocketAddress> found = parse(lines);
             searchDomains = parseSearch(lines);
+            scoped = lines.stream().anyMatch(l -> l.indexOf('%') >= 0);
+            List<InetSocketAddress> before = servers;
             servers = found.isEmpty() ? DEFAULT : found;
-            LOG.info("resolvers: {}", servers);
+            if (!servers.equals(before)) {
+                LOG.info("resolvers: {}", servers);
+            }
         } catch (IOException e) {
             LOG.debug("{} can't be read, the resolvers stay {}: {}", path, servers, e.toString());
         }
@@ -137,10 +149,11 @@ public final class Resolvers {
             int characters = 0;
             for (String domain : words.subList(1, words.size())) {
                 String name = domain.endsWith(".") ? domain.substring(0, domain.length() - 1) : domain;
-                characters += name.length() + 1;
-                if (!name.matches(DOMAIN)) {
+                // Its length first: the pattern takes a piece of the stack for each label.
+                if (name.length() > MAX_DOMAIN || !DOMAIN.matcher(name).matches()) {
                     LOG.debug("no search domain: {}", domain);
-                } else if (found.size() < MAX_DOMAINS && characters <= MAX_DOMAINS_CHARACTERS) {
+                } else if (found.size() < MAX_DOMAINS && characters + name.length() + 1 <= MAX_DOMAINS_CHARACTERS) {
+                    characters += name.length() + 1;
                     found.add(name);
                 } else {
                     LOG.warn("the host's search domain {} is one too many for guests and left out", name);
@@ -150,13 +163,14 @@ public final class Resolvers {
         return List.copyOf(found);
     }
 
+    /** With a scope as in {@code fe80::1%eth0} (RFC 4007 §11.2): null while there is no such interface. */
     private static @Nullable InetAddress literal(String text) {
-        if (!text.matches("[0-9.]{7,15}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[\\w.-]+)?")) {
+        if (text.length() > MAX_LITERAL || (text.indexOf(':') < 0 && !V4.matcher(text).matches())) {
             return null;
         }
         try {
-            return InetAddress.getByName(text); // a literal by its characters: no look-up happens
-        } catch (UnknownHostException e) {
+            return InetAddress.ofLiteral(text); // getByName would look 1.2.3.999 up, and wait for that
+        } catch (IllegalArgumentException e) {
             return null; // an interface that is gone, or an octet over 255
         }
     }

@@ -3,6 +3,7 @@ package dev.longshore.vpnkit.dns;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -65,5 +66,28 @@ class ResolversTest {
                         "nameserver",
                         "nameserver ::1")))
                 .containsExactly(resolver("192.0.2.1"), resolver("::1"));
+    }
+
+    /** A list from DHCP may be anything: neither an endless name nor one of a thousand labels may end the loop. */
+    @Test
+    void monstrousLines_areLeftOut() {
+        String labels = "a.".repeat(20_000) + "a";
+        assertThat(Resolvers.parseSearch(List.of("search " + labels + " ok.test"))).containsExactly("ok.test");
+        assertThat(Resolvers.parse(List.of("nameserver " + ":".repeat(60_000) + "g", "nameserver 1234567")))
+                .isEmpty();
+    }
+
+    @Test
+    void scopes_areThoseOfInterfacesThatAreThere_whenTheyAre() throws IOException {
+        Path file = dir.resolve("resolv.conf");
+        Files.writeString(file, "nameserver fe80::1%nosuch0\nnameserver fe80::1%7\nnameserver fe80::2%1\n");
+        Resolvers resolvers = Resolvers.ofFile(file, () -> now);
+        List<InetSocketAddress> found = resolvers.servers();
+        assertThat(found)
+                .extracting(a -> ((Inet6Address) a.getAddress()).getScopeId())
+                .containsExactly(7, 1);
+        // Looked at again although the file is the same: the interface may be there now, or be another one.
+        twoSecondsPass();
+        assertThat(resolvers.servers()).isNotSameAs(found).isEqualTo(found);
     }
 }
