@@ -67,6 +67,8 @@ public final class PacMain {
                 answer(out, id, true, engine.find(url, host, deadline));
             } catch (PacException e) {
                 answer(out, id, false, String.valueOf(e.getMessage()));
+            } catch (Error e) { // which the JVM did not end itself for
+                answer(out, id, false, "it fails: " + e);
             }
         } catch (IOException e) {
             Runtime.getRuntime().halt(1); // nobody listens

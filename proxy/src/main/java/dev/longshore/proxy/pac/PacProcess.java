@@ -2,22 +2,26 @@ package dev.longshore.proxy.pac;
 
 import dev.longshore.packet.wire.IpAddress;
 import java.io.BufferedInputStream;
-import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.File;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -29,7 +33,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Runs a script in a JVM of its own, which is started when it is needed and ends when it was not needed for a while. Thread-safe:
- * all state is under the lock; futures are completed outside of it.
+ * all state is under the lock, where nothing waits for a process; futures are completed outside of it.
  *
  * <p>Theory of operation. The script's own deadline is kept by the interpreter over there; a call that is not answered some time
  * after it means that the interpreter does not count there, and the process is killed. So it is when it has used up its memory:
@@ -62,7 +66,8 @@ final class PacProcess implements PacRunner {
     private final Limits limits;
     private final ScheduledExecutorService threads;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
-    private final Map<Integer, Call> calls = new HashMap<>();
+    private final Set<Call> open = new HashSet<>(); // all that are not answered
+    private final Map<Integer, Call> calls = new HashMap<>(); // those among them that a process has
     private final Deque<Long> deaths = new ArrayDeque<>();
     private @Nullable Child child;
     private int lastId;
@@ -77,6 +82,9 @@ final class PacProcess implements PacRunner {
         boolean again;
 
         @Nullable
+        Child in;
+
+        @Nullable
         ScheduledFuture<?> killer;
 
         Call(String url, String host) {
@@ -85,16 +93,52 @@ final class PacProcess implements PacRunner {
         }
     }
 
-    /** One process. */
+    /** One process, and the thread that writes to it: a pipe is full when nobody reads it, and then the lock must not wait. */
     private static final class Child {
         final Process process;
-        final DataOutputStream in;
+        private final BlockingQueue<byte[]> toWrite = new LinkedBlockingQueue<>(); // of MAX_CALLS at most, and a script
+        private final Thread writer =
+                Thread.ofPlatform().daemon().name("pac-writer").unstarted(this::write);
         boolean loaded;
 
         Child(Process process) {
             this.process = process;
-            this.in = new DataOutputStream(new BufferedOutputStream(process.getOutputStream()));
+            writer.start();
         }
+
+        void send(Message message) {
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            try (DataOutputStream out = new DataOutputStream(bytes)) {
+                message.write(out);
+            } catch (IOException e) {
+                throw new IllegalStateException(e); // to memory
+            }
+            toWrite.add(bytes.toByteArray());
+        }
+
+        private void write() {
+            try (OutputStream out = process.getOutputStream()) {
+                while (true) {
+                    out.write(toWrite.take());
+                    if (toWrite.isEmpty()) {
+                        out.flush();
+                    }
+                }
+            } catch (IOException | InterruptedException e) {
+                LOG.trace("the script's process is gone: {}", e.toString()); // its reader sees that, too
+            }
+        }
+
+        /** Idempotent. */
+        void end() {
+            process.destroyForcibly();
+            writer.interrupt();
+        }
+    }
+
+    /** Writes itself. */
+    private interface Message {
+        void write(DataOutputStream out) throws IOException;
     }
 
     /**
@@ -118,8 +162,19 @@ final class PacProcess implements PacRunner {
     @Override
     public CompletableFuture<String> find(String url, String host) {
         Call call = new Call(url, host);
+        synchronized (this) {
+            if (!closed && open.size() >= MAX_CALLS) {
+                return CompletableFuture.failedFuture(new PacException("too many requests wait for it"));
+            }
+            open.add(call);
+        }
+        call.answer.whenComplete((_, _) -> forget(call));
         execute(() -> send(call));
         return call.answer;
+    }
+
+    private synchronized void forget(Call call) {
+        open.remove(call);
     }
 
     /** On one of the threads; if they have ended, so have we. */
@@ -142,16 +197,19 @@ final class PacProcess implements PacRunner {
     private void send(Call call) {
         try {
             synchronized (this) {
-                if (calls.size() >= MAX_CALLS) {
-                    throw new PacException("too many requests wait for it");
-                }
                 boolean cold = child == null || !child.loaded;
                 Child to = child();
                 int id = ++lastId;
+                call.in = to;
                 calls.put(id, call);
                 lastUse = System.nanoTime();
                 arm(to, id, call, cold ? limits.start : Duration.ZERO);
-                write(to, id, call);
+                to.send(out -> {
+                    out.writeInt(id);
+                    out.writeInt((int) limits.call.toMillis());
+                    Wire.write(out, call.url);
+                    Wire.write(out, call.host);
+                });
             }
         } catch (PacException e) {
             call.answer.completeExceptionally(e);
@@ -166,18 +224,6 @@ final class PacProcess implements PacRunner {
             call.killer = threads.schedule(() -> onTooLong(id, in), limit, TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
             LOG.debug("the end has begun"); // of this, which fails all calls
-        }
-    }
-
-    private void write(Child to, int id, Call call) {
-        try {
-            to.in.writeInt(id);
-            to.in.writeInt((int) limits.call.toMillis());
-            Wire.write(to.in, call.url);
-            Wire.write(to.in, call.host);
-            to.in.flush();
-        } catch (IOException e) {
-            LOG.debug("the script's process is gone: {}", e.toString()); // its reader sees that, too
         }
     }
 
@@ -204,9 +250,10 @@ final class PacProcess implements PacRunner {
                     .start());
             child = made;
             Thread.ofPlatform().daemon().name("pac-reader").start(() -> read(made));
-            made.in.writeInt((int) limits.start.toMillis());
-            Wire.write(made.in, script);
-            made.in.flush();
+            made.send(out -> {
+                out.writeInt((int) limits.start.toMillis());
+                Wire.write(out, script);
+            });
             lastUse = now;
             ScheduledFuture<?> _ = threads.schedule(
                     () -> onLoading(made), limits.start.plus(limits.grace).toMillis(), TimeUnit.MILLISECONDS);
@@ -270,7 +317,7 @@ final class PacProcess implements PacRunner {
         } catch (IOException e) {
             LOG.trace("the script's process has ended: {}", e.toString());
         }
-        from.process.destroyForcibly();
+        from.end();
         onEnd(from, end);
     }
 
@@ -290,7 +337,7 @@ final class PacProcess implements PacRunner {
             ready.complete(null);
         } else if (call != null) {
             stop(call);
-            if (good) {
+            if (good && text.length() <= PacEngine.MAX_REPLY) {
                 call.answer.complete(text);
             } else {
                 call.answer.completeExceptionally(new PacException(text));
@@ -306,8 +353,8 @@ final class PacProcess implements PacRunner {
             if (child == ended) {
                 child = null;
             }
-            left = new ArrayList<>(calls.values());
-            calls.clear();
+            left = calls.values().stream().filter(c -> ended.equals(c.in)).toList();
+            calls.values().removeAll(left);
             wasClosed = closed;
             if (!left.isEmpty() || !ended.loaded) {
                 deaths.addLast(System.nanoTime());
@@ -345,7 +392,7 @@ final class PacProcess implements PacRunner {
         }
         if (call != null) {
             LOG.warn("the proxy script did not end within {} for {}: killed", limits.call, call.url);
-            in.process.destroyForcibly();
+            in.end();
             call.answer.completeExceptionally(new PacException(TOO_LONG));
         }
     }
@@ -357,7 +404,7 @@ final class PacProcess implements PacRunner {
         }
         if (late) {
             ready.completeExceptionally(new PacException(TOO_LONG));
-            starting.process.destroyForcibly();
+            starting.end();
         }
     }
 
@@ -369,7 +416,7 @@ final class PacProcess implements PacRunner {
         long left = limits.idle.toNanos() - (System.nanoTime() - lastUse);
         if (calls.isEmpty() && left <= 0) {
             child = null; // its reader finds nothing to send elsewhere
-            had.process.destroyForcibly();
+            had.end();
         } else {
             ScheduledFuture<?> _ =
                     threads.schedule(this::onIdle, Math.max(left, TimeUnit.SECONDS.toNanos(1)), TimeUnit.NANOSECONDS);
@@ -379,14 +426,22 @@ final class PacProcess implements PacRunner {
     @Override
     public void close() {
         Child had;
+        List<Call> left;
         synchronized (this) {
             closed = true;
             had = child;
             child = null;
+            left = List.copyOf(open);
+            calls.clear();
         }
         if (had != null) {
-            had.process.destroyForcibly(); // its reader fails the calls
+            had.end();
         }
-        ready.completeExceptionally(new PacException("it is not used any more"));
+        PacException why = new PacException("it is not used any more");
+        for (Call call : left) { // those, too, whose turn to be sent never comes
+            stop(call);
+            call.answer.completeExceptionally(why);
+        }
+        ready.completeExceptionally(why);
     }
 }

@@ -131,4 +131,47 @@ class PacProcessTest {
         assertThatThrownBy(() -> get(waiting)).hasMessageContaining("not used any more");
         assertThatThrownBy(() -> get(process.find("http://a:80", "a"))).hasMessageContaining("not used any more");
     }
+
+    /** Its threads end first, and with them what they had not begun: nobody may wait for that for ever. */
+    @Test
+    void closedWithItsThreads_failsWhatHasNotBeenSent() {
+        ScheduledThreadPoolExecutor dead = new ScheduledThreadPoolExecutor(0);
+        PacProcess process = new PacProcess("function FindProxyForURL() {}", LIMITS, dead);
+        CompletableFuture<String> queued = process.find("http://a:80", "a");
+        dead.shutdownNow();
+        process.close();
+        assertThat(queued).isCompletedExceptionally();
+        assertThat(process.find("http://a:80", "a")).isCompletedExceptionally();
+        assertThat(process.ready()).isCompletedExceptionally();
+    }
+
+    /** A process that does not read, since its script never comes to an end: more than a pipe holds waits for it, but no lock. */
+    @Test
+    void processThatReadsNothing_isKilledInTime() {
+        PacProcess.Limits limits = new PacProcess.Limits(
+                Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(3), Duration.ofMinutes(10));
+        String endless = "Array.prototype.indexOf.call({length: 9007199254740991}, 1);";
+        try (PacProcess process = new PacProcess(endless, limits, threads)) {
+            CompletableFuture<String> last = new CompletableFuture<>();
+            for (int i = 0; i < 200; i++) {
+                last = process.find("http://a" + i + ":80", "a".repeat(2000) + i);
+            }
+            CompletableFuture<String> waiting = last;
+            assertThatThrownBy(() -> process.ready().get(100, TimeUnit.SECONDS)).hasMessageContaining("in time");
+            assertThatThrownBy(() -> waiting.get(100, TimeUnit.SECONDS)).hasCauseInstanceOf(PacException.class);
+        }
+    }
+
+    @Test
+    void moreThanAFewHundredAtATime_areRefusedAtOnce() {
+        ScheduledThreadPoolExecutor dead = new ScheduledThreadPoolExecutor(0);
+        try (PacProcess process = new PacProcess("function FindProxyForURL() {}", LIMITS, dead)) {
+            for (int i = 0; i < 256; i++) {
+                assertThat(process.find("http://a:80", "a")).isNotDone();
+            }
+            assertThat(process.find("http://a:80", "a")).isCompletedExceptionally();
+        } finally {
+            dead.shutdownNow();
+        }
+    }
 }
