@@ -20,6 +20,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.Locale;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -112,8 +116,32 @@ final class PacLoader {
         return all.toByteArray();
     }
 
-    private String fetch(String first) throws IOException, PacException, URISyntaxException {
+    /** In a thread that can be interrupted while it reads: a server may send its header a byte at a time, each of them in time. */
+    private String fetch(String url) throws IOException, PacException, URISyntaxException {
         long deadline = System.nanoTime() + limit.toNanos();
+        FutureTask<String> task = new FutureTask<>(() -> fetch(url, deadline));
+        Thread thread = Thread.ofVirtual().name("pac-fetch").start(task);
+        try {
+            return task.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new PacException("it did not come in time");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PacException("it is not wanted any more");
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case PacException failed -> throw failed;
+                case IOException failed -> throw failed;
+                case URISyntaxException failed -> throw failed;
+                case IllegalArgumentException failed -> throw failed;
+                case null, default -> throw new PacException("it can't be had: " + e.getCause());
+            }
+        } finally {
+            thread.interrupt(); // which closes its socket
+        }
+    }
+
+    private String fetch(String first, long deadline) throws IOException, PacException, URISyntaxException {
         URI at = new URI(first);
         for (int i = 0; i <= MAX_REDIRECTS; i++) {
             HttpURLConnection connection = open(at);

@@ -154,6 +154,10 @@ public final class PacScript implements PacFile {
         } catch (PacException e) {
             onFailed(String.valueOf(e.getMessage()));
             return;
+        } catch (RuntimeException e) { // whoever waits for the first one must not wait for ever
+            LOG.error("{}: a bug", location, e);
+            onFailed("it can't be had: " + e.getClass().getSimpleName());
+            return;
         }
         synchronized (this) {
             if (closed) {

@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,9 +18,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -160,5 +165,31 @@ class PacLoaderTest {
     @Test
     void embedded_isItself() throws PacException {
         assertThat(loader.load(new ProxyConfig.Location("", "text", "shown"))).isEqualTo("text");
+    }
+
+    /** A byte now and then is in time for each read, and never for the whole. */
+    @Test
+    @Timeout(60)
+    void serverThatTricklesItsHeader_isGivenUpInTime() throws IOException {
+        try (ServerSocket slow = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> trickle(slow));
+            PacLoader impatient = new PacLoader(Duration.ofMillis(500));
+            String url = "http://127.0.0.1:" + slow.getLocalPort() + "/";
+            assertThatThrownBy(() -> impatient.load(new ProxyConfig.Location(url, "", url)))
+                    .isInstanceOf(PacException.class)
+                    .hasMessageContaining("in time");
+        }
+    }
+
+    private static void trickle(ServerSocket server) {
+        try (Socket s = server.accept()) {
+            OutputStream out = s.getOutputStream();
+            out.write("HTTP/1.1 200 OK\r\nX: ".getBytes(StandardCharsets.US_ASCII));
+            while (!new CountDownLatch(1).await(20, TimeUnit.MILLISECONDS)) {
+                out.write('y');
+            }
+        } catch (IOException | InterruptedException e) {
+            // the client is gone
+        }
     }
 }
