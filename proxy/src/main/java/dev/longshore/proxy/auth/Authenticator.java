@@ -19,11 +19,14 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Authentication to all upstream proxies. Thread-safe: the table of proxies is synchronized, what blocks has threads of its own.
  */
 public final class Authenticator implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Authenticator.class);
     private static final int MAX_PROXIES = 256;
     private static final int THREADS = 4;
     private static final int WAITING = 1024;
@@ -106,7 +109,14 @@ public final class Authenticator implements AutoCloseable {
         }
         Promise<@Nullable Login> found = loop.newPromise();
         try {
-            blocking.execute(() -> found.trySuccess(account(proxy).login(source)));
+            blocking.execute(() -> {
+                try {
+                    found.trySuccess(account(proxy).login(source));
+                } catch (RuntimeException e) { // a helper's; its text may be the secret
+                    LOG.warn("no login for {}: {}", proxy, e.getClass().getSimpleName());
+                    found.trySuccess(null);
+                }
+            });
         } catch (RejectedExecutionException e) {
             found.trySuccess(null);
         }

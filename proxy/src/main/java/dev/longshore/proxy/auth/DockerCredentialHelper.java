@@ -2,12 +2,17 @@ package dev.longshore.proxy.auth;
 
 import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.route.ProxyAddress.Login;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,18 +28,28 @@ import tools.jackson.databind.json.JsonMapper;
 public final class DockerCredentialHelper implements CredentialSource {
     private static final Logger LOG = LoggerFactory.getLogger(DockerCredentialHelper.class);
     private static final int MAX_ANSWER = 64 * 1024;
-    private static final long TIMEOUT_SECONDS = 15;
+    private static final Duration TIMEOUT = Duration.ofSeconds(15);
+    private static final long POLL_MILLIS = 20;
 
     private final String set;
     private final Path config;
+    private final Function<String, List<String>> commands;
+    private final Duration timeout;
 
     /**
      * @param set the helper's name without {@code docker-credential-}, or empty: then {@code config} says
      * @param config of the Docker CLI; it need not be there
      */
     public DockerCredentialHelper(String set, Path config) {
+        this(set, config, helper -> List.of("docker-credential-" + helper, "get"), TIMEOUT);
+    }
+
+    /** @param commands what to run for a helper */
+    DockerCredentialHelper(String set, Path config, Function<String, List<String>> commands, Duration timeout) {
         this.set = set;
         this.config = config;
+        this.commands = commands;
+        this.timeout = timeout;
     }
 
     @Override
@@ -72,30 +87,56 @@ public final class DockerCredentialHelper implements CredentialSource {
         }
     }
 
-    private static @Nullable Login ask(String helper, ProxyAddress proxy) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(List.of("docker-credential-" + helper, "get"))
+    private @Nullable Login ask(String helper, ProxyAddress proxy) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(commands.apply(helper))
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
+        byte[] answer;
         try {
-            process.onExit().orTimeout(TIMEOUT_SECONDS, TimeUnit.SECONDS).exceptionally(_ -> {
-                process.destroyForcibly();
-                return process;
-            });
-            try (var in = process.getOutputStream()) {
-                in.write((proxy + "\n").getBytes(StandardCharsets.UTF_8));
+            tell(process, proxy + "\n");
+            answer = output(process);
+        } finally {
+            process.destroyForcibly();
+        }
+        return answer == null ? null : login(helper, answer);
+    }
+
+    /** Some look at nothing and end at once. */
+    private static void tell(Process process, String url) {
+        try (OutputStream in = process.getOutputStream()) {
+            in.write(url.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            LOG.debug("the credential helper did not read: {}", e.toString());
+        }
+    }
+
+    /**
+     * What it printed until it ended; null if it failed, took too long or does not stop printing. Never waits for the end of the output:
+     * an agent that the helper has started may hold that open for days.
+     */
+    private byte @Nullable [] output(Process process) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        InputStream out = process.getInputStream();
+        boolean ended;
+        do {
+            ended = process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS);
+            while (out.available() > 0 && all.size() <= MAX_ANSWER) {
+                all.write(out.readNBytes(Math.min(out.available(), MAX_ANSWER + 1 - all.size())));
             }
-            byte[] answer = process.getInputStream().readNBytes(MAX_ANSWER);
-            if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS) || process.exitValue() != 0) {
-                return null; // it has none
-            }
+        } while (!ended && all.size() <= MAX_ANSWER && System.nanoTime() - deadline < 0);
+        return ended && process.exitValue() == 0 && all.size() <= MAX_ANSWER ? all.toByteArray() : null;
+    }
+
+    /** Null if it is none. */
+    static @Nullable Login login(String helper, byte[] answer) {
+        try {
             JsonNode login = JsonMapper.shared().readTree(answer);
             String user = login.path("Username").asString("");
             return user.isEmpty() ? null : new Login(user, login.path("Secret").asString(""));
-        } catch (JacksonException e) {
+        } catch (JacksonException e) { // its text may quote the secret
             LOG.warn("docker-credential-{} gave no JSON", helper);
             return null;
-        } finally {
-            process.destroyForcibly();
         }
     }
 }
