@@ -24,7 +24,9 @@ final class Gnome {
     static final String SCHEMA = "org.gnome.system.proxy";
 
     private static final Pattern LINE = Pattern.compile("(\\S+)\\s+(\\S+)\\s+(.*)");
-    private static final Pattern TEXT = Pattern.compile("'((?:[^'\\\\]|\\\\.)*)'|\"((?:[^\"\\\\]|\\\\.)*)\"");
+
+    /** Possessive, as a long text would take a piece of the stack for each character otherwise. */
+    private static final Pattern TEXT = Pattern.compile("'((?:[^'\\\\]|\\\\.)*+)'|\"((?:[^\"\\\\]|\\\\.)*+)\"");
 
     private Gnome() {}
 

@@ -13,9 +13,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +31,12 @@ import org.slf4j.LoggerFactory;
 final class HostProxies implements SystemProxies {
     private static final Logger LOG = LoggerFactory.getLogger(HostProxies.class);
     private static final Duration POLL = Duration.ofSeconds(15);
+
+    /** Who did not answer may have been busy. */
+    private static final Duration AGAIN = Duration.ofSeconds(15);
+
+    private static final int MAX_AGAIN = 8; // then until the next change
+
     private static final int MAX_CHARS = 1 << 20;
 
     /** Desktops whose settings are GNOME's, as XDG_CURRENT_DESKTOP has them. */
@@ -50,7 +58,8 @@ final class HostProxies implements SystemProxies {
 
     private final Source source;
     private final @Nullable SettingsWatch watch;
-    private final @Nullable ScheduledExecutorService poll;
+    private final ScheduledExecutorService poll; // its thread is made when there is something to do
+    private final AtomicInteger unanswered = new AtomicInteger(); // times in a row
     private volatile ProxyConfig current;
     private volatile Runnable listener = () -> {}; // set once, before anything can change
 
@@ -71,7 +80,16 @@ final class HostProxies implements SystemProxies {
     /** Reads one configuration; null if it names no proxy. */
     private interface Reader {
         @Nullable
-        ProxyConfig read();
+        ProxyConfig read() throws Unanswered;
+    }
+
+    /** A system that does not say what it is set to; which is not to say that it names no proxy. */
+    private static final class Unanswered extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        Unanswered(String who) {
+            super(who + " did not answer", null, false, false);
+        }
     }
 
     /**
@@ -81,7 +99,7 @@ final class HostProxies implements SystemProxies {
      * @param polled what can change without a file
      */
     private record Source(String name, List<Path> files, boolean polled, Reader reader) {
-        ProxyConfig now() {
+        ProxyConfig now() throws Unanswered {
             ProxyConfig read = reader.read();
             return read == null ? new ProxyConfig.None(name) : read;
         }
@@ -90,12 +108,10 @@ final class HostProxies implements SystemProxies {
     /** Reads it, which may take a moment, and begins to follow it. */
     HostProxies(Host host) {
         source = source(host);
-        poll = source.polled
-                ? Executors.newSingleThreadScheduledExecutor(new DefaultThreadFactory("system-proxies", true))
-                : null;
+        poll = Executors.newSingleThreadScheduledExecutor(new DefaultThreadFactory("system-proxies", true));
         watch = source.files.isEmpty() ? null : watch(source.files);
-        current = source.now(); // behind the beginning of the watch: nothing falls between
-        if (poll != null) {
+        current = first(); // behind the beginning of the watch: nothing falls between
+        if (source.polled) {
             ScheduledFuture<?> _ =
                     poll.scheduleWithFixedDelay(this::refresh, POLL.toSeconds(), POLL.toSeconds(), TimeUnit.SECONDS);
         }
@@ -110,6 +126,15 @@ final class HostProxies implements SystemProxies {
         }
     }
 
+    private ProxyConfig first() {
+        try {
+            return source.now();
+        } catch (Unanswered e) {
+            askAgain();
+            return new ProxyConfig.None(source.name + ": " + e.getMessage());
+        }
+    }
+
     private void refresh() {
         try {
             ProxyConfig read = source.now();
@@ -117,8 +142,24 @@ final class HostProxies implements SystemProxies {
                 current = read;
                 listener.run();
             }
+            unanswered.set(0);
+        } catch (Unanswered e) {
+            if (unanswered.get() == 0) {
+                LOG.warn("{}: {}; the proxies stay what they are", source.name, e.getMessage());
+            }
+            askAgain();
         } catch (RuntimeException e) {
             LOG.error("{} could not be read by a bug", source.name, e);
+        }
+    }
+
+    private void askAgain() {
+        if (!source.polled && unanswered.incrementAndGet() <= MAX_AGAIN) {
+            try {
+                ScheduledFuture<?> _ = poll.schedule(this::refresh, AGAIN.toSeconds(), TimeUnit.SECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.debug("{} is not followed any more", source.name);
+            }
         }
     }
 
@@ -180,9 +221,12 @@ final class HostProxies implements SystemProxies {
         ProxyConfig parse(String text);
     }
 
-    private static @Nullable ProxyConfig read(Host host, List<String> command, Parser parser) {
+    private static @Nullable ProxyConfig read(Host host, List<String> command, Parser parser) throws Unanswered {
         String text = host.output(command);
-        return text == null ? null : parser.parse(text);
+        if (text == null) {
+            throw new Unanswered(command.getFirst());
+        }
+        return parser.parse(text);
     }
 
     @Override
@@ -200,9 +244,7 @@ final class HostProxies implements SystemProxies {
         if (watch != null) {
             watch.close();
         }
-        if (poll != null) {
-            poll.shutdownNow();
-        }
+        poll.shutdownNow();
         listener = () -> {};
     }
 }

@@ -241,4 +241,16 @@ class DesktopsTest {
                 "http://pac/x");
         assertThat(Windows.read(REGISTRY.replaceFirst("http=\\S+", "a:b:c"))).isInstanceOf(ProxyConfig.Unusable.class);
     }
+
+    @Test
+    void gnome_longTexts_areRead() {
+        String url = "data:," + "x".repeat(100_000) + "\\'";
+        ProxyConfig read =
+                Gnome.read("org.gnome.system.proxy mode 'auto'\norg.gnome.system.proxy autoconfig-url '" + url + "'\n");
+        assertThat(read).isInstanceOf(ProxyConfig.Script.class);
+        assertThat(((ProxyConfig.Script) java.util.Objects.requireNonNull(read))
+                        .location()
+                        .url())
+                .hasSize(100_007);
+    }
 }

@@ -78,7 +78,35 @@ class HostProxiesTest {
         assertThat(current()).isInstanceOf(ProxyConfig.Script.class);
         assertThat(host.commands).containsExactly("gsettings list-recursively org.gnome.system.proxy");
         host.output = null;
-        assertThat(current()).isEqualTo(new ProxyConfig.None("GNOME's settings"));
+        assertThat(current()).isEqualTo(new ProxyConfig.None("GNOME's settings: gsettings did not answer"));
+    }
+
+    /** A busy host, a bus that hangs: that nobody says which proxy there is does not mean that there is none. */
+    @Test
+    void systemThatDoesNotAnswer_isWhatItWas() throws IOException, InterruptedException {
+        host.environment.put("XDG_CURRENT_DESKTOP", "GNOME");
+        host.output = "org.gnome.system.proxy mode 'auto'\norg.gnome.system.proxy autoconfig-url 'http://pac/x'\n";
+        BlockingQueue<ProxyConfig> seen = new LinkedBlockingQueue<>();
+        try (HostProxies proxies = new HostProxies(host)) {
+            proxies.onChange(() -> seen.add(proxies.current()));
+            host.output = null;
+            Files.createDirectories(home.resolve(".config/dconf"));
+            Files.writeString(home.resolve(".config/dconf/user"), "x");
+            while (asked() < 2) {
+                Thread.onSpinWait();
+            }
+            host.output = "org.gnome.system.proxy mode 'none'\n";
+            Files.writeString(home.resolve(".config/dconf/user"), "another");
+            assertThat(seen.poll(30, TimeUnit.SECONDS)).isEqualTo(new ProxyConfig.None("GNOME's settings"));
+            assertThat(seen).as("only then").isEmpty();
+            assertThat(asked()).isEqualTo(3);
+        }
+    }
+
+    private int asked() {
+        synchronized (host.commands) {
+            return host.commands.size();
+        }
     }
 
     @Test
