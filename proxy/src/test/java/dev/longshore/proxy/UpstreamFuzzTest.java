@@ -23,7 +23,8 @@ class UpstreamFuzzTest {
         }
         UpstreamRig rig = new UpstreamRig(UpstreamRig.ONE);
         if ((input[0] & 4) != 0) {
-            rig.hops = List.of(new Hop.Through(new ProxyAddress(Protocol.SOCKS5, "s", 1, UpstreamRig.BOB)));
+            Protocol socks = (input[0] & 8) != 0 ? Protocol.SOCKS4 : Protocol.SOCKS5;
+            rig.hops = List.of(new Hop.Through(new ProxyAddress(socks, "s", 1, UpstreamRig.BOB)));
         }
         ScriptedChannel guest = rig.guest();
         guest.receive(

@@ -60,7 +60,7 @@ public final class CredentialFile implements CredentialSource {
     }
 
     /** Null if the line is another proxy's, or nothing at all. */
-    private static @Nullable Login login(String line, ProxyAddress proxy) {
+    static @Nullable Login login(String line, ProxyAddress proxy) {
         try {
             URI uri = new URI(line);
             String user = uri.getRawUserInfo();

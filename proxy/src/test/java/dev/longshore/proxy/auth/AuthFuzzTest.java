@@ -3,6 +3,7 @@ package dev.longshore.proxy.auth;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.route.ProxyAddress.Login;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -51,5 +52,15 @@ class AuthFuzzTest {
             assertThat(offset + length).isLessThanOrEqualTo(answer.length);
         }
         assertThat(Arrays.copyOf(answer, 7)).isEqualTo("NTLMSSP".getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** Whatever a credential helper prints, and whatever a line of a credential file is: a login or none. */
+    @FuzzTest(maxDuration = "1m")
+    void credentials(byte[] input) {
+        ProxyAddress proxy = new ProxyAddress(ProxyAddress.Protocol.HTTP, "p", 80, null);
+        Login said = DockerCredentialHelper.login("test", input);
+        assertThat(said == null || !said.user().isEmpty()).isTrue();
+        Login found = CredentialFile.login(new String(input, StandardCharsets.UTF_8), proxy);
+        assertThat(String.valueOf(found)).isIn("null", "xxxxx");
     }
 }

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.longshore.proxy.route.Hop;
+import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
@@ -18,5 +21,25 @@ class PacFuzzTest {
             assertThat(hops.get(i)).isNotInstanceOf(Hop.Blocked.class);
         }
         assertThat(PacReply.shown(text)).hasSizeLessThan(1000).doesNotContain("\n", "\r", "\u001b");
+    }
+
+    /** Any bytes on the pipe from a script's process: texts, or the end. */
+    @FuzzTest(maxDuration = "1m")
+    void pacPipe(byte[] input) {
+        try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(input))) {
+            while (true) {
+                int _ = in.readInt();
+                boolean good = in.readBoolean();
+                String text = Wire.read(in);
+                assertThat(text.length()).isLessThanOrEqualTo(input.length);
+                if (!good) {
+                    assertThat(new PacException(text).getMessage())
+                            .hasSizeLessThan(1000)
+                            .doesNotContain("\n");
+                }
+            }
+        } catch (IOException e) {
+            // the process is not ours any more
+        }
     }
 }

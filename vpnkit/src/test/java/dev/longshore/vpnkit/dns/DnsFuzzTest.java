@@ -9,6 +9,8 @@ import dev.longshore.vpnkit.count.Counters;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
+import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -98,5 +100,15 @@ class DnsFuzzTest {
         HostsFile.Table table = HostsFile.parse(text.lines().toList(), new NameTable.Place(1, null));
         assertThat(table.byName().keySet()).noneMatch(String::isEmpty);
         HostsFile.reverse(text);
+    }
+
+    /** A resolv.conf. */
+    @FuzzTest(maxDuration = "1m")
+    void resolvConf(byte[] input) {
+        List<String> lines = new String(input, java.nio.charset.StandardCharsets.UTF_8)
+                .lines()
+                .toList();
+        assertThat(Resolvers.parse(lines)).hasSizeLessThanOrEqualTo(8).noneMatch(InetSocketAddress::isUnresolved);
+        assertThat(String.join(".", Resolvers.parseSearch(lines))).hasSizeLessThanOrEqualTo(256);
     }
 }
