@@ -12,6 +12,7 @@ import dev.longshore.proxy.route.ProxyAddress.Protocol;
 import dev.longshore.testkit.ScriptedChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -388,6 +389,56 @@ class UpstreamAuthTest {
         rig.pass(61);
 
         assertThat(second.sent()).startsWith("HTTP/1.1 502 ").contains("takes too long");
+    }
+
+    /** The first request may be answered in an hour, as a long poll is: the proxy took its password, or it would have said so. */
+    @Test
+    void firstRequestThatIsAnsweredLate_keepsNobodyFromTheProxy() {
+        guest.receive(GET);
+        ScriptedChannel slow = rig.connect();
+        slow.receive(demand("Basic realm=r"));
+        assertThat(slow.sent()).contains(BOB);
+        List<ScriptedChannel> others = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            rig.guest().receive(GET);
+            ScriptedChannel other = rig.connect();
+            other.receive(demand("Basic realm=r"));
+            assertThat(other.sent()).doesNotContain("Proxy-Authorization");
+            others.add(other);
+        }
+
+        rig.now.addAndGet(Duration.ofSeconds(11).toNanos());
+        rig.pass(11);
+
+        assertThat(others.get(0).sent()).contains(BOB);
+        assertThat(others.get(1).sent()).as("one at a time").isEmpty();
+        others.get(0).receive(OK);
+        rig.run();
+        assertThat(others.get(1).sent()).contains(BOB);
+        assertThat(others.get(2).sent()).contains(BOB);
+    }
+
+    @Test
+    void wrongPasswordOfASlowDirectory_isTriedAgainByOne() {
+        guest.receive(GET);
+        ScriptedChannel slow = rig.connect();
+        slow.receive(demand("Basic realm=r"));
+        List<ScriptedChannel> others = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            rig.guest().receive(GET);
+            ScriptedChannel other = rig.connect();
+            other.receive(demand("Basic realm=r"));
+            other.sent();
+            others.add(other);
+        }
+        rig.now.addAndGet(Duration.ofSeconds(11).toNanos());
+        rig.pass(11);
+        slow.receive(demand("Basic realm=r"));
+        rig.run();
+        others.get(0).sent();
+        others.get(0).receive(demand("Basic realm=r"));
+        rig.run();
+        assertThat(others.get(1).sent() + others.get(2).sent()).doesNotContain("Proxy-Authorization");
     }
 
     @Test

@@ -5,6 +5,7 @@ import dev.longshore.proxy.route.ProxyAddress.Login;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.ScheduledFuture;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
@@ -18,7 +19,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Theory of operation: directories lock accounts after a few wrong passwords, and a guest that pulls an image opens many
  * connections at once. So until an identity has been accepted, one connection alone tries it, while the others wait for how that
- * ends; and an identity that was refused is not tried again before {@link #REFUSAL} has passed or it is another one.
+ * ends; and an identity that was refused is not tried again before {@link #REFUSAL} has passed or it is another one. A try that
+ * has no answer after {@link #PATIENCE} is as good as accepted, since proxies refuse at once and what they pass on may take
+ * hours: then the next one may try, again alone.
  */
 final class Account {
     private static final Logger LOG = LoggerFactory.getLogger(Account.class);
@@ -28,6 +31,9 @@ final class Account {
 
     /** Credentials that were refused, or are none, are looked for again after this. */
     private static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(30);
+
+    /** Of a directory behind the proxy; two tries in it are fewer than any locks an account for. */
+    static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
     final ProxyAddress proxy;
     private final LongSupplier nanoClock;
@@ -39,6 +45,8 @@ final class Account {
     private @Nullable Identity refused;
     private long refusedAt;
     private @Nullable Identity tried;
+    private long triedAt;
+    private boolean waking; // somebody will look whether that takes too long
     private String token = "";
     private @Nullable Digest digest;
     private Kerberos.@Nullable Holder tickets;
@@ -46,7 +54,7 @@ final class Account {
     private boolean looked;
     private long lookedAt;
 
-    private record Waiting(Identity identity, Promise<Permit> promise) {}
+    private record Waiting(Identity identity, Promise<Permit> promise, EventLoop loop) {}
 
     /** May an identity be tried? */
     enum Permit {
@@ -90,8 +98,26 @@ final class Account {
             return loop.newSucceededFuture(now);
         }
         Promise<Permit> promise = loop.newPromise();
-        waiting.add(new Waiting(identity, promise));
+        waiting.add(new Waiting(identity, promise, loop));
+        wakeLater();
         return promise;
+    }
+
+    /** Under the lock. */
+    private void wakeLater() {
+        Waiting first = waiting.peek();
+        if (first != null && !waking) {
+            waking = true;
+            long left = PATIENCE - (nanoClock.getAsLong() - triedAt);
+            ScheduledFuture<?> _ = first.loop.schedule(this::wake, Math.max(left, 1), TimeUnit.NANOSECONDS);
+        }
+    }
+
+    private void wake() {
+        synchronized (this) {
+            waking = false;
+        }
+        decideAgain(null);
     }
 
     /** Null to wait. */
@@ -102,10 +128,12 @@ final class Account {
         if (identity.equals(refused) && nanoClock.getAsLong() - refusedAt < REFUSAL) {
             return Permit.REFUSED;
         }
-        if (tried != null) {
+        long now = nanoClock.getAsLong();
+        if (tried != null && now - triedAt < PATIENCE) {
             return null;
         }
         tried = identity;
+        triedAt = now;
         return Permit.ALONE;
     }
 
@@ -153,9 +181,14 @@ final class Account {
 
     /** It ended without an answer: the next one may try. */
     void giveBack(Identity identity) {
+        decideAgain(identity);
+    }
+
+    /** @param ended what is not tried any more, or null */
+    private void decideAgain(@Nullable Identity ended) {
         Deque<Runnable> answers = new ArrayDeque<>();
         synchronized (this) {
-            if (identity.equals(tried)) {
+            if (ended != null && ended.equals(tried)) {
                 tried = null;
             }
             Deque<Waiting> again = new ArrayDeque<>(waiting);
@@ -168,6 +201,7 @@ final class Account {
                     answers.add(() -> answer(w, now));
                 }
             }
+            wakeLater();
         }
         answers.forEach(Runnable::run);
     }
