@@ -168,6 +168,28 @@ class UpstreamTest {
         assertThat(rig.dialed).containsExactly("one.proxy:3128", "direct:a.test:443");
         rig.connect();
         assertThat(guest.sent()).startsWith("HTTP/1.1 200 ");
+
+        rig.guest().receive(CONNECT);
+        assertThat(rig.dialed)
+                .as("a guest cannot have it skipped for others")
+                .last()
+                .isEqualTo("one.proxy:3128");
+    }
+
+    /** A remote that never answers is not the proxy's fault, and no reason to go past it. */
+    @Test
+    void socksProxyThatWaitsForTheRemote_isAnErrorOfThat() {
+        rig.hops = List.of(new Hop.Through(SOCKS), new Hop.Direct());
+        guest.receive(CONNECT);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive("\5\0");
+        rig.pass(151);
+        assertThat(guest.sent()).startsWith("HTTP/1.1 504 ");
+        assertThat(upstream.isOpen()).isFalse();
+
+        rig.guest().receive(CONNECT);
+        rig.connect().receiveEof(); // before it has said anything: that is one that does not work
+        assertThat(rig.dialed).last().isEqualTo("direct:a.test:443");
     }
 
     @Test

@@ -140,7 +140,7 @@ final class HopAttempts {
         opening.addListener(_ -> {
             switch (opening.isSuccess() ? opening.getNow() : null) {
                 case null -> {}
-                case ConnectTunnel.Outcome.Broken b -> broken(proxy, b.why());
+                case ConnectTunnel.Outcome.Broken b -> skipped(proxy, b.why());
                 case ConnectTunnel.Outcome.Done d -> {
                     upstreams.memory().good(proxy);
                     finish(d.way());
@@ -183,13 +183,26 @@ final class HopAttempts {
             }
             case SocksHandshake.Outcome.Broken b -> {
                 channel.close();
-                broken(proxy, new Reply(502, "connection_terminated", b.why()));
+                Reply why = new Reply(502, "connection_terminated", b.why());
+                if (b.spoken()) {
+                    skipped(proxy, why);
+                } else {
+                    broken(proxy, why);
+                }
             }
         }
     }
 
     private void broken(ProxyAddress proxy, Reply why) {
         upstreams.memory().bad(proxy);
+        skipped(proxy, why);
+    }
+
+    /**
+     * The next one is tried, but nothing is held against this one: some proxies hang up where they do not like the remote, and a guest
+     * that names one must not send everybody's connections past the proxy for minutes.
+     */
+    private void skipped(ProxyAddress proxy, Reply why) {
         failure = why.by(proxy);
         LOG.info("{}{}", failure.text(), left.isEmpty() && later.isEmpty() ? "" : "; the next one is tried");
         next();

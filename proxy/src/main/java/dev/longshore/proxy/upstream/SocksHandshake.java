@@ -30,8 +30,12 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
         /** The proxy answered, and it was no. */
         record Refused(Reply why) implements Outcome {}
 
-        /** The proxy did not do its part. */
-        record Broken(String why) implements Outcome {}
+        /**
+         * The proxy did not do its part.
+         *
+         * @param spoken it has been told the remote or has answered before: so it may be for the remote that it did not
+         */
+        record Broken(String why, boolean spoken) implements Outcome {}
     }
 
     private enum State {
@@ -98,13 +102,23 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
 
     private Future<Outcome> start(ByteBuf first, Duration timeout) {
         channel.pipeline().addLast(this);
-        var timer = channel.eventLoop()
-                .schedule(
-                        () -> finish(new Outcome.Broken("no answer in time")), timeout.toNanos(), TimeUnit.NANOSECONDS);
+        var timer = channel.eventLoop().schedule(this::onTimeout, timeout.toNanos(), TimeUnit.NANOSECONDS);
         outcome.addListener(_ -> timer.cancel(false));
         channel.writeAndFlush(first);
         channel.config().setAutoRead(true);
         return outcome;
+    }
+
+    /** A proxy that waits for a remote longer than we do is none that does not answer. */
+    private void onTimeout() {
+        finish(
+                state == State.METHOD || state == State.REPLY_4
+                        ? broken("no answer in time")
+                        : new Outcome.Refused(new Reply(504, "connection_timeout", "it did not connect in time")));
+    }
+
+    private Outcome broken(String why) {
+        return new Outcome.Broken(why, state != State.METHOD);
     }
 
     @Override
@@ -126,7 +140,7 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
         int version = pending.readUnsignedByte();
         int method = pending.readUnsignedByte();
         if (version != VERSION_5) {
-            finish(new Outcome.Broken("it does not speak SOCKS 5"));
+            finish(broken("it does not speak SOCKS 5"));
         } else if (method == NO_AUTHENTICATION) {
             sendRequest();
         } else if (method == USER_PASSWORD && login != null) {
@@ -198,7 +212,7 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
                 };
         int code = pending.getUnsignedByte(at + 1);
         if (pending.getUnsignedByte(at) != VERSION_5 || (length > MAX_REPLY && code == 0)) {
-            finish(new Outcome.Broken("its answer is not one of SOCKS 5"));
+            finish(broken("its answer is not one of SOCKS 5"));
         } else if (code != 0) {
             finish(new Outcome.Refused(refusal(code)));
         } else if (pending.readableBytes() < length) {
@@ -215,7 +229,7 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
         int code = pending.getUnsignedByte(at + 1);
         pending.skipBytes(8);
         if (pending.getUnsignedByte(at) != 0) {
-            finish(new Outcome.Broken("its answer is not one of SOCKS 4"));
+            finish(broken("its answer is not one of SOCKS 4"));
         } else if (code == 90) {
             finish(new Outcome.Open());
         } else {
@@ -257,7 +271,7 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
     @Override
     public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
-            finish(new Outcome.Broken("it closed the connection"));
+            finish(broken("it closed the connection"));
         } else {
             ctx.fireUserEventTriggered(event);
         }
@@ -265,11 +279,11 @@ final class SocksHandshake extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        finish(new Outcome.Broken("the connection broke"));
+        finish(broken("the connection broke"));
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
-        finish(new Outcome.Broken("it closed the connection"));
+        finish(broken("it closed the connection"));
     }
 }
