@@ -13,7 +13,6 @@ import dev.longshore.vpnkit.dns.DnsForwarder;
 import dev.longshore.vpnkit.dns.DnsRoute;
 import dev.longshore.vpnkit.dns.DnsServer;
 import dev.longshore.vpnkit.dns.HostsFile;
-import dev.longshore.vpnkit.dns.NameTable;
 import dev.longshore.vpnkit.dns.Resolvers;
 import dev.longshore.vpnkit.dns.ToldNames;
 import dev.longshore.vpnkit.ethernet.EthernetConfig;
@@ -190,8 +189,9 @@ public final class Network {
         sink.target = input;
         dhcp = new DhcpServer(plan, config.guestMac(), config.mtu(), resolvers::searchDomains, v4, gatewayCounters);
         forwarder = new DnsForwarder(loop, resolvers, addressFilter, told, nanoClock, dnsCounters);
-        dns = new DnsServer(
-                NameTable.standard(plan),
+        dns = DnsServer.of(
+                plan,
+                loop,
                 HostsFile.of(config.hostsFile(), plan, loop, nanoClock),
                 addressFilter,
                 forwarder,
@@ -353,6 +353,7 @@ public final class Network {
         closed = true;
         tcp.onLinkState(false);
         forwarder.close();
+        dns.close();
         udp.close();
         echoes.close();
         input.close();

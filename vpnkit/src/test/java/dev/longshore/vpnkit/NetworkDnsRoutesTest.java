@@ -11,6 +11,7 @@ import dev.longshore.vpnkit.dns.DnsSource;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.nio.file.Files;
@@ -156,6 +157,34 @@ class NetworkDnsRoutesTest {
 
     private static InetSocketAddress other(Inet6Address a, int port) throws IOException {
         return new InetSocketAddress(Inet6Address.getByAddress(null, a.getAddress(), 1), port);
+    }
+
+    /** RFC 6762 §22.1: no resolver but those that are meant for them hears of them. */
+    @Test
+    void namesOfTheLink_areAskedOfResolversThatAreMeantForThem() throws IOException {
+        InetAddress ours = NetworkInterface.networkInterfaces()
+                .flatMap(NetworkInterface::inetAddresses)
+                .filter(a -> !a.isLoopbackAddress())
+                .findFirst()
+                .orElse(null);
+        assumeThat(ours).as("an address that is not loopback").isNotNull();
+        try (FakeResolver outside = new FakeResolver(ours)) {
+            rig.resolvers.add(outside);
+            rig.net.network.setResolvers(List.of(outside.address()), List.of());
+            assertThat(rig.ask("x.test", Type.A).getSection(Section.ANSWER)).hasSize(1);
+            Message service = rig.ask("_ipp._tcp.Local", Type.SRV);
+            assertThat(service.getRcode()).isEqualTo(Rcode.NOERROR);
+            assertThat(service.getSection(Section.AUTHORITY)).hasSize(1);
+            assertThat(rig.ask("local", Type.NS).getRcode()).isEqualTo(Rcode.NOERROR);
+            assertThat(outside.asked).hasSize(1);
+
+            rig.net.network.setResolvers(
+                    List.of(outside.address()), List.of(new DnsRoute("corp.local", List.of(address(1)))));
+            assertThat(askedBy("db.corp.local")).isEqualTo(1);
+            rig.net.network.setResolvers(List.of(address(0)), List.of()); // the host's own program
+            assertThat(askedBy("printer.local")).isZero();
+            assertThat(outside.asked).hasSize(1);
+        }
     }
 
     // ---- the hosts file

@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -365,6 +366,26 @@ public final class DnsForwarder {
         return DnsUpstream.Place.of(addresses).stream()
                 .map(a -> upstreams.computeIfAbsent(a, x -> new DnsUpstream(this, x.address())))
                 .toList();
+    }
+
+    /**
+     * True if a name below {@code local} has resolvers that are meant for it: those of a route, the host's own program on its loopback
+     * (systemd-resolved, dnsmasq), which decides itself, or any if the host searches in a domain that has the name.
+     */
+    boolean knowsLocal(DnsQuestion q, String name) {
+        refresh();
+        DnsGroup group = groupOf(q);
+        return !group.isDefault() || group.isOnLoopback() || searches(name);
+    }
+
+    private boolean searches(String name) {
+        for (String domain : resolvers.searchDomains()) {
+            String lower = domain.toLowerCase(Locale.ROOT);
+            if (name.equals(lower) || name.endsWith("." + lower)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private DnsGroup groupOf(DnsQuestion q) {

@@ -35,6 +35,11 @@ final class DnsGroup {
         b.readBytes(wire);
     }
 
+    /** All are programs of the host. */
+    boolean isOnLoopback() {
+        return servers.stream().allMatch(s -> s.address.getAddress().isLoopbackAddress());
+    }
+
     boolean isDefault() {
         return domain.isEmpty();
     }

@@ -4,11 +4,13 @@ import dev.longshore.packet.wire.DnsMessage;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.dns.NameTable.Entry;
+import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.udp.UdpOutput;
 import dev.longshore.vpnkit.udp.UdpService;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.EventLoop;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -30,6 +32,7 @@ public final class DnsServer implements UdpService {
 
     private final NameTable names;
     private final HostsFile hosts;
+    private final LocalNames local;
     private final AddressFilter filter;
     private final DnsForwarder forwarder;
     private final ToldNames told;
@@ -40,9 +43,26 @@ public final class DnsServer implements UdpService {
     private final DnsLog log = new DnsLog();
     private NamePolicy policy = NamePolicy.OPEN;
 
-    public DnsServer(
+    /** One for the guests of a network. */
+    public static DnsServer of(
+            IpPlan plan,
+            EventLoop loop,
+            HostsFile hosts,
+            AddressFilter filter,
+            DnsForwarder forwarder,
+            ToldNames told,
+            UdpOutput output,
+            ByteBufAllocator allocator,
+            Counters<DnsCounter> counters) {
+        NameTable names = NameTable.standard(plan);
+        LocalNames local = LocalNames.ofHost(loop, names.host());
+        return new DnsServer(names, hosts, local, filter, forwarder, told, output, allocator, counters);
+    }
+
+    DnsServer(
             NameTable names,
             HostsFile hosts,
+            LocalNames local,
             AddressFilter filter,
             DnsForwarder forwarder,
             ToldNames told,
@@ -51,6 +71,7 @@ public final class DnsServer implements UdpService {
             Counters<DnsCounter> counters) {
         this.names = names;
         this.hosts = hosts;
+        this.local = local;
         this.filter = filter;
         this.forwarder = forwarder;
         this.told = told;
@@ -86,6 +107,11 @@ public final class DnsServer implements UdpService {
     /** Goes first into the pipeline of each TCP connection to {@link #PORT}; sharable. */
     public ChannelHandler tcpInitializer() {
         return new DnsTcpHandler.Initializer(this);
+    }
+
+    /** Ends what it has of its own. Idempotent. */
+    public void close() {
+        local.close();
     }
 
     /** Which names nobody may use, from now on. */
@@ -187,7 +213,28 @@ public final class DnsServer implements UdpService {
             reply(q, DnsSource.POLICY, "", false, answer);
             return true;
         }
-        return isInHosts(q, name);
+        return isInHosts(q, name) || isOfTheLink(q, name);
+    }
+
+    /** A name below {@code local} that no resolver is there for. */
+    private boolean isOfTheLink(DnsQuestion q, String name) {
+        if (!LocalNames.isLocal(q) || forwarder.knowsLocal(q, name)) {
+            return false;
+        }
+        step(q, "names of the link are asked of the host's system only");
+        if (!LocalNames.isOfAddresses(q.type)) {
+            reply(q, DnsSource.LOCAL, "", false, negative(q, DnsMessage.RCODE_OK, LocalNames.ZONE));
+            return true;
+        }
+        local.find(name, found -> {
+            ByteBuf answer = found == null
+                    ? DnsReply.error(allocator, q, DnsMessage.RCODE_SERVFAIL, DnsReply.UNREACHABLE)
+                    : found.isEmpty()
+                            ? negative(q, DnsMessage.RCODE_NXDOMAIN, LocalNames.ZONE)
+                            : addresses(q, name, found);
+            reply(q, found == null ? DnsSource.NONE : DnsSource.RESOLVER, LocalNames.FROM, false, answer);
+        });
+        return true;
     }
 
     private static boolean asksForAddresses(int type) {
@@ -299,6 +346,7 @@ public final class DnsServer implements UdpService {
         return DnsReply.finish(answer, q, count, 0, DnsMessage.RCODE_OK, DnsReply.NONE);
     }
 
+    /** Of the hosts file or the host's system: what the filter says of the host's ways does not matter to them. */
     private ByteBuf addresses(DnsQuestion q, String name, List<IpAddress> addresses) {
         boolean any = q.type == DnsMessage.TYPE_ANY;
         ByteBuf answer = DnsReply.begin(allocator, q, DnsMessage.RCODE_OK, 28 * addresses.size());
