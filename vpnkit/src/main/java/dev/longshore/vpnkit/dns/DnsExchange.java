@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Theory of operation: resolvers are asked in turn, the next one when the last refused or was silent for {@link #HEDGE_MILLIS}; once all have been
  * asked, again after one and two seconds. Earlier attempts go on listening: a slow answer is as good as a fast one. SERVFAIL and REFUSED of a
  * resolver make us ask the next, and are passed on if nobody says better. So in the usual case one resolver hears of the question, and not
- * all, which may be of different companies. After 4.5 s, shortly before the C library in the guest gives up, the answer is SERVFAIL.
+ * all, which may be of different companies. Those of a last resort are asked when none of the others can be reached. After 4.5 s, shortly before the C library in the guest gives up, the answer is SERVFAIL.
  */
 final class DnsExchange {
     private static final long HEDGE_MILLIS = 300;
@@ -25,10 +25,10 @@ final class DnsExchange {
     private static final int MAX_ATTEMPTS = 10;
 
     private final DnsForwarder forwarder;
-    private final DnsGroup group;
+    private DnsGroup group;
     private final DnsQuestion first;
     private final ByteBuf query;
-    private final int firstServer;
+    private int firstServer;
 
     /** By the network's clock, ns. */
     final long startedAt;
@@ -130,7 +130,7 @@ final class DnsExchange {
         attempt.start();
     }
 
-    /** Others want its place. */
+    /** Others want its place, or it is the end. */
     void makeRoom() {
         silent = true;
         giveUp();
@@ -141,9 +141,31 @@ final class DnsExchange {
         if (done) {
             return;
         }
+        DnsGroup otherwise = group.otherwise;
+        if (otherwise != null && secondBest == null && !silent && !LocalNames.isLocal(first)) {
+            goOn(otherwise);
+            return;
+        }
         ByteBuf best = secondBest;
         secondBest = null;
         end(best, secondBestServer);
+    }
+
+    /** None could be reached: the others' turn, in what is left of the time. */
+    private void goOn(DnsGroup others) {
+        cancel(attemptTimer);
+        attempts.forEach(Attempt::drop);
+        attempts.clear();
+        failed = 0;
+        skipped = 0;
+        group = others;
+        firstServer = others.first(forwarder.now());
+        DnsTrace trace = first.trace;
+        if (trace != null) {
+            trace.step("none could be reached; last resort: "
+                    + String.join(", ", others.servers.stream().map(s -> s.text).toList()));
+        }
+        next();
     }
 
     /** The one way it ends. Takes ownership of {@code message}; null if there is none. */

@@ -73,6 +73,7 @@ public final class DnsForwarder {
     private List<DnsGroup> groups = List.of(); // the longest domain first
     private DnsGroup everything = new DnsGroup("", List.of());
     private List<InetSocketAddress> known = List.of();
+    private List<InetSocketAddress> knownLastResort = List.of();
     private int leftOut;
     private int waiting;
     private int sockets;
@@ -313,7 +314,7 @@ public final class DnsForwarder {
     /** False for an answer that was asked for before the resolvers changed. */
     @SuppressWarnings("ReferenceEquality")
     private boolean isCurrent(DnsGroup group) {
-        return group == everything || groups.contains(group);
+        return group == everything || group == everything.otherwise || groups.contains(group);
     }
 
     // ---- who is asked
@@ -321,8 +322,10 @@ public final class DnsForwarder {
     /** Sees to it that resolvers and filter are those of now. */
     private void refresh() {
         List<InetSocketAddress> servers = resolvers.servers();
-        if (!isKnown(servers)) {
+        List<InetSocketAddress> lastResort = resolvers.lastResort();
+        if (!same(servers, known) || !same(lastResort, knownLastResort)) {
             known = servers;
+            knownLastResort = lastResort;
             regroup();
         }
         int type = filter.leftOut();
@@ -333,8 +336,8 @@ public final class DnsForwarder {
     }
 
     @SuppressWarnings("ReferenceEquality") // the usual case, for each question
-    private boolean isKnown(List<InetSocketAddress> servers) {
-        return servers == known || DnsUpstream.Place.of(servers).equals(DnsUpstream.Place.of(known));
+    private static boolean same(List<InetSocketAddress> a, List<InetSocketAddress> b) {
+        return a == b || DnsUpstream.Place.of(a).equals(DnsUpstream.Place.of(b));
     }
 
     private void regroup() {
@@ -347,8 +350,12 @@ public final class DnsForwarder {
         everything = made.stream()
                 .filter(DnsGroup::isDefault)
                 .findFirst()
-                .orElseGet(() -> new DnsGroup("", upstreams(known)));
+                .orElseGet(() -> new DnsGroup("", upstreams(known), lastResort()));
         Set<DnsUpstream> used = new HashSet<>(everything.servers);
+        DnsGroup otherwise = everything.otherwise;
+        if (otherwise != null) {
+            used.addAll(otherwise.servers);
+        }
         groups.forEach(g -> used.addAll(g.servers));
         for (DnsUpstream u : List.copyOf(upstreams.values())) {
             if (used.contains(u)) {
@@ -360,6 +367,10 @@ public final class DnsForwarder {
             }
         }
         cache.clear();
+    }
+
+    private @Nullable DnsGroup lastResort() {
+        return knownLastResort.isEmpty() ? null : new DnsGroup("", upstreams(knownLastResort));
     }
 
     private List<DnsUpstream> upstreams(List<InetSocketAddress> addresses) {
@@ -402,6 +413,7 @@ public final class DnsForwarder {
         if (!next.equals(routes)) {
             routes = List.copyOf(next);
             known = resolvers.servers();
+            knownLastResort = resolvers.lastResort();
             regroup();
             LOG.info("routes of names: {}", routes);
         }
@@ -514,7 +526,7 @@ public final class DnsForwarder {
 
     /** Ends all questions with SERVFAIL, and the sockets. Idempotent. */
     public void close() {
-        List.copyOf(active).forEach(DnsExchange::giveUp);
+        List.copyOf(active).forEach(DnsExchange::makeRoom); // and no last resort
         List.copyOf(upstreams.values()).forEach(DnsUpstream::close);
     }
 }

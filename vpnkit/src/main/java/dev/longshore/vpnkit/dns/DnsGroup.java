@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The resolvers for one domain, or for all that no other group has. Confined to the link's event loop.
@@ -20,6 +21,9 @@ final class DnsGroup {
 
     final List<DnsUpstream> servers;
 
+    /** Who is asked instead if none of them can be reached; null for nobody. */
+    final @Nullable DnsGroup otherwise;
+
     /** The domain as questions have it, in lower case. */
     private final byte[] wire;
 
@@ -27,6 +31,11 @@ final class DnsGroup {
     private long preferredSince;
 
     DnsGroup(String domain, List<DnsUpstream> servers) {
+        this(domain, servers, null);
+    }
+
+    DnsGroup(String domain, List<DnsUpstream> servers, @Nullable DnsGroup otherwise) {
+        this.otherwise = otherwise;
         this.domain = domain;
         this.servers = List.copyOf(servers);
         ByteBuf b = Unpooled.buffer();

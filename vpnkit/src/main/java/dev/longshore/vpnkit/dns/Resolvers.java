@@ -39,9 +39,14 @@ public final class Resolvers {
     private static final List<InetSocketAddress> DEFAULT =
             List.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), PORT));
 
+    /** Where systemd-resolved has those that it asks itself. */
+    private static final Path BEHIND_STUB = Path.of("/run/systemd/resolve/resolv.conf");
+
     private final @Nullable Path file;
+    private final Path behindStub;
     private final LongSupplier nanoClock;
     private List<InetSocketAddress> servers;
+    private List<InetSocketAddress> lastResort = List.of();
     private List<String> searchDomains = List.of();
     private @Nullable Object seen;
     private long lookedAt;
@@ -52,20 +57,49 @@ public final class Resolvers {
 
     private List<InetSocketAddress> chosen = List.of();
 
-    private Resolvers(@Nullable Path file, List<InetSocketAddress> servers, LongSupplier nanoClock) {
+    private Resolvers(@Nullable Path file, Path behindStub, List<InetSocketAddress> servers, LongSupplier nanoClock) {
         this.file = file;
+        this.behindStub = behindStub;
         this.servers = servers;
         this.nanoClock = nanoClock;
     }
 
     /** Always these: a setting, or a test. */
     public static Resolvers fixed(List<InetSocketAddress> servers) {
-        return new Resolvers(null, List.copyOf(servers), () -> 0);
+        return new Resolvers(null, BEHIND_STUB, List.copyOf(servers), () -> 0);
+    }
+
+    /** The same with {@link #lastResort}. */
+    static Resolvers fixed(List<InetSocketAddress> servers, List<InetSocketAddress> lastResort) {
+        Resolvers made = fixed(servers);
+        made.lastResort = List.copyOf(lastResort);
+        return made;
     }
 
     /** Those in {@code file}, which is read again when it changes: replaced, rewritten, or its symbolic link moved. */
     public static Resolvers ofFile(Path file, LongSupplier nanoClock) {
-        return new Resolvers(file, DEFAULT, nanoClock);
+        return ofFile(file, BEHIND_STUB, nanoClock);
+    }
+
+    /** @param behindStub see {@link #lastResort} */
+    static Resolvers ofFile(Path file, Path behindStub, LongSupplier nanoClock) {
+        return new Resolvers(file, behindStub, DEFAULT, nanoClock);
+    }
+
+    /**
+     * Those to ask where none of {@link #servers} can be reached: what systemd-resolved asks, if they are only its stub. That knows
+     * domains of VPNs, multicast DNS and DNSSEC, so it is asked as long as it is there; which it may not be, in a container or switched off,
+     * while resolv.conf still names it.
+     */
+    List<InetSocketAddress> lastResort() {
+        List<InetSocketAddress> first = servers();
+        return chosen.isEmpty() && first.stream().allMatch(Resolvers::isStub) ? lastResort : List.of();
+    }
+
+    /** resolved.conf(5), DNSStubListener. */
+    private static boolean isStub(InetSocketAddress server) {
+        byte[] a = server.getAddress().getAddress();
+        return a.length == 4 && a[0] == 127 && a[1] == 0 && a[2] == 0 && (a[3] == 53 || a[3] == 54);
     }
 
     /**
@@ -99,26 +133,37 @@ public final class Resolvers {
 
     private void look(Path path) {
         try {
-            BasicFileAttributes a = Files.readAttributes(path, BasicFileAttributes.class);
-            Object version = List.of(a.lastModifiedTime(), a.size(), Objects.toString(a.fileKey()));
+            Object version = List.of(version(path), Files.exists(behindStub) ? version(behindStub) : "");
             if (version.equals(seen) && !scoped) {
                 return;
             }
             seen = version;
-            List<String> lines = a.size() > MAX_FILE_BYTES
-                    ? List.of()
-                    : Files.readString(path).lines().toList();
+            List<String> lines = lines(path);
             List<InetSocketAddress> found = parse(lines);
             searchDomains = parseSearch(lines);
             scoped = lines.stream().anyMatch(l -> l.indexOf('%') >= 0);
             List<InetSocketAddress> before = servers;
             servers = found.isEmpty() ? DEFAULT : found;
+            lastResort = servers.stream().allMatch(Resolvers::isStub) && Files.exists(behindStub)
+                    ? parse(lines(behindStub))
+                    : List.of();
             if (!servers.equals(before)) {
-                LOG.info("resolvers: {}", servers);
+                LOG.info("resolvers: {}{}", servers, lastResort.isEmpty() ? "" : ", else " + lastResort);
             }
         } catch (IOException e) {
             LOG.debug("{} can't be read, the resolvers stay {}: {}", path, servers, e.toString());
         }
+    }
+
+    private static Object version(Path path) throws IOException {
+        BasicFileAttributes a = Files.readAttributes(path, BasicFileAttributes.class);
+        return List.of(a.lastModifiedTime(), a.size(), Objects.toString(a.fileKey()));
+    }
+
+    private static List<String> lines(Path path) throws IOException {
+        return Files.size(path) > MAX_FILE_BYTES
+                ? List.of()
+                : Files.readString(path).lines().toList();
     }
 
     /** The {@code nameserver} lines; whatever is no address literal is left out. */
@@ -165,7 +210,8 @@ public final class Resolvers {
 
     /** With a scope as in {@code fe80::1%eth0} (RFC 4007 §11.2): null while there is no such interface. */
     private static @Nullable InetAddress literal(String text) {
-        if (text.length() > MAX_LITERAL || (text.indexOf(':') < 0 && !V4.matcher(text).matches())) {
+        if (text.length() > MAX_LITERAL
+                || (text.indexOf(':') < 0 && !V4.matcher(text).matches())) {
             return null;
         }
         try {

@@ -72,7 +72,8 @@ class ResolversTest {
     @Test
     void monstrousLines_areLeftOut() {
         String labels = "a.".repeat(20_000) + "a";
-        assertThat(Resolvers.parseSearch(List.of("search " + labels + " ok.test"))).containsExactly("ok.test");
+        assertThat(Resolvers.parseSearch(List.of("search " + labels + " ok.test")))
+                .containsExactly("ok.test");
         assertThat(Resolvers.parse(List.of("nameserver " + ":".repeat(60_000) + "g", "nameserver 1234567")))
                 .isEmpty();
     }
@@ -89,5 +90,32 @@ class ResolversTest {
         // Looked at again although the file is the same: the interface may be there now, or be another one.
         twoSecondsPass();
         assertThat(resolvers.servers()).isNotSameAs(found).isEqualTo(found);
+    }
+
+    /** systemd-resolved: its stub is asked, and what that asks only if the stub is not there. */
+    @Test
+    void behindTheStub_isTheLastResort() throws IOException {
+        Path file = Files.writeString(dir.resolve("resolv.conf"), "nameserver 127.0.0.53\nsearch a.test\n");
+        Path behind = dir.resolve("behind");
+        Resolvers resolvers = Resolvers.ofFile(file, behind, () -> now);
+        assertThat(resolvers.servers()).containsExactly(resolver("127.0.0.53"));
+        assertThat(resolvers.lastResort()).isEmpty();
+
+        Files.writeString(behind, "nameserver 192.0.2.1\nnameserver fe80::1%7\nsearch b.test\n");
+        twoSecondsPass();
+        assertThat(resolvers.servers()).containsExactly(resolver("127.0.0.53"));
+        assertThat(resolvers.lastResort()).hasSize(2).contains(resolver("192.0.2.1"));
+        assertThat(resolvers.searchDomains()).containsExactly("a.test");
+
+        Files.writeString(behind, "nameserver 192.0.2.222\n"); // another network; the stub's file stays
+        twoSecondsPass();
+        assertThat(resolvers.lastResort()).containsExactly(resolver("192.0.2.222"));
+
+        resolvers.choose(List.of(resolver("192.0.2.5")));
+        assertThat(resolvers.lastResort()).isEmpty();
+        resolvers.choose(List.of());
+        Files.writeString(file, "nameserver 192.0.2.6\nnameserver 127.0.0.53\n");
+        twoSecondsPass();
+        assertThat(resolvers.lastResort()).isEmpty();
     }
 }
