@@ -57,6 +57,17 @@ class DnsIT {
             "nowhere.example.test A",
             "nowhere.example.test TYPE1000");
 
+    /** Of a zone that is signed: there and not there, an alias, larger than UDP takes, a delegation. */
+    private static final List<String> SIGNED = List.of(
+            "signed.test SOA",
+            "signed.test DNSKEY",
+            "a.signed.test A",
+            "a.signed.test AAAA",
+            "www.signed.test A",
+            "big.signed.test TXT",
+            "child.signed.test DS",
+            "nowhere.signed.test A");
+
     @TempDir
     static Path dir;
 
@@ -110,6 +121,42 @@ class DnsIT {
                         .as("%s %s by IPv6", question, transport)
                         .isEqualTo(expected);
             }
+        }
+        all.assertAll();
+    }
+
+    /** Signatures and what they sign, asked and kept, as nsd has them. */
+    @Test
+    void signedRecords_crossUntouched() {
+        SoftAssertions all = new SoftAssertions();
+        for (String question : SIGNED) {
+            for (String transport : List.of("+notcp", "+tcp")) {
+                Dig expected = theirs(DnsLab.NSD, question, transport, "+dnssec");
+                all.assertThat(expected.text()).contains("RRSIG");
+                for (int i = 0; i < 2; i++) {
+                    Dig d = ours(question, transport, "+dnssec");
+                    String as = question + " " + transport + (i == 0 ? ", asked" : ", kept");
+                    all.assertThat(d.essence()).as(as).isEqualTo(expected.essence());
+                    all.assertThat(d.records("AUTHORITY")).as(as).isEqualTo(expected.records("AUTHORITY"));
+                }
+                all.assertThat(ours(question, transport).text())
+                        .as("%s without DO", question)
+                        .doesNotContain("RRSIG");
+            }
+        }
+        all.assertAll();
+    }
+
+    /** BIND's validator, which knows the zone's key and nobody but us, believes what is there, and what is not. */
+    @Test
+    void validatorInTheGuest_believesSignedRecords() {
+        SoftAssertions all = new SoftAssertions();
+        for (String question : SIGNED) {
+            List<String> line =
+                    new ArrayList<>(List.of("delv", "@" + DnsLab.GUEST_DNS, "-a", "/lab/anchor", "+root=signed.test"));
+            line.addAll(List.of(question.split(" ")));
+            String said = lab.guest(line.toArray(String[]::new)).run().out();
+            all.assertThat(said).as(question).contains("fully validated").doesNotContain("unsigned answer");
         }
         all.assertAll();
     }

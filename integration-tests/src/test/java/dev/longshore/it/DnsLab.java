@@ -1,13 +1,18 @@
 package dev.longshore.it;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Name servers of several makers beside ours: nsd has the zones; unbound, dnsmasq and {@code longshore net} each forward to it. A guest,
@@ -31,6 +36,7 @@ final class DnsLab implements AutoCloseable {
 
     private static final Duration START = Duration.ofMinutes(1);
     private static final int MANY = 400;
+    private static final String SIGNED = resource("signed.zone");
 
     private final long id = ProcessHandle.current().pid() % 65_536;
     private final PeerMachine host;
@@ -97,7 +103,13 @@ final class DnsLab implements AutoCloseable {
                 ns IN A 127.0.0.54
                 db IN A 10.20.30.40
                 """);
-        host.write("/lab/nsd.conf", nsd(NSD, NSD6, "example.test", "zone"));
+        host.write("/lab/signed", SIGNED);
+        guest.write("/lab/anchor", anchor());
+        host.write("/lab/nsd.conf", nsd(NSD, NSD6, "example.test", "zone") + """
+                zone:
+                  name: signed.test
+                  zonefile: signed
+                """);
         host.write("/lab/corp.conf", nsd(CORP, CORP, "corp.test", "corp"));
         host.write("/lab/unbound.conf", """
                 server:
@@ -145,6 +157,23 @@ final class DnsLab implements AutoCloseable {
                             .out()
                             .contains("."),
                     () -> servers.stream().map(s -> s.out() + s.err()).toList().toString());
+        }
+    }
+
+    /** The zone's key, for {@code delv -a}. */
+    private static String anchor() {
+        Matcher key = Pattern.compile("Trust anchor: (\\d+ \\d+ \\d+) (\\S+)").matcher(SIGNED);
+        if (!key.find()) {
+            throw new IllegalStateException("no trust anchor in signed.zone");
+        }
+        return "trust-anchors { signed.test. static-key " + key.group(1) + " \"" + key.group(2) + "\"; };\n";
+    }
+
+    private static String resource(String name) {
+        try (InputStream in = DnsLab.class.getResourceAsStream(name)) {
+            return new String(Objects.requireNonNull(in, name).readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
