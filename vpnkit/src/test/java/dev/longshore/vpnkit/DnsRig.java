@@ -90,6 +90,12 @@ final class DnsRig implements AutoCloseable {
         return ByteBufUtil.getBytes(guest.receiveUdp().payload());
     }
 
+    /** What comes in {@code time}, which the network has. */
+    byte[] receive(Duration time) {
+        pass(time);
+        return receive();
+    }
+
     static Message parse(byte[] bytes) {
         try {
             return new Message(bytes);

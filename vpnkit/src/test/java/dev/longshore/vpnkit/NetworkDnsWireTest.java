@@ -222,6 +222,32 @@ class NetworkDnsWireTest {
         assertThat(DnsMessage.copyName(m, 0, len, last, name, false) > 0).isEqualTo(readable);
     }
 
+    /** Whoever does not know what was asked does not know that there is no such name. */
+    @Test
+    void answersWithoutTheQuestion_orOfAnotherKind_areNone() {
+        byte[][] wrong = {{(byte) 0x81, (byte) 0x83}, {(byte) 0xA9, (byte) 0x80}}; // NXDOMAIN; an answer to UPDATE
+        for (byte[] flags : wrong) {
+            rig.guest.clearReceived();
+            resolver.garbles = bytes -> {
+                boolean whole = flags[0] != (byte) 0x81;
+                byte[] made = java.util.Arrays.copyOf(bytes, whole ? bytes.length : 12);
+                System.arraycopy(flags, 0, made, 2, 2);
+                if (!whole) {
+                    java.util.Arrays.fill(made, 4, 12, (byte) 0);
+                }
+                return made;
+            };
+            rig.send(DnsRig.query("a" + flags[0] + ".test", Type.A));
+            rig.awaitAsked(resolver, resolver.asked.size() + 1);
+            rig.pass(java.time.Duration.ofMillis(100));
+            assertThat(rig.guest.hasReceived()).isFalse();
+            resolver.garbles = null;
+            assertThat(DnsRig.parse(rig.receive(java.time.Duration.ofSeconds(2)))
+                            .getRcode())
+                    .isEqualTo(Rcode.NOERROR);
+        }
+    }
+
     @Test
     void classChaosAndZoneTransfer_areRefused() {
         Message version = Message.newQuery(Record.newRecord(DnsRig.name("version.bind"), Type.TXT, DClass.CH));

@@ -245,19 +245,21 @@ final class DnsExchange {
             return q;
         }
 
-        /** RFC 5452 §9.1. A resolver that understands nothing may leave the question out. */
+        /** RFC 5452 §9.1. A resolver that understands nothing may leave the question out, but then it says nothing of the name. */
         @Override
         boolean onMessage(ByteBuf m) {
             if (done) {
                 m.release();
                 return true;
             }
-            if (!DnsMessage.isValid(m, 0, m.writerIndex()) || !DnsMessage.isResponse(m, 0)) {
+            if (!DnsMessage.isValid(m, 0, m.writerIndex())
+                    || !DnsMessage.isResponse(m, 0)
+                    || DnsMessage.opcode(m, 0) != 0) {
                 m.release();
                 return false;
             }
             int rcode = DnsMessage.rcode(m, 0);
-            boolean bare = DnsMessage.questions(m, 0) == 0 && rcode != DnsMessage.RCODE_OK;
+            boolean bare = DnsMessage.questions(m, 0) == 0 && isComplaint(rcode);
             boolean same = DnsMessage.questions(m, 0) == 1 && first.isAt(m, DnsMessage.HEADER_BYTES);
             if (!bare && !same) {
                 m.release();
@@ -285,6 +287,13 @@ final class DnsExchange {
             }
             end(m, server);
             return true;
+        }
+
+        private static boolean isComplaint(int rcode) {
+            return rcode == DnsMessage.RCODE_FORMERR
+                    || rcode == DnsMessage.RCODE_SERVFAIL
+                    || rcode == DnsMessage.RCODE_NOTIMP
+                    || rcode == DnsMessage.RCODE_REFUSED;
         }
 
         /** What does not have all its records is as good as truncated: the guest asks by TCP. */
