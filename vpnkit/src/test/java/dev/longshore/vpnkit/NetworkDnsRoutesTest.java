@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -131,13 +132,13 @@ class NetworkDnsRoutesTest {
     /** moby#28573, lima#1488: fe80::1%eth0, as routers announce themselves. */
     @Test
     void resolverOfALink_isAskedByItsInterface() throws IOException {
-        Inet6Address linkLocal = NetworkInterface.networkInterfaces()
+        Optional<Inet6Address> any = NetworkInterface.networkInterfaces()
                 .flatMap(NetworkInterface::inetAddresses)
                 .filter(a -> a.isLinkLocalAddress() && a instanceof Inet6Address)
                 .map(Inet6Address.class::cast)
-                .findFirst()
-                .orElse(null);
-        assumeThat(linkLocal).as("an interface with IPv6").isNotNull();
+                .findFirst();
+        assumeThat(any).as("an interface with IPv6").isPresent();
+        Inet6Address linkLocal = any.orElseThrow();
         try (FakeResolver resolver = new FakeResolver(linkLocal)) {
             rig.resolvers.add(resolver);
             InetSocketAddress address = new InetSocketAddress(
@@ -162,13 +163,12 @@ class NetworkDnsRoutesTest {
     /** RFC 6762 §22.1: no resolver but those that are meant for them hears of them. */
     @Test
     void namesOfTheLink_areAskedOfResolversThatAreMeantForThem() throws IOException {
-        InetAddress ours = NetworkInterface.networkInterfaces()
+        Optional<InetAddress> ours = NetworkInterface.networkInterfaces()
                 .flatMap(NetworkInterface::inetAddresses)
                 .filter(a -> !a.isLoopbackAddress())
-                .findFirst()
-                .orElse(null);
-        assumeThat(ours).as("an address that is not loopback").isNotNull();
-        try (FakeResolver outside = new FakeResolver(ours)) {
+                .findFirst();
+        assumeThat(ours).as("an address that is not loopback").isPresent();
+        try (FakeResolver outside = new FakeResolver(ours.orElseThrow())) {
             rig.resolvers.add(outside);
             rig.net.network.setResolvers(List.of(outside.address()), List.of());
             assertThat(rig.ask("x.test", Type.A).getSection(Section.ANSWER)).hasSize(1);
@@ -364,6 +364,12 @@ class NetworkDnsRoutesTest {
         assertThat(rig.net.network.dns().log().last(10))
                 .as("nothing that the guest asked")
                 .isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test"})
+    void explanationOfNoName_saysSo(String name) {
+        assertThat(explain(name, Type.A).rcode()).isEqualTo("FORMERR");
     }
 
     @Test

@@ -13,7 +13,6 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.EventLoop;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -393,7 +392,21 @@ public final class DnsServer implements UdpService {
         try {
             DnsMessage.writeQueryHeader(b, 0);
             DnsMessage.writeQuestion(b, name, type);
-            DnsQuestion q = Objects.requireNonNull(DnsQuestion.read(b, 0, b.readableBytes(), overTcp));
+            DnsQuestion q = DnsQuestion.read(b, 0, b.readableBytes(), overTcp);
+            if (q == null) {
+                then.accept(new DnsExplanation(
+                        name,
+                        DnsText.type(type),
+                        DnsText.rcode(DnsMessage.RCODE_FORMERR),
+                        List.of(),
+                        DnsSource.MALFORMED,
+                        "",
+                        false,
+                        0,
+                        List.of("that is no name"),
+                        List.of()));
+                return;
+            }
             q.startedAt = forwarder.now();
             q.trace = trace;
             q.to = m -> {
