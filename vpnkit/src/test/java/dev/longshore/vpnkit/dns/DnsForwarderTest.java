@@ -2,16 +2,22 @@ package dev.longshore.vpnkit.dns;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import dev.longshore.packet.wire.DnsMessage;
+import dev.longshore.packet.wire.DnsOpt;
 import dev.longshore.testkit.VirtualLoop;
 import dev.longshore.vpnkit.count.Counters;
 import dev.longshore.vpnkit.ip.Families;
 import dev.longshore.vpnkit.ip.IpPlan;
 import dev.longshore.vpnkit.udp.UdpOutput;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.util.ResourceLeakDetector;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -57,17 +63,15 @@ class DnsForwarderTest {
     }
 
     private DnsServer server() throws IOException {
-        Resolvers resolvers = Resolvers.fixed(
-                List.of((InetSocketAddress) stub.getLocalAddress()),
-                List.of((InetSocketAddress) behind.getLocalAddress()));
+        Resolvers resolvers =
+                Resolvers.fixed(List.of((InetSocketAddress) stub.getLocalAddress()), List.of((InetSocketAddress)
+                        behind.getLocalAddress()));
         IpPlan plan = IpPlan.standard();
         AddressFilter filter = new AddressFilter(new Families(plan), () -> true, () -> true, () -> 0);
         ToldNames names = new ToldNames(() -> 0);
-        DnsForwarder forwarder =
-                new DnsForwarder(loop, resolvers, filter, names, loop.clock()::nanos, COUNTERS);
+        DnsForwarder forwarder = new DnsForwarder(loop, resolvers, filter, names, loop.clock()::nanos, COUNTERS);
         HostsFile hosts = HostsFile.of(null, plan, loop, () -> 0);
-        return DnsServer.of(
-                plan, loop, hosts, filter, forwarder, names, none(), ByteBufAllocator.DEFAULT, COUNTERS);
+        return DnsServer.of(plan, loop, hosts, filter, forwarder, names, none(), ByteBufAllocator.DEFAULT, COUNTERS);
     }
 
     /** One question, answered with {@code rcode}; -1 for none. */
@@ -109,7 +113,9 @@ class DnsForwarderTest {
         assertThat(explain("a.test", DnsMessage.RCODE_OK).from()).startsWith("127.0.0.53:");
         told.clear();
         assertThat(explain("b.test", DnsMessage.RCODE_SERVFAIL).rcode()).isEqualTo("SERVFAIL");
-        assertThat(serve(behind, -1)).as("what it says of a VPN's name is right").isZero();
+        assertThat(serve(behind, -1))
+                .as("what it says of a VPN's name is right")
+                .isZero();
     }
 
     @Test
@@ -131,7 +137,87 @@ class DnsForwarderTest {
         server.explain("printer.local", DnsMessage.TYPE_A, told::add);
         loop.runUntil(() -> !told.isEmpty(), "an answer");
         assertThat(told.getFirst().rcode()).isEqualTo("SERVFAIL");
-        assertThat(serve(behind, -1)).as("of names of the link it hears nothing").isZero();
+        assertThat(serve(behind, -1))
+                .as("of names of the link it hears nothing")
+                .isZero();
         server.forwarder().close();
+    }
+
+    /**
+     * What a kept answer costs by UDP: the question and its name, which the policy and the hosts file are asked by, and the buffer's
+     * handle. Nothing that grows with the answer.
+     */
+    @Test
+    void keptAnswer_allocatesLittle() throws IOException {
+        ResourceLeakDetector.Level level = ResourceLeakDetector.getLevel();
+        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED); // it allocates for each access
+        long small;
+        long large;
+        try {
+            small = leastAllocated(10);
+            large = leastAllocated(1000);
+        } finally {
+            ResourceLeakDetector.setLevel(level);
+        }
+        assertThat(small).isLessThanOrEqualTo(512);
+        assertThat(large).isLessThanOrEqualTo(small + 16);
+    }
+
+    /** Bytes for one question, of the cheapest round. */
+    private long leastAllocated(int recordBytes) throws IOException {
+        DnsServer server = server();
+        ByteBuf q = Unpooled.buffer();
+        DnsMessage.writeQueryHeader(q, 7);
+        DnsMessage.writeQuestion(q, "kept.example.test", DnsMessage.TYPE_TXT);
+        int questionBytes = q.readableBytes() - DnsMessage.HEADER_BYTES;
+        DnsOpt.finish(q, DnsOpt.begin(q, 4096, 0, false));
+        q.setShort(10, 1);
+        int[] answered = new int[1];
+        DnsAnswers counts = m -> {
+            assertThat(m.readableBytes()).isGreaterThan(recordBytes);
+            m.release();
+            answered[0]++;
+        };
+        server.query(q, 0, q.readableBytes(), false, 0, 0, counts);
+        loop.runUntil(
+                () -> {
+                    serveText(stub, questionBytes, recordBytes);
+                    return answered[0] > 0;
+                },
+                "an answer");
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        DnsAnswers drops = m -> {
+            m.release();
+            answered[0]++;
+        };
+        long least = Long.MAX_VALUE;
+        for (int round = 0; round < 8; round++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            for (int i = 0; i < 10_000; i++) {
+                server.query(q, 0, q.readableBytes(), false, 0, 0, drops);
+            }
+            least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+        }
+        assertThat(answered[0]).isEqualTo(80_001);
+        server.forwarder().close();
+        return least / 10_000;
+    }
+
+    /** Answers a question with one record of unknown data. */
+    private static void serveText(DatagramChannel channel, int questionBytes, int recordBytes) {
+        try {
+            ByteBuffer b = ByteBuffer.allocate(4096);
+            SocketAddress from = channel.receive(b);
+            if (from != null) {
+                b.putShort(2, (short) (DnsMessage.FLAG_RESPONSE | DnsMessage.FLAG_RECURSION_DESIRED));
+                b.putShort(6, (short) 1).putShort(10, (short) 0);
+                b.position(DnsMessage.HEADER_BYTES + questionBytes);
+                b.putShort((short) 0xC00C).putShort((short) DnsMessage.TYPE_TXT).putShort((short) 1);
+                b.putInt(3600).putShort((short) recordBytes).put(new byte[recordBytes]);
+                channel.send(b.flip(), from);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }
