@@ -441,6 +441,30 @@ class UpstreamAuthTest {
         assertThat(others.get(1).sent() + others.get(2).sent()).doesNotContain("Proxy-Authorization");
     }
 
+    /** What nobody knows is no reason to leave what is known; and an answer to half an NTLM handshake proves no password. */
+    @Test
+    void unknownDigest_isPassedOver() {
+        guest.receive(GET);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive(demand("Digest realm=r, nonce=n, algorithm=SHA-512", "Digest realm=r, nonce=n"));
+        assertThat(upstream.sent()).contains("Proxy-Authorization: Digest username=");
+    }
+
+    @Test
+    void answerInTheMiddleOfNtlm_acceptsNobody() {
+        guest.receive(GET);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive(demand("NTLM"));
+        assertThat(upstream.sent()).contains("Proxy-Authorization: NTLM ");
+        upstream.receive(OK);
+        assertThat(guest.sent()).endsWith("ok");
+        assertThat(rig.authenticator.states()).singleElement().satisfies(s -> assertThat(s.kind())
+                .isNotEqualTo(ProxyState.Kind.ACCEPTED));
+        guest.receive(GET);
+        assertThat(rig.dials).isEmpty();
+        assertThat(upstream.sent()).doesNotContain("Proxy-Authorization");
+    }
+
     @Test
     void kerberosAndNtlm_canBeForbidden() {
         UpstreamRig r = new UpstreamRig(false, CredentialSource.NONE, AuthSettings.of(false), UpstreamRig.ONE);

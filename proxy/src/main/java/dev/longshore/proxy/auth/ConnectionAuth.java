@@ -231,7 +231,10 @@ public final class ConnectionAuth {
     public void answered() {
         assert loop.inEventLoop();
         Way w = way;
-        if (w != null && (state == State.PROVING || state == State.HANDSHAKE)) {
+        if (w != null && state == State.HANDSHAKE) {
+            release(); // it did not want to know: nothing has been proved
+            way = null;
+        } else if (w != null && state == State.PROVING) {
             holdsPermit = false;
             account.accept(w.identity, w.scheme, w.token, w.digest, w.tickets);
             state = State.PROVEN;
@@ -386,7 +389,7 @@ public final class ConnectionAuth {
 
     private static @Nullable Challenge digest(List<Challenge> offered, boolean strong) {
         return offered.stream()
-                .filter(c -> c.scheme().equals("digest") && Digest.isStrong(c) == strong)
+                .filter(c -> c.scheme().equals("digest") && (strong ? Digest.isStrong(c) : Digest.isWeak(c)))
                 .findFirst()
                 .orElse(null);
     }

@@ -29,7 +29,8 @@ final class Digest {
         }
     }
 
-    private final Login login;
+    private final String user; // it and all others: a character for each byte that is sent
+    private final String password;
     private final String realm;
     private final String nonce;
     private final @Nullable String opaque;
@@ -38,13 +39,11 @@ final class Digest {
     private final boolean session;
     private final boolean quality;
     private final boolean userHash;
-    private final Charset charset;
     private final String cnonce;
     private int count;
 
     /** @param cnonce ours, of at least 64 random bits in printable ASCII without quotes */
     Digest(Login login, Challenge challenge, String cnonce) throws AuthFailure {
-        this.login = login;
         this.cnonce = cnonce;
         this.realm = Objects.requireNonNullElse(challenge.parameter("realm"), "");
         this.opaque = challenge.parameter("opaque");
@@ -52,9 +51,11 @@ final class Digest {
         this.algorithm = algorithm(challenge);
         this.session = isSession(challenge);
         this.userHash = "true".equalsIgnoreCase(challenge.parameter("userhash"));
-        this.charset = "utf-8".equalsIgnoreCase(challenge.parameter("charset")) || !isLatin1(login)
+        Charset charset = "utf-8".equalsIgnoreCase(challenge.parameter("charset")) || !isLatin1(login)
                 ? StandardCharsets.UTF_8
                 : StandardCharsets.ISO_8859_1;
+        this.user = bytes(login.user(), charset);
+        this.password = bytes(login.password(), charset);
         String qop = challenge.parameter("qop");
         this.quality = qop != null;
         if (qop != null
@@ -66,7 +67,7 @@ final class Digest {
             throw new AuthFailure("Digest without a nonce");
         }
         this.nonce = given;
-        for (String text : List.of(login.user(), realm, nonce, Objects.requireNonNullElse(opaque, ""))) {
+        for (String text : List.of(user, realm, nonce, Objects.requireNonNullElse(opaque, ""))) {
             if (text.chars().anyMatch(c -> c < ' ' || c == 0x7F)) {
                 throw new AuthFailure("control characters in a Digest parameter");
             }
@@ -87,18 +88,32 @@ final class Digest {
     }
 
     private static Algorithm algorithm(Challenge challenge) throws AuthFailure {
+        Algorithm a = known(challenge);
+        if (a == null) {
+            throw new AuthFailure("an unknown Digest algorithm");
+        }
+        return a;
+    }
+
+    private static @Nullable Algorithm known(Challenge challenge) {
         String token = algorithmToken(challenge).replaceFirst("-sess$", "");
         for (Algorithm a : Algorithm.values()) {
             if (a.token.equals(token)) {
                 return a;
             }
         }
-        throw new AuthFailure("an unknown Digest algorithm");
+        return null;
     }
 
     /** True if {@code challenge} is answered by a digest that is not broken. */
     static boolean isStrong(Challenge challenge) {
-        return algorithmToken(challenge).startsWith("sha-");
+        Algorithm a = known(challenge);
+        return a != null && a != Algorithm.MD5;
+    }
+
+    /** The same by one that is. */
+    static boolean isWeak(Challenge challenge) {
+        return known(challenge) == Algorithm.MD5;
     }
 
     static boolean isStale(Challenge challenge) {
@@ -112,7 +127,7 @@ final class Digest {
     /** For one request: it uses up a nonce count. */
     synchronized String answer(String method, String uri) {
         String nc = String.format("%08x", ++count);
-        String a1 = h(login.user() + ":" + realm + ":" + login.password());
+        String a1 = h(user + ":" + realm + ":" + password);
         if (session) {
             a1 = h(a1 + ":" + nonce + ":" + cnonce); // §3.4.2
         }
@@ -121,16 +136,16 @@ final class Digest {
                 ? h(a1 + ":" + nonce + ":" + nc + ":" + cnonce + ":auth:" + a2)
                 : h(a1 + ":" + nonce + ":" + a2);
         StringBuilder answer = new StringBuilder("Digest username=");
-        quote(answer, userHash ? h(login.user() + ":" + realm) : asBytes(login.user()));
-        quote(answer.append(", realm="), asBytes(realm));
-        quote(answer.append(", nonce="), asBytes(nonce));
+        quote(answer, userHash ? h(user + ":" + realm) : user);
+        quote(answer.append(", realm="), realm);
+        quote(answer.append(", nonce="), nonce);
         quote(answer.append(", uri="), uri);
         quote(answer.append(", response="), response);
         if (algorithmAsSent != null) {
             answer.append(", algorithm=").append(algorithmAsSent);
         }
         if (opaque != null) {
-            quote(answer.append(", opaque="), asBytes(opaque));
+            quote(answer.append(", opaque="), opaque);
         }
         if (quality || session) {
             quote(answer.append(", cnonce="), cnonce);
@@ -145,11 +160,11 @@ final class Digest {
     }
 
     private String h(String text) {
-        return Digests.hex(algorithm.jdk, text, charset);
+        return Digests.hex(algorithm.jdk, text, StandardCharsets.ISO_8859_1);
     }
 
-    /** Field values are written one byte a character. */
-    private String asBytes(String text) {
+    /** Field values are read and written one byte a character, so what the proxy sent is that already, in whatever charset. */
+    private static String bytes(String text, Charset charset) {
         return new String(text.getBytes(charset), StandardCharsets.ISO_8859_1);
     }
 

@@ -1,9 +1,13 @@
 package dev.longshore.proxy.auth;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.proxy.route.ProxyAddress.Login;
+import java.security.MessageDigest;
+import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -81,5 +85,25 @@ class DigestTest {
         assertThat(digest(new Login("a\"b\\c", "p"), "Digest realm=r, nonce=n", "c")
                         .answer("GET", "/"))
                 .contains("username=\"a\\\"b\\\\c\"");
+    }
+
+    /** The realm is bytes of the proxy's, and the user's name is ours: in UTF-8, both are hashed and sent as that, once. */
+    @Test
+    void realmBeyondAscii_isHashedAsItCame() throws Exception {
+        String sent = new String("B\u00fccher".getBytes(UTF_8), ISO_8859_1);
+        Login login = new Login("J\u00e4s\u00f8n", "p\u00e4ss");
+
+        String answer = digest(login, "Digest realm=\"" + sent + "\", nonce=n, qop=auth, charset=UTF-8", "c")
+                .answer("GET", "/");
+
+        String a1 = md5("J\u00e4s\u00f8n:B\u00fccher:p\u00e4ss");
+        assertThat(answer)
+                .contains("realm=\"" + sent + "\"")
+                .contains("username=\"" + new String("J\u00e4s\u00f8n".getBytes(UTF_8), ISO_8859_1) + "\"")
+                .contains("response=\"" + md5(a1 + ":n:00000001:c:auth:" + md5("GET:/")) + "\"");
+    }
+
+    private static String md5(String text) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("MD5").digest(text.getBytes(UTF_8)));
     }
 }
