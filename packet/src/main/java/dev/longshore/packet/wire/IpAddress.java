@@ -4,6 +4,7 @@ import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
+import java.util.regex.Pattern;
 
 /**
  * An IPv4 or IPv6 address as 128 bits; IPv4 in its mapped form ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), so that every table
@@ -13,6 +14,12 @@ import java.nio.ByteBuffer;
  * @param lo the last eight bytes, big endian
  */
 public record IpAddress(long hi, long lo) {
+    /** Characters, of eight groups or six and four octets; the pattern takes the square of a text's length. */
+    private static final int MAX_LITERAL = 45;
+
+    private static final Pattern LITERAL =
+            Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
+
     private static final long V4_PREFIX = 0x0000_FFFF_0000_0000L;
 
     /** The address from the four bytes of {@code bits}, big endian. */
@@ -42,14 +49,18 @@ public record IpAddress(long hi, long lo) {
 
     /** Never a name: an address literal without brackets or scope. Throws IllegalArgumentException with the text. */
     public static IpAddress parse(String literal) {
-        if (!literal.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")) {
-            throw new IllegalArgumentException("not an IP address: '" + literal + "'");
+        if (literal.length() > MAX_LITERAL || !LITERAL.matcher(literal).matches()) {
+            throw new IllegalArgumentException("not an IP address: '" + shown(literal) + "'");
         }
         try {
             return of(InetAddress.ofLiteral(literal)); // getByName would look 1.2.3.999 up
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("not an IP address: '" + literal + "'", e);
         }
+    }
+
+    private static String shown(String text) {
+        return text.length() > MAX_LITERAL ? text.substring(0, MAX_LITERAL) + "…" : text;
     }
 
     public static IpAddress of(InetAddress address) {

@@ -43,6 +43,7 @@ public final class ExclusionList {
             Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
     private static final Pattern SHORT_V4 = Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){0,2}");
     private static final int MAX_PORT = 65_535;
+    private static final int MAX_LITERAL = 45;
 
     private final List<Entry> entries;
     private final List<String> ignored;
@@ -140,7 +141,7 @@ public final class ExclusionList {
             What network = network(word);
             return network == null ? null : new Entry(text, network, 0);
         }
-        if (LITERAL.matcher(word).matches()) {
+        if (isLiteral(word)) {
             What host = address(word);
             return host == null ? null : new Entry(text, host, 0);
         }
@@ -163,7 +164,7 @@ public final class ExclusionList {
         if (host.startsWith("[")) {
             return host.endsWith("]") ? address(host.substring(1, host.length() - 1)) : null;
         }
-        if (LITERAL.matcher(host).matches()) {
+        if (isLiteral(host)) {
             return address(host);
         }
         String name = host.endsWith(".") ? host.substring(0, host.length() - 1) : host;
@@ -243,9 +244,14 @@ public final class ExclusionList {
         return null;
     }
 
+    /** Its length first: the pattern takes the cube of it. */
+    private static boolean isLiteral(String text) {
+        return text.length() <= MAX_LITERAL && LITERAL.matcher(text).matches();
+    }
+
     /** The address that a literal is; null for a name. */
     static @Nullable IpAddress literal(String host) {
-        if (!LITERAL.matcher(host).matches()) {
+        if (!isLiteral(host)) {
             return null;
         }
         try {

@@ -11,6 +11,7 @@ import java.util.SplittableRandom;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -214,5 +215,14 @@ class ExclusionListTest {
     private static BigInteger bits(@Nullable String literal) {
         return new BigInteger(
                 1, IpAddress.parse(String.valueOf(literal)).toInetAddress().getAddress());
+    }
+
+    /** An entry is compared with a pattern that takes the cube of its length. */
+    @Test
+    @Timeout(60)
+    void endlessEntry_meansNothing() {
+        ExclusionList list = ExclusionList.parse(":".repeat(20_000) + "g ok.test");
+        assertThat(list.entries()).containsExactly("ok.test");
+        assertThat(list.match(":".repeat(20_000) + "g", null, 80)).isNull();
     }
 }
