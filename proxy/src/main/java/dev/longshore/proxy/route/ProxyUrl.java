@@ -127,6 +127,7 @@ public final class ProxyUrl {
                 ? ExclusionList.literal(name) != null
                 : !name.isEmpty()
                         && name.length() <= 255
+                        && !("." + name + ".").contains("..") // no empty label
                         && name.chars().allMatch(c -> Character.isLetterOrDigit(c) || c == '.' || c == '-' || c == '_');
         if (!valid) {
             throw new IllegalArgumentException("has no host's name or address");
