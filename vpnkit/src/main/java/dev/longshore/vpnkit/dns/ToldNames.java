@@ -268,7 +268,7 @@ public final class ToldNames {
             if (DnsMessage.type(b, afterName) == DnsMessage.TYPE_CNAME) {
                 String owner = DnsMessage.name(b, at, len, i);
                 String target = DnsMessage.name(b, at, len, afterName + 10);
-                if (owner != null && target != null) {
+                if (owner != null && target != null && !target.isEmpty()) { // the root is no host
                     targets.putIfAbsent(owner, target);
                 }
             }
