@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.DatagramChannel;
@@ -11,7 +12,9 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.xbill.DNS.ARecord;
 import org.xbill.DNS.DClass;
@@ -46,6 +49,25 @@ final class FakeResolver implements AutoCloseable {
     /** Puts bytes in place of an answer; null leaves it. */
     @Nullable
     Function<byte[], byte[]> garbles;
+
+    /** One at an address of this machine that {@code wanted} takes; an address may be on its way, or on its way out. */
+    static Optional<FakeResolver> at(Predicate<InetAddress> wanted) {
+        try {
+            for (InetAddress a : NetworkInterface.networkInterfaces()
+                    .flatMap(NetworkInterface::inetAddresses)
+                    .filter(wanted)
+                    .toList()) {
+                try {
+                    return Optional.of(new FakeResolver(a));
+                } catch (UncheckedIOException e) {
+                    // not that one
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return Optional.empty();
+    }
 
     FakeResolver() {
         this(InetAddress.getLoopbackAddress());

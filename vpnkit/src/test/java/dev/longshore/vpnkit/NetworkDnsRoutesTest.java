@@ -11,9 +11,7 @@ import dev.longshore.vpnkit.dns.DnsSource;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.net.Inet6Address;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.NetworkInterface;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -132,14 +130,11 @@ class NetworkDnsRoutesTest {
     /** moby#28573, lima#1488: fe80::1%eth0, as routers announce themselves. */
     @Test
     void resolverOfALink_isAskedByItsInterface() throws IOException {
-        Optional<Inet6Address> any = NetworkInterface.networkInterfaces()
-                .flatMap(NetworkInterface::inetAddresses)
-                .filter(a -> a.isLinkLocalAddress() && a instanceof Inet6Address)
-                .map(Inet6Address.class::cast)
-                .findFirst();
+        Optional<FakeResolver> any =
+                FakeResolver.at(a -> a.isLinkLocalAddress() && a instanceof Inet6Address six && six.getScopeId() > 1);
         assumeThat(any).as("an interface with IPv6").isPresent();
-        Inet6Address linkLocal = any.orElseThrow();
-        try (FakeResolver resolver = new FakeResolver(linkLocal)) {
+        try (FakeResolver resolver = any.orElseThrow()) {
+            Inet6Address linkLocal = (Inet6Address) resolver.address().getAddress();
             rig.resolvers.add(resolver);
             InetSocketAddress address = new InetSocketAddress(
                     Inet6Address.getByAddress(null, linkLocal.getAddress(), linkLocal.getScopeId()),
@@ -163,12 +158,9 @@ class NetworkDnsRoutesTest {
     /** RFC 6762 §22.1: no resolver but those that are meant for them hears of them. */
     @Test
     void namesOfTheLink_areAskedOfResolversThatAreMeantForThem() throws IOException {
-        Optional<InetAddress> ours = NetworkInterface.networkInterfaces()
-                .flatMap(NetworkInterface::inetAddresses)
-                .filter(a -> !a.isLoopbackAddress())
-                .findFirst();
+        Optional<FakeResolver> ours = FakeResolver.at(a -> !a.isLoopbackAddress() && !a.isLinkLocalAddress());
         assumeThat(ours).as("an address that is not loopback").isPresent();
-        try (FakeResolver outside = new FakeResolver(ours.orElseThrow())) {
+        try (FakeResolver outside = ours.orElseThrow()) {
             rig.resolvers.add(outside);
             rig.net.network.setResolvers(List.of(outside.address()), List.of());
             assertThat(rig.ask("x.test", Type.A).getSection(Section.ANSWER)).hasSize(1);
