@@ -74,6 +74,7 @@ class DnsIT {
     private static DnsLab lab;
 
     @BeforeAll
+    @Timeout(1200) // it may have to make the root of other people's programs
     static void start() {
         lab = new DnsLab(dir);
     }

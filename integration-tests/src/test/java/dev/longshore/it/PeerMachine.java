@@ -60,11 +60,16 @@ final class PeerMachine implements AutoCloseable {
 
     /** A command in the machine. Ends with the process that runs it here. */
     Command in(String... line) {
+        return Command.of(line(line)).with("HOME", "/root").with("LC_ALL", "C.UTF-8");
+    }
+
+    /** What this computer runs for a command in the machine, for others to run it. */
+    List<String> line(String... line) {
         List<String> inside =
                 new ArrayList<>(List.of("nsenter", "-t", String.valueOf(pid), "-m", "-n", "-p", "-r", "-w"));
         inside.addAll(List.of("setpriv", "--pdeathsig", "KILL", "--"));
         inside.addAll(List.of(line));
-        return Command.of(inside).with("HOME", "/root").with("LC_ALL", "C.UTF-8");
+        return inside;
     }
 
     /** A program that serves in the foreground, once something listens on {@code port} in TCP. */

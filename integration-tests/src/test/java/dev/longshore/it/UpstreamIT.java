@@ -6,7 +6,9 @@ import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.ProxySettings;
 import dev.longshore.proxy.auth.AuthSettings;
 import dev.longshore.proxy.auth.Authenticator;
+import dev.longshore.proxy.auth.CredentialFile;
 import dev.longshore.proxy.auth.CredentialSource;
+import dev.longshore.proxy.auth.DockerCredentialHelper;
 import dev.longshore.proxy.auth.ProxyState;
 import dev.longshore.proxy.auth.Scheme;
 import dev.longshore.proxy.route.Hop;
@@ -35,6 +37,10 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
@@ -46,6 +52,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -57,6 +64,10 @@ class UpstreamIT {
     private static final String URL = "http://" + UpstreamLab.ORIGIN + ":" + UpstreamLab.ORIGIN_PORT;
 
     private static UpstreamLab lab;
+
+    @TempDir
+    private Path files;
+
     private static final MultiThreadIoEventLoopGroup LOOPS =
             new MultiThreadIoEventLoopGroup(1, HalfCloseEpoll.newFactory());
 
@@ -97,6 +108,7 @@ class UpstreamIT {
     }
 
     @BeforeAll
+    @Timeout(1200) // it may have to make the root
     static void start() {
         lab = new UpstreamLab();
         System.setProperty("java.security.krb5.conf", lab.krb5Conf().toString());
@@ -126,11 +138,15 @@ class UpstreamIT {
 
     /** All requests go by {@code proxies}, whatever their names, in the lab. */
     private void through(ProxyAddress... proxies) throws Exception {
+        through(CredentialSource.NONE, proxies);
+    }
+
+    private void through(CredentialSource logins, ProxyAddress... proxies) throws Exception {
         List<Hop> hops = List.of(proxies).stream().<Hop>map(Hop.Through::new).toList();
         OwnAddresses own = OwnAddresses.none();
         DirectDialer direct = new DirectDialer(own);
         dialer = direct;
-        Authenticator auth = new Authenticator(AuthSettings.DEFAULT, CredentialSource.NONE);
+        Authenticator auth = new Authenticator(AuthSettings.DEFAULT, logins);
         authenticator = auth;
         Upstreams upstreams = new Upstreams(
                 (query, loop) -> loop.newSucceededFuture(new RouteDecision(hops, "the test")),
@@ -361,6 +377,90 @@ class UpstreamIT {
         try (Socket s = guest()) {
             send(s, get("/x"));
             assertThat(response(s)).startsWith("HTTP/1.1 502 ").contains("refused the user and password");
+        }
+    }
+
+    /** With a name that only the proxy can look up, through ssh. */
+    @Test
+    void socks4a_namesAreTheProxysToLookUp() throws Exception {
+        through(new ProxyAddress(Protocol.SOCKS4, UpstreamLab.PROXY_NAME, UpstreamLab.SOCKS_4A, null));
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).endsWith("from the origin\n");
+        }
+        try (Socket s = guest()) {
+            send(s, "CONNECT " + UpstreamLab.PEERS + ":" + UpstreamLab.ORIGIN_PORT + " HTTP/1.1\r\nHost: x\r\n\r\n");
+            assertThat(head(s.getInputStream())).as("an address, as in 4").startsWith("HTTP/1.1 200 ");
+        }
+        try (Socket s = guest()) {
+            send(s, connect(1));
+            assertThat(response(s)).as("nobody listens there").startsWith("HTTP/1.1 502 ");
+        }
+    }
+
+    /** docker-credential-pass, which asks GnuPG. */
+    @Test
+    void loginOfADockerCredentialHelper_isUsed() throws Exception {
+        ProxyAddress squid = new ProxyAddress(Protocol.HTTP, UpstreamLab.PROXY_NAME, UpstreamLab.BASIC, null);
+        List<String> store = lab.credentialStore(squid.toString(), new Login("bob", "b0b:pa ss"));
+        through(
+                new DockerCredentialHelper("pass", files.resolve("none.json"), _ -> store, Duration.ofSeconds(15)),
+                squid);
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).endsWith("from the origin\n");
+        }
+        close();
+
+        ProxyAddress unknown = new ProxyAddress(Protocol.HTTP, UpstreamLab.PROXY_NAME, UpstreamLab.DIGEST, null);
+        Path config = Files.writeString(files.resolve("config.json"), "{\"credsStore\": \"pass\"}");
+        through(new DockerCredentialHelper("", config, _ -> store, Duration.ofSeconds(15)), unknown);
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).startsWith("HTTP/1.1 502 ");
+        }
+        assertThat(state().kind()).isEqualTo(ProxyState.Kind.NEEDS_CREDENTIALS);
+    }
+
+    @Test
+    void loginOfAFile_isUsed() throws Exception {
+        Path logins = Files.writeString(
+                files.resolve("proxy-logins"),
+                "http://dora:doras@" + UpstreamLab.PROXY_NAME + ":" + UpstreamLab.DIGEST + "\n");
+        Files.setPosixFilePermissions(logins, PosixFilePermissions.fromString("rw-------"));
+        through(
+                new CredentialFile(logins),
+                new ProxyAddress(Protocol.HTTP, UpstreamLab.PROXY_NAME, UpstreamLab.DIGEST, null));
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).endsWith("from the origin\n");
+        }
+    }
+
+    /** No password is known here: kinit has it, once. */
+    @Test
+    void ticketsOfKinit_areUsed() throws Exception {
+        Path cache = Path.of(Objects.requireNonNull(System.getenv("KRB5CCNAME"), "set by the build"));
+        ProxyAddress squid = new ProxyAddress(Protocol.HTTP, UpstreamLab.PROXY_NAME, UpstreamLab.KERBEROS, null);
+        lab.ticketsOfAlice(cache);
+        try {
+            through(squid);
+            try (Socket s = guest()) {
+                send(s, get("/x?tickets"));
+                assertThat(response(s)).endsWith("from the origin\n");
+            }
+            assertThat(lab.log("kerberos").filter(l -> l.contains("/200") && l.contains("x?tickets")))
+                    .allMatch(l -> l.contains(" alice@" + UpstreamLab.REALM + " "))
+                    .isNotEmpty();
+        } finally {
+            Files.delete(cache);
+        }
+        close();
+
+        through(squid);
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).startsWith("HTTP/1.1 502 ").contains("it wants credentials (negotiate)");
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.longshore.it;
 
+import dev.longshore.proxy.route.ProxyAddress.Login;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -7,8 +8,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A company's network in a namespace of its own: an origin, and upstream proxies that verify who asks for it against a Kerberos
@@ -34,6 +37,8 @@ final class UpstreamLab implements AutoCloseable {
     static final int NTLM_IN_NEGOTIATE = 3105;
     static final int TLS = 3106;
     static final int SOCKS = 1080;
+    static final int SOCKS_4A = 1081;
+    private static final int SSH = 2222;
 
     /** CONNECT to this port is refused by all proxies, with a page. */
     static final int FORBIDDEN_PORT = 9;
@@ -109,7 +114,7 @@ final class UpstreamLab implements AutoCloseable {
                 TLS,
                 "auth_param basic program /usr/lib/squid/basic_ncsa_auth /etc/squid/passwords",
                 "tls-cert=/etc/squid/tls.pem tls-key=/etc/squid/tls.key");
-        IntStream.of(ORIGIN_PORT, SOCKS, KDC, OPEN, BASIC, DIGEST, KERBEROS, NTLM, NTLM_IN_NEGOTIATE, TLS)
+        IntStream.of(ORIGIN_PORT, SOCKS, SOCKS_4A, KDC, OPEN, BASIC, DIGEST, KERBEROS, NTLM, NTLM_IN_NEGOTIATE, TLS)
                 .forEach(this::awaitListening);
     }
 
@@ -233,6 +238,42 @@ final class UpstreamLab implements AutoCloseable {
                 """.formatted(PEERS, SOCKS, PEERS));
         shell("useradd sam && echo sam:sampw | chpasswd");
         serve("danted", "-f", "/lab/danted.conf");
+        shell("mkdir -p /run/sshd /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519"
+                + " && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys && ssh-keygen -A");
+        serve("/usr/sbin/sshd", "-D", "-p", String.valueOf(SSH));
+        awaitListening(SSH);
+        serve(
+                "ssh",
+                "-N",
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-p",
+                String.valueOf(SSH),
+                "-D",
+                PEERS + ":" + SOCKS_4A,
+                "root@127.0.0.1");
+    }
+
+    /** A store of passwords, kept by GnuPG, that has {@code login} for {@code url}; returns what asks it as Docker's helpers do. */
+    List<String> credentialStore(String url, Login login) {
+        shell("gpg --batch --passphrase '' --quick-gen-key lab default default never && pass init lab");
+        machine.write(
+                "/lab/login",
+                JsonMapper.shared()
+                        .writeValueAsString(
+                                Map.of("ServerURL", url, "Username", login.user(), "Secret", login.password())));
+        shell("docker-credential-pass store < /lab/login && rm /lab/login");
+        return machine.line("env", "HOME=/root", "docker-credential-pass", "get");
+    }
+
+    /** Has kinit get tickets for alice, into the file {@code cache}. */
+    void ticketsOfAlice(Path cache) {
+        shell("echo alicepw | kinit -c FILE:/lab/tickets alice");
+        try {
+            Files.write(cache, Files.readAllBytes(machine.path("/lab/tickets")));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private void squid(String name, int port, String authentication, String tls) {

@@ -44,8 +44,12 @@ public final class DockerCredentialHelper implements CredentialSource {
         this(set, config, helper -> List.of("docker-credential-" + helper, "get"), TIMEOUT);
     }
 
-    /** @param commands what to run for a helper */
-    DockerCredentialHelper(String set, Path config, Function<String, List<String>> commands, Duration timeout) {
+    /**
+     * For helpers that are elsewhere.
+     *
+     * @param commands what to run for a helper
+     */
+    public DockerCredentialHelper(String set, Path config, Function<String, List<String>> commands, Duration timeout) {
         this.set = set;
         this.config = config;
         this.commands = commands;
