@@ -17,6 +17,7 @@ public final class Main {
                 .addSubcommand(new ApiBench(System.out, launcher))
                 .addSubcommand(new ProxyBench(System.out))
                 .addSubcommand(new DnsBench(System.out, launcher))
+                .addSubcommand(new FilesBench(System.out))
                 .addSubcommand(new Soak(System.out, launcher))
                 .setExecutionExceptionHandler((e, command, parsed) -> {
                     if (e instanceof BenchException) {
