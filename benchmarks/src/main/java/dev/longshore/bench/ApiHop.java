@@ -44,7 +44,8 @@ public final class ApiHop {
         if (arguments[0].equals("api")) {
             BindPolicy open = BindPolicy.of(PortBinding.DEFAULT_PORT_BINDING);
             ApiGate gate = new ApiGate(
-                    List.of(new MountPolicy(List.of(new GuestPaths(listen)))), List.of(new BoundAddresses(() -> open)));
+                    List.of(new MountPolicy(List.of(new GuestPaths(listen)), () -> "")),
+                    List.of(new BoundAddresses(() -> open)));
             Engine engine = Engine.open(listen, upstream, EngineLimits.DEFAULT, gate, state -> {})
                     .sync()
                     .getNow();
