@@ -25,10 +25,16 @@ import org.slf4j.LoggerFactory;
  */
 public final class GuestProcess {
     private static final Logger LOG = LoggerFactory.getLogger(GuestProcess.class);
+    private static final long FIRST_LOOK_MILLIS = 10;
+    private static final long LAST_LOOK_MILLIS = 1_000;
 
     private final Process process;
     private final CompletableFuture<MachineExit> exit;
     private final String mark;
+
+    /** All that the guest started have gone, or closed the console. */
+    private final CompletableFuture<Void> consoleEnded = new CompletableFuture<>();
+
     private @Nullable CompletableFuture<Void> swept; // under the lock, as the next
     private boolean ended;
     private volatile boolean stopRequested; // written by whoever stops, read by the guest's thread when it ends
@@ -127,8 +133,23 @@ public final class GuestProcess {
     /** A child that came to be meanwhile, and had not asked yet to end with its parent, is nobody's descendant now. */
     private synchronized void sweep() {
         if (!ended) { // a later guest of the same home has the same mark
-            swept = process.onExit().thenRun(() -> LeftOver.kill(mark));
+            swept = process.onExit().thenCompose(_ -> sweep(FIRST_LOOK_MILLIS));
         }
+    }
+
+    /**
+     * Looks again as long as somebody has the console open: a process that is just being replaced by another program (execve) has no
+     * command line to be known by.
+     */
+    private CompletionStage<Void> sweep(long nextMillis) {
+        boolean last = consoleEnded.isDone();
+        LeftOver.kill(mark);
+        return last
+                ? CompletableFuture.completedStage(null)
+                : CompletableFuture.supplyAsync(
+                                () -> sweep(Math.min(2 * nextMillis, LAST_LOOK_MILLIS)),
+                                CompletableFuture.delayedExecutor(nextMillis, TimeUnit.MILLISECONDS))
+                        .thenCompose(next -> next);
     }
 
     private static CompletionStage<?> ask(Supplier<? extends CompletionStage<?>> powerOff) {
@@ -145,6 +166,8 @@ public final class GuestProcess {
             console.copy(process.getInputStream());
         } catch (IOException e) {
             LOG.debug("console of the guest", e); // ends with the process
+        } finally {
+            consoleEnded.complete(null);
         }
         int code = waitFor();
         awaitSweep();
