@@ -137,7 +137,7 @@ class DnsIT {
                 for (int i = 0; i < 2; i++) {
                     Dig d = ours(question, transport, "+dnssec");
                     String as = question + " " + transport + (i == 0 ? ", asked" : ", kept");
-                    all.assertThat(d.essence()).as(as).isEqualTo(expected.essence());
+                    all.assertThat(d.essence()).as(as).isEqualTo(recursive(expected.essence()));
                     all.assertThat(d.records("AUTHORITY")).as(as).isEqualTo(expected.records("AUTHORITY"));
                 }
                 all.assertThat(ours(question, transport).text())
@@ -146,6 +146,11 @@ class DnsIT {
             }
         }
         all.assertAll();
+    }
+
+    /** An authoritative server looks nothing up for others, and says so; we do. */
+    private static String recursive(String essence) {
+        return essence.replaceFirst("\\[qr, rd]", "[qr, rd, ra]");
     }
 
     /** BIND's validator, which knows the zone's key and nobody but us, believes what is there, and what is not. */
