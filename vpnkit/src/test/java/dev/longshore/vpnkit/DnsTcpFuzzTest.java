@@ -11,6 +11,7 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 
 /** Whatever a guest sends to the name server by TCP, in any pieces. How to search: {@code ./longshore fuzz}. */
 class DnsTcpFuzzTest {
@@ -19,6 +20,11 @@ class DnsTcpFuzzTest {
     DnsTcpFuzzTest() {
         InetSocketAddress nobody = new InetSocketAddress(InetAddress.getLoopbackAddress(), 1);
         rig.net.network.setResolvers(List.of(nobody), List.of());
+    }
+
+    @AfterEach
+    void close() {
+        rig.close();
     }
 
     /** Input: size of the pieces and whether the guest reads, then its bytes. */
