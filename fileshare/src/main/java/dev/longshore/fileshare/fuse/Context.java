@@ -18,10 +18,19 @@ final class Context {
     final Owners owners;
     final CacheTimes times;
     final Host host = new Host();
-    final Request request = new Request();
+    final Buffers buffers;
+    final Request request;
     final Credentials credentials = new Credentials(host.thread);
 
-    Context(NodeTable nodes, HandleTable handles, SharedFolders folders, Owners owners, CacheTimes times) {
+    Context(
+            NodeTable nodes,
+            HandleTable handles,
+            SharedFolders folders,
+            Owners owners,
+            CacheTimes times,
+            Buffers buffers) {
+        this.buffers = buffers;
+        this.request = new Request(buffers);
         this.nodes = nodes;
         this.handles = handles;
         this.folders = folders;

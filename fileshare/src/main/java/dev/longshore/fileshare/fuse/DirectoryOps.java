@@ -31,7 +31,7 @@ final class DirectoryOps {
     private static final int DIRENT_BYTES = 24;
     private static final int DT_DIR = 4;
     private static final int FSYNC_FDATASYNC = 1;
-    private static final int BUFFER_BYTES = 1 << 15;
+    static final int BUFFER_BYTES = 1 << 15;
 
     /** The least that getdents takes for one name of 255 bytes. */
     private static final int LEAST_READ = 280;
@@ -40,7 +40,7 @@ final class DirectoryOps {
     private final Host host;
     private final Posix posix;
     private final Request q;
-    private final MemorySegment buffer = Arena.ofAuto().allocate(BUFFER_BYTES, 8);
+    private final MemorySegment buffer;
     private final MemorySegment name = Arena.ofAuto().allocate(Posix.MAX_NAME_BYTES + 1);
     private final Handle[] opened = new Handle[1];
 
@@ -49,6 +49,7 @@ final class DirectoryOps {
         this.host = c.host;
         this.posix = c.host.posix;
         this.q = c.request;
+        this.buffer = c.buffers.entries;
     }
 
     int opendir() {

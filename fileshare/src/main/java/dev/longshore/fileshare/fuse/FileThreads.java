@@ -34,7 +34,8 @@ import org.slf4j.LoggerFactory;
 public final class FileThreads extends AbstractExecutorService {
     private static final Logger log = LoggerFactory.getLogger(FileThreads.class);
 
-    private static final long IDLE_SECONDS = 30;
+    /** Making one takes a confinement and memory that only the collector gives back. */
+    private static final long IDLE_SECONDS = 300;
 
     // LANDLOCK_ACCESS_FS_*: Linux include/uapi/linux/landlock.h
     private static final long EXECUTE = 1;

@@ -13,7 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * Answers the guest's kernel from the host's shared folders. Thread-safe.
@@ -32,6 +34,9 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
 
     /** Of each thread that has handled a request. Not a ThreadLocal: its values would outlive this server. */
     private final Map<Thread, Worker> workers = new ConcurrentHashMap<>();
+
+    /** Of threads that have ended: as many as there ever were at a time. */
+    private final Queue<Buffers> spare = new ConcurrentLinkedQueue<>();
 
     /**
      * @param shared at first: {@link #share} changes it
@@ -77,10 +82,12 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private Worker newWorker() {
         workers.forEach((t, w) -> {
             if (!t.isAlive() && workers.remove(t, w)) {
-                w.context().host.posix.close();
+                ended(w);
             }
         });
-        return new Worker(this, new Context(nodes, handles, folders, owners, times));
+        Buffers left = spare.poll();
+        Buffers buffers = left == null ? new Buffers() : left;
+        return new Worker(this, new Context(nodes, handles, folders, owners, times, buffers));
     }
 
     @Override
@@ -117,8 +124,13 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     public void threadEnds() {
         Worker w = workers.remove(Thread.currentThread());
         if (w != null) {
-            w.context().host.posix.close();
+            ended(w);
         }
+    }
+
+    private void ended(Worker w) {
+        w.context().host.posix.close();
+        spare.add(w.context().buffers);
     }
 
     /** What was done so far. May be read by any thread, as what follows. */

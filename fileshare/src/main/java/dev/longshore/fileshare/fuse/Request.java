@@ -8,7 +8,6 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import dev.longshore.fileshare.os.Posix;
 import dev.longshore.fileshare.os.Xattrs;
 import dev.longshore.linux.Errno;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -32,12 +31,12 @@ final class Request {
     /** Of a WRITE: header and {@code struct fuse_write_in}; the data stays where it is. */
     static final int WRITE_BYTES = HEADER_BYTES + 40;
 
-    private static final int MAX_REPLY_BYTES = REPLY_HEADER_BYTES + (1 << 17);
+    static final int MAX_REPLY_BYTES = REPLY_HEADER_BYTES + (1 << 17);
     private static final int EXT_GROUPS = 32;
 
-    private final MemorySegment in = Arena.ofAuto().allocate(MAX_BYTES, 8);
-    private final MemorySegment out = Arena.ofAuto().allocate(MAX_REPLY_BYTES, 8);
-    private final MemorySegment body = out.asSlice(REPLY_HEADER_BYTES);
+    private final MemorySegment in;
+    private final MemorySegment out;
+    private final MemorySegment body;
 
     private int end;
     private int opcode;
@@ -50,6 +49,12 @@ final class Request {
 
     /** Of the name last checked. */
     private int nameLength;
+
+    Request(Buffers buffers) {
+        in = buffers.request;
+        out = buffers.reply;
+        body = out.asSlice(REPLY_HEADER_BYTES);
+    }
 
     /**
      * Reads the header and, but for data, what follows it.

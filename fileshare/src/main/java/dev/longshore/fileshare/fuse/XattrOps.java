@@ -10,7 +10,6 @@ import dev.longshore.fileshare.share.Owners;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
 import dev.longshore.linux.Errno;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -27,12 +26,13 @@ final class XattrOps {
     private final Context c;
     private final Host host;
     private final Request q;
-    private final MemorySegment list = Arena.ofAuto().allocate(Xattrs.MAX_VALUE_BYTES);
+    private final MemorySegment list;
 
     XattrOps(Context c) {
         this.c = c;
         this.host = c.host;
         this.q = c.request;
+        this.list = c.buffers.attributes;
     }
 
     /** struct fuse_setxattr_in: size 0, flags 4; the name, the value. */
