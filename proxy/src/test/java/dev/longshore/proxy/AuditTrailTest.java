@@ -120,6 +120,17 @@ class AuditTrailTest {
         assertThat(invalid.toJson()).doesNotContain("port").contains("\"error\":");
     }
 
+    /** A thousand records and more are in memory. */
+    @Test
+    void longPath_isCut() {
+        rig.hops = List.of(new Hop.Blocked("x".repeat(5_000)));
+        guest.receive("GET http://a.test/" + "y".repeat(5_000) + " HTTP/1.1\r\nHost: a.test\r\n\r\n");
+
+        AuditRecord r = only();
+        assertThat(r.path()).hasSize(1_000).startsWith("/yyy");
+        assertThat(r.error()).hasSize(1_000);
+    }
+
     @Test
     void takenTunnel_isCountedOnItsChannel_asOtherWaysAre() {
         rig.hops = List.of(new Hop.Direct());

@@ -115,7 +115,7 @@ public final class AuditEntry {
                 status,
                 fromGuest,
                 toGuest,
-                error));
+                Auditor.cut(error)));
     }
 
     private final class Count extends ChannelDuplexHandler {

@@ -12,6 +12,9 @@ public final class Auditor {
     /** Keeps nothing. */
     public static final Auditor NONE = new Auditor(Audit.NONE, InstantSource.system(), source -> "");
 
+    /** Of a path or an error's text: what is longer is the guest's to choose, and thousands of records are kept. */
+    static final int MAX_CHARS = 1000;
+
     private final Audit audit;
     private final InstantSource clock;
     private final Function<IpAddress, String> containers;
@@ -31,13 +34,23 @@ public final class Auditor {
      * An entry that begins now.
      *
      * @param method of HTTP, or empty
-     * @param target of the request, whose query is left out; empty for tunnels
+     * @param target of the request, whose query is left out, and what is longer than {@link #MAX_CHARS}; empty for tunnels
      * @param loop the connection's
      */
     public AuditEntry begin(AuditRecord.Kind kind, String method, Destination to, String target, EventLoop loop) {
         int query = target.indexOf('?');
         return entry(
-                kind, method, host(to), to.port(), query < 0 ? target : target.substring(0, query), to.source(), loop);
+                kind,
+                method,
+                host(to),
+                to.port(),
+                cut(query < 0 ? target : target.substring(0, query)),
+                to.source(),
+                loop);
+    }
+
+    static String cut(String text) {
+        return text.length() <= MAX_CHARS ? text : text.substring(0, MAX_CHARS);
     }
 
     private static String host(Destination to) {
