@@ -6,8 +6,10 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,6 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Order(1)
 class LifecycleIT {
     private static final Duration SOON = Duration.ofSeconds(30);
+    private static final int WRITERS = 3;
+    private static final int FEWEST_RECORDS = 300;
 
     @Test
     @Timeout(1200)
@@ -46,13 +50,13 @@ class LifecycleIT {
         assertThat(second).isLessThan(Duration.ofSeconds(60)); // 20 s on an idle machine
         assertIsAsBefore(docker);
 
-        assertThat(ProcessHandle.of(product.daemonPid()).orElseThrow().destroyForcibly())
-                .isTrue();
-        Await.until(
-                "no orphan after kill -9",
-                SOON,
-                () -> product.processes().isEmpty(),
-                () -> String.join("\n", product.processes()));
+        Path records =
+                Files.createTempDirectory(Path.of("/tmp"), "lsit-records-").toRealPath();
+        try {
+            killWhileFilesAreWritten(product, docker, records);
+        } finally {
+            Product.deleteTree(records);
+        }
         assertThat(product.mounts()).isEmpty();
 
         timed("up after kill -9", product);
@@ -66,6 +70,38 @@ class LifecycleIT {
         product.down();
         assertNothingIsLeft(product, 18087);
         product.down(); // idempotent
+    }
+
+    /** What a container's fsync has returned for is in the host's files, and is all of it that the next guest sees. */
+    private static void killWhileFilesAreWritten(Product product, DockerCli docker, Path folder) {
+        Map<Integer, Integer> safe;
+        try (Running writer = docker.start(
+                "run",
+                "--rm",
+                "-v",
+                folder + ":/r",
+                TestImage.NAME,
+                "peer",
+                "records",
+                "/r",
+                String.valueOf(WRITERS))) {
+            Await.until(
+                    "every process writes",
+                    SOON,
+                    () -> Records.safe(writer.out()).size() == WRITERS
+                            && Records.safe(writer.out()).values().stream().allMatch(n -> n >= FEWEST_RECORDS),
+                    () -> writer.out() + writer.err());
+            assertThat(ProcessHandle.of(product.daemonPid()).orElseThrow().destroyForcibly())
+                    .isTrue();
+            Await.until(
+                    "no orphan after kill -9",
+                    SOON,
+                    () -> product.processes().isEmpty(),
+                    () -> String.join("\n", product.processes()));
+            writer.result(SOON); // it has nobody to talk to any more
+            safe = Records.safe(writer.out());
+        }
+        System.out.printf("killed behind %d safe records %s%n", Records.check(folder, safe), safe);
     }
 
     /** {@code docker desktop …} and the context, with the real docker command; it ends stopped. */

@@ -10,12 +10,15 @@
  *   peer half-close HOST PORT TEXT     sends TEXT, shuts its output down, prints what comes back until EOF
  *   peer unix PATH TEXT                the same to a Unix socket
  *   peer vsock CID PORT TEXT           the same over AF_VSOCK and with a line end behind TEXT; prints the step that failed, and why
+ *   peer records DIRECTORY N           N processes write records to DIRECTORY/0 and on, with fsync, and print "PROCESS RECORD" once one is
+ *                                      safe; every 20th as a file DIRECTORY/PROCESS-RECORD of its own, by rename. Until they are killed
  *   peer reaper                        what Testcontainers wants of Ryuk: takes filters on port 8080, and once nobody is connected
  *                                      any more removes the containers that they fit, by the Engine's socket
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -285,9 +288,56 @@ static int reaper(void) {
     return 0;
 }
 
+/* Record n: a line "PROCESS n LENGTH", then LENGTH letters and a line end. Lengths go up to 40,000. */
+static size_t record(char *b, int process, int n) {
+    size_t length = n % 10 == 9 ? 4000 * (size_t)(n / 10 % 10 + 1) : (size_t)(n * 37 % 200);
+    size_t head = (size_t)sprintf(b, "%d %d %zu\n", process, n, length);
+    for (size_t i = 0; i < length; i++) b[head + i] = (char)('a' + (n + i) % 26);
+    b[head + length] = '\n';
+    return head + length + 1;
+}
+
+static void file_of_its_own(int process, int n, const char *b, size_t length) {
+    char fresh[64], name[64];
+    sprintf(fresh, "%d.new", process);
+    sprintf(name, "%d-%d", process, n);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC, 0644), here = open(".", O_RDONLY | O_DIRECTORY);
+    if (fd < 0 || here < 0) die("open");
+    write_all(fd, b, (ssize_t)length);
+    if (fsync(fd) < 0 || close(fd) < 0) die("fsync");
+    if (rename(fresh, name) < 0 || fsync(here) < 0 || close(here) < 0) die("rename");
+}
+
+static void write_records(int process) {
+    static char b[65536];
+    char name[16], said[64];
+    sprintf(name, "%d", process);
+    int fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (fd < 0) die("open");
+    for (int n = 0;; n++) {
+        size_t length = record(b, process, n);
+        write_all(fd, b, (ssize_t)length);
+        if ((n % 2 == 0 ? fsync(fd) : fdatasync(fd)) < 0) die("fsync");
+        if (n % 20 == 19) file_of_its_own(process, n, b, length);
+        write_all(STDOUT_FILENO, said, sprintf(said, "%d %d\n", process, n));
+    }
+}
+
+static int records(const char *directory, int processes) {
+    if (chdir(directory) < 0) die("chdir");
+    for (int i = 1; i < processes; i++) {
+        pid_t child = fork();
+        if (child < 0) die("fork");
+        if (child == 0) write_records(i);
+    }
+    write_records(0);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && !strcmp(argv[1], "reaper")) return reaper();
+    if (argc == 4 && !strcmp(argv[1], "records")) return records(argv[2], atoi(argv[3]));
     if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
     if (argc == 4 && !strcmp(argv[1], "unix")) return half_close(open_unix(argv[2]), argv[3]);
