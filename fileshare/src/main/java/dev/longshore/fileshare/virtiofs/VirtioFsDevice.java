@@ -204,12 +204,15 @@ public final class VirtioFsDevice implements VhostUserDevice {
     @Override
     public void onQueueStopped(Virtqueue queue) {
         int index = queue.index();
-        if (!leaving && ofQueue[index] > 0) {
-            awaitWorkers(index);
+        try {
+            if (!leaving && ofQueue[index] > 0) {
+                awaitWorkers(index);
+            }
+        } finally {
+            epochs[index]++;
+            ofQueue[index] = 0;
+            queues[index] = null;
         }
-        epochs[index]++;
-        ofQueue[index] = 0;
-        queues[index] = null;
     }
 
     @Override
@@ -364,8 +367,11 @@ public final class VirtioFsDevice implements VhostUserDevice {
 
     private void collect() {
         finishCompleted();
-        flush();
-        settle();
+        try {
+            flush();
+        } finally {
+            settle();
+        }
         for (Virtqueue queue : queues) {
             if (queue != null && stalled[queue.index()] && underWay < MOST_UNDER_WAY) {
                 stalled[queue.index()] = false;
@@ -388,8 +394,7 @@ public final class VirtioFsDevice implements VhostUserDevice {
         int index = exchange.queue;
         Virtqueue queue = queues[index];
         boolean current = exchange.epoch == epochs[index] && queue != null;
-        if (current && queue != null) {
-            queue.push(exchange.chain.head(), exchange.replyBytes);
+        if (current && queue != null && push(queue, exchange)) {
             counters.answered(exchange.opcode, exchange.error, exchange.requestBytes(), exchange.replyBytes);
             news[index] = true;
         } else {
@@ -404,6 +409,17 @@ public final class VirtioFsDevice implements VhostUserDevice {
             memory.release();
         }
         idle.addLast(exchange);
+    }
+
+    /** False if the ring's memory is gone (SIGBUS): the front end truncated its file. Whatever is under way must come back all the same. */
+    private static boolean push(Virtqueue queue, VirtioFsExchange exchange) {
+        try {
+            queue.push(exchange.chain.head(), exchange.replyBytes);
+            return true;
+        } catch (InternalError e) {
+            LOG.debug("fs: an answer for a guest whose memory is gone", e);
+            return false;
+        }
     }
 
     private void flush() {

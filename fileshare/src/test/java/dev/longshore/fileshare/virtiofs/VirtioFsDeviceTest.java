@@ -13,9 +13,11 @@ import dev.longshore.virtio.virtqueue.DriverRing;
 import dev.longshore.virtio.virtqueue.DriverRing.Buffer;
 import dev.longshore.virtio.virtqueue.DriverRing.Used;
 import dev.longshore.virtio.virtqueue.GuestRam;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -458,6 +460,27 @@ class VirtioFsDeviceTest {
         assertThat(handler.resets).hasValue(1);
         assertThat(answered()).containsExactly(3L);
         assertThat(handler.seen).containsExactly("20:1", "15:3");
+    }
+
+    /** A front end that truncates the file under its memory: what is under way comes back, or no other guest would be served. */
+    @Test
+    void memoryWhoseFileIsTruncated_losesNoExchange() throws IOException {
+        boot();
+        for (int unique = 1; unique <= 5; unique++) {
+            add(Fuse.FSYNC, unique);
+        }
+        kick();
+        assertThat(device().underWay()).isEqualTo(5);
+
+        Files.write(Path.of("/proc/self/fd/" + ram.fd()), new byte[0]);
+        manual.runAll();
+        loop.settle();
+        guest().close();
+        loop.settle();
+
+        assertThat(device().underWay()).isZero();
+        assertThat(device().counters().abandoned()).isEqualTo(5);
+        assertThat(handler.resets).hasValue(1);
     }
 
     @Test
