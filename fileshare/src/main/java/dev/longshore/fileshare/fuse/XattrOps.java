@@ -182,12 +182,14 @@ final class XattrOps {
         return startsWith(q.text(at), 0, nameLength, ACL);
     }
 
+    /** Whatever its case: there are file systems that make no difference. */
     private static boolean startsWith(MemorySegment m, int at, int length, byte[] prefix) {
         if (length < prefix.length) {
             return false;
         }
         for (int i = 0; i < prefix.length; i++) {
-            if (m.get(JAVA_BYTE, at + i) != prefix[i]) {
+            byte b = m.get(JAVA_BYTE, at + i);
+            if ((b >= 'A' && b <= 'Z' ? b | 0x20 : b) != prefix[i]) {
                 return false;
             }
         }

@@ -23,13 +23,14 @@ record OwnerOverride(int uid, int gid, int mode, int major, int minor) {
     }
 
     /**
-     * Replaces what {@code stat} has of the host. If somebody on the host has changed the permission bits since, theirs count.
+     * Replaces what {@code stat} has of the host. If somebody on the host has changed the mode since, theirs counts, and a set-id
+     * bit that it has not is gone.
      */
     void applyTo(Stat stat) {
         int host = stat.mode() & RWX;
         int kind = (mode & Stat.S_IFMT) != 0 ? mode & Stat.S_IFMT : stat.type();
         boolean untouched = stat.type() == Stat.S_IFLNK || host == hostMode(mode, stat.isDirectory());
-        int permissions = untouched ? mode & PERMISSIONS : (mode & PERMISSIONS & ~RWX) | host;
+        int permissions = (untouched ? mode : stat.mode()) & PERMISSIONS;
         stat.mode(kind | permissions);
         stat.owner(uid, gid);
         if (kind == Stat.S_IFBLK || kind == Stat.S_IFCHR) {

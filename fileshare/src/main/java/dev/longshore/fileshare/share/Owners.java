@@ -3,6 +3,7 @@ package dev.longshore.fileshare.share;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.os.ThreadCalls;
 import dev.longshore.linux.Errno;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -12,6 +13,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What the guest is told of owners and modes, and what it sets: see {@link Ownership}. Thread-safe.
+ *
+ * <p>Whoever may write to a file on the host may set its attributes. So the attribute counts only where this process may have set it: on
+ * files of its own user, whose mode it could change along with it. Else other users of the host could make files that belong to
+ * anybody in containers, set-id programs of root too.
  *
  * <p>An override is read once and then remembered in its {@link Node} until the inode's ctime changes, as it does when any
  * attribute is set.
@@ -25,6 +30,7 @@ public final class Owners implements AutoCloseable {
 
     private final Ownership ownership;
     private final @Nullable SideTable side;
+    private final int user = new ThreadCalls().effectiveUid();
     private final Arena arena = Arena.ofAuto();
     private final MemorySegment name = arena.allocateFrom(XATTR);
 
@@ -101,6 +107,9 @@ public final class Owners implements AutoCloseable {
 
     private @Nullable OwnerOverride read(int fd, byte @Nullable [] file, Stat stat, Host host) {
         int type = stat.type();
+        if (side != null && stat.uid() != user) {
+            return null;
+        }
         if (type == Stat.S_IFREG || type == Stat.S_IFDIR) {
             MemorySegment value = host.value;
             int n = file == null

@@ -2,18 +2,22 @@ package dev.longshore.fileshare.fuse;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longshore.fileshare.os.Open;
 import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.os.ThreadCalls;
 import dev.longshore.fileshare.share.Limits;
 import dev.longshore.fileshare.share.Ownership;
 import dev.longshore.fileshare.share.SharedFolder;
 import dev.longshore.linux.Errno;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserDefinedFileAttributeView;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -131,6 +135,69 @@ class OverrideTest {
         FuseGuest.Entry e = guest.getattr(f[0]);
         assertThat(e.mode() & 0xFFF).isEqualTo(0x1ED);
         assertThat(e.uid()).isEqualTo(ALICE);
+    }
+
+    private void setAttribute(String file, String value) throws IOException {
+        Files.getFileAttributeView(folder.resolve(file), UserDefinedFileAttributeView.class)
+                .write("containers.override_stat", StandardCharsets.US_ASCII.encode(value));
+    }
+
+    /** Whoever may write to a file may set its attributes; its mode only its owner. */
+    @Test
+    void setIdBits_thatTheHostsModeKnowsNothingOf_areNotBelieved() throws IOException {
+        Files.writeString(folder.resolve("f"), "x");
+        Files.setPosixFilePermissions(folder.resolve("f"), PosixFilePermissions.fromString("rw-rw-rw-"));
+        setAttribute("f", "0:0:04755");
+        assertThat(guest.lookup(root, "f").mode()).isEqualTo(Stat.S_IFREG | 0x1B6);
+    }
+
+    @Test
+    void filesOfOthers_areTheirs_whateverTheyCarry() throws IOException {
+        assumeTrue(new ThreadCalls().effectiveUid() == 0);
+        Files.writeString(folder.resolve("f"), "x");
+        Files.setPosixFilePermissions(folder.resolve("f"), PosixFilePermissions.fromString("rwxr-xr-x"));
+        setAttribute("f", "0:0:04755");
+        assertThat(guest.lookup(root, "f").mode()).isEqualTo(Stat.S_IFREG | 0x9ED); // as this process makes them
+        Files.setAttribute(folder.resolve("f"), "unix:uid", ALICE);
+        FuseGuest.Entry e = guest.lookup(root, "f");
+        assertThat(e.uid()).isEqualTo(ALICE);
+        assertThat(e.mode()).isEqualTo(Stat.S_IFREG | 0x1ED);
+    }
+
+    @Test
+    void garbageForAnOverride_isNone() throws IOException {
+        Files.writeString(folder.resolve("f"), "x");
+        FuseGuest.Entry plain = guest.lookup(root, "f");
+        for (String value : List.of(
+                "",
+                ":::",
+                "0:0:",
+                "-1:0:0644",
+                "0:0:99",
+                "4294967296:0:0644",
+                "0:0:0644:char-1",
+                "\u0000",
+                "0".repeat(101),
+                "0:0:0644:char-1-2-3:x",
+                "1:2:3:4:5:6:7:8")) {
+            setAttribute("f", value);
+            FuseGuest.Entry e = guest.lookup(root, "f");
+            assertThat(e.mode() & Stat.S_IFMT).as(value).isEqualTo(plain.mode() & Stat.S_IFMT);
+            assertThat(guest.getattr(e.node()).size()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void override_isNotTheGuests_howeverItIsSpelt() throws IOException {
+        Files.writeString(folder.resolve("f"), "x");
+        long f = guest.lookup(root, "f").node();
+        for (String name : List.of("user.containers.override_stat", "user.Containers.OVERRIDE_STAT")) {
+            assertThat(guest.setxattr(f, name, "0:0:04755").error()).isEqualTo(Errno.EPERM);
+            assertThat(guest.getxattr(f, name, 100).error()).isEqualTo(Errno.ENODATA);
+            assertThat(guest.call(Opcode.REMOVEXATTR, f, FuseGuest.name(name)).error())
+                    .isEqualTo(Errno.ENODATA);
+        }
+        assertThat(guest.setxattr(f, "system.POSIX_ACL_access", "x").error()).isEqualTo(Errno.EOPNOTSUPP);
     }
 
     @Test
