@@ -9,12 +9,14 @@ import dev.longshore.fileshare.share.NodeTable;
 import dev.longshore.fileshare.share.Owners;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
+import dev.longshore.fileshare.share.Withheld;
 
 /** What the operations of one thread work with. Confined to that thread. */
 final class Context {
     final NodeTable nodes;
     final HandleTable handles;
     final SharedFolders folders;
+    final Withheld withheld;
     final Owners owners;
     final CacheTimes times;
     final Host host = new Host();
@@ -26,6 +28,7 @@ final class Context {
             NodeTable nodes,
             HandleTable handles,
             SharedFolders folders,
+            Withheld withheld,
             Owners owners,
             CacheTimes times,
             Buffers buffers) {
@@ -34,6 +37,7 @@ final class Context {
         this.nodes = nodes;
         this.handles = handles;
         this.folders = folders;
+        this.withheld = withheld;
         this.owners = owners;
         this.times = times;
     }

@@ -186,10 +186,17 @@ final class DirectoryOps {
 
     /** False if the file is gone or the guest may know no more: then it is only told the name. */
     private boolean writeEntry(Handle h, int length, int to) {
-        if (posix.statx(h.fd(), name, host.stat) < 0) {
+        Node parent = h.node();
+        Node mask = c.withheld.mask(parent, name, length);
+        if (mask == null && posix.statx(h.fd(), name, host.stat) < 0) {
             return false;
         }
-        Node parent = h.node();
+        mask = mask == null ? c.withheld.mask(host.stat) : mask;
+        if (mask != null) {
+            c.nodes.stat(mask, host, host.stat);
+            c.writeEntry(to, parent, mask, host.stat);
+            return true;
+        }
         Node n = c.nodes.enter(host.stat, parent, name, length);
         if (n == null) {
             return false;

@@ -8,6 +8,7 @@ import dev.longshore.fileshare.share.Owners;
 import dev.longshore.fileshare.share.Ownership;
 import dev.longshore.fileshare.share.SharedFolder;
 import dev.longshore.fileshare.share.SharedFolders;
+import dev.longshore.fileshare.share.Withheld;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final NodeTable nodes;
     private final HandleTable handles;
     private final SharedFolders folders;
+    private final Withheld withheld;
     private final CacheTimes times;
     private final FuseCounters counters = new FuseCounters();
 
@@ -40,21 +42,35 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
 
     /**
      * @param shared at first: {@link #share} changes it
+     * @param withheld directories that no guest gets, though they be in a shared folder: absolute and normalized
      * @param stateDirectory holds what files cannot carry themselves; made if it is not there, for this user alone
      */
     public FuseServer(
-            List<SharedFolder> shared, Ownership ownership, Limits limits, CacheTimes times, Path stateDirectory)
+            List<SharedFolder> shared,
+            List<Path> withheld,
+            Ownership ownership,
+            Limits limits,
+            CacheTimes times,
+            Path stateDirectory)
             throws IOException {
         Files.createDirectories(stateDirectory);
         owners = new Owners(ownership, stateDirectory);
         nodes = new NodeTable(limits, owners);
         handles = new HandleTable(nodes, limits);
-        folders = new SharedFolders(nodes, handles);
+        this.withheld = new Withheld(withheld, nodes);
+        folders = new SharedFolders(nodes, handles, this.withheld);
         this.times = times;
         share(shared);
     }
 
-    /** As this process can do it best, with the usual times. */
+    /** With nothing withheld. */
+    public FuseServer(
+            List<SharedFolder> shared, Ownership ownership, Limits limits, CacheTimes times, Path stateDirectory)
+            throws IOException {
+        this(shared, List.of(), ownership, limits, times, stateDirectory);
+    }
+
+    /** As this process can do it best, with the usual times and nothing withheld. */
     public FuseServer(List<SharedFolder> shared, Path stateDirectory) throws IOException {
         this(shared, Ownership.ofThisProcess(), Limits.ofThisProcess(), CacheTimes.AUTO, stateDirectory);
     }
@@ -87,7 +103,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         });
         Buffers left = spare.poll();
         Buffers buffers = left == null ? new Buffers() : left;
-        return new Worker(this, new Context(nodes, handles, folders, owners, times, buffers));
+        return new Worker(this, new Context(nodes, handles, folders, withheld, owners, times, buffers));
     }
 
     @Override

@@ -12,6 +12,7 @@ import dev.longshore.fileshare.share.Host;
 import dev.longshore.fileshare.share.Node;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
+import dev.longshore.fileshare.share.Withheld;
 import dev.longshore.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +61,10 @@ final class NameOps {
         if (!parent.isDirectory()) {
             return -Errno.ENOTDIR;
         }
+        Node mask = c.withheld.mask(parent, name, length);
+        if (mask != null) {
+            return entry(parent, mask);
+        }
         int fd = c.nodes.acquire(parent, host);
         if (fd < 0) {
             return fd;
@@ -77,9 +82,11 @@ final class NameOps {
 
     private int lookupVirtual(VirtualDirectory parent, byte[] name) {
         Node n = c.folders.lookup(parent, name, host);
-        if (n == null) {
-            return -Errno.ENOENT;
-        }
+        return n == null ? -Errno.ENOENT : entry(parent, n);
+    }
+
+    /** Of a node that is there for good or is looked at only now. */
+    private int entry(Node parent, Node n) {
         int r = c.nodes.stat(n, host, host.stat);
         if (r < 0) {
             return r;
@@ -90,6 +97,10 @@ final class NameOps {
 
     /** {@code host.stat} is of the file {@code name} in {@code parent}, which is open as {@code parentFd}. */
     private int enter(Node parent, int parentFd, MemorySegment name, int length) {
+        Node mask = c.withheld.mask(host.stat);
+        if (mask != null) {
+            return entry(parent, mask);
+        }
         Node n = c.nodes.enter(host.stat, parent, name, length);
         if (n == null) {
             return -Errno.ENOMEM;
@@ -172,6 +183,10 @@ final class NameOps {
         }
         MemorySegment name = q.text(nameAt);
         int length = q.nameLength();
+        int refusal = refusal(parent, name, length, (mode & Stat.S_IFMT) == Stat.S_IFDIR);
+        if (refusal < 0) {
+            return refusal;
+        }
         int fd = c.nodes.acquire(parent, host);
         if (fd < 0) {
             return fd;
@@ -271,6 +286,10 @@ final class NameOps {
         }
         MemorySegment name = q.text(8);
         int length = q.nameLength();
+        int refusal = refusal(parent, name, length, false);
+        if (refusal < 0) {
+            return refusal;
+        }
         int parentFd = c.nodes.acquire(parent, host);
         if (parentFd < 0) {
             return parentFd;
@@ -306,6 +325,10 @@ final class NameOps {
         int mode = (q.u32(4) & PERMISSIONS) | Stat.S_IFREG;
         MemorySegment name = q.text(16);
         int length = q.nameLength();
+        int refusal = refusal(parent, name, length, false);
+        if (refusal < 0) {
+            return refusal;
+        }
         int parentFd = c.nodes.acquire(parent, host);
         if (parentFd < 0) {
             return parentFd;
@@ -432,6 +455,9 @@ final class NameOps {
             return problem;
         }
         MemorySegment name = q.text(0);
+        if (c.withheld.place(parent, name, q.nameLength()) != Withheld.Place.FREE) {
+            return -Errno.EBUSY; // as a mount point
+        }
         int fd = c.nodes.acquire(parent, host);
         if (fd < 0) {
             return fd;
@@ -439,6 +465,9 @@ final class NameOps {
         Node node = null;
         try {
             node = losing(fd, name, host.stat);
+            if (c.withheld.isFixed(host.stat)) {
+                return -Errno.EBUSY;
+            }
             int r = posix.unlinkat(fd, name, flags);
             if (r == 0) {
                 lost(node, host.stat);
@@ -500,6 +529,10 @@ final class NameOps {
         if (!SharedFolders.together(from, to)) {
             return -Errno.EXDEV;
         }
+        if (c.withheld.place(from, oldName, oldLength) != Withheld.Place.FREE
+                || c.withheld.place(to, q.text(newAt), q.nameLength()) != Withheld.Place.FREE) {
+            return -Errno.EBUSY; // as mount points
+        }
         int fromFd = c.nodes.acquire(from, host);
         if (fromFd < 0) {
             return fromFd;
@@ -515,6 +548,9 @@ final class NameOps {
             MemorySegment newName = q.text(newAt);
             moved = losing(fromFd, oldName, host.stat);
             target = losing(toFd, newName, host.otherStat);
+            if (c.withheld.isFixed(host.stat) || c.withheld.isFixed(host.otherStat)) {
+                return -Errno.EBUSY;
+            }
             int r = posix.renameat2(fromFd, oldName, toFd, newName, flags);
             if (r < 0) {
                 return r;
@@ -539,6 +575,15 @@ final class NameOps {
             c.nodes.release(to, host);
             c.nodes.release(from, host);
         }
+    }
+
+    /** Why nothing of that name may be made, but for what is on the way to a withheld directory, which may be made as a directory; or 0. */
+    private int refusal(Node parent, MemorySegment name, int length, boolean directory) {
+        return switch (c.withheld.place(parent, name, length)) {
+            case FREE -> 0;
+            case PASSAGE -> directory ? 0 : -Errno.EACCES;
+            case WITHHELD -> -Errno.EEXIST;
+        };
     }
 
     // ---- where

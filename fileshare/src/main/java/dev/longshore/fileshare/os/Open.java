@@ -35,5 +35,8 @@ public final class Open {
     /** RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH: Linux include/uapi/linux/openat2.h. */
     public static final long RESOLVE_BENEATH = 0x02 | 0x04 | 0x08;
 
+    /** RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS: the same. */
+    static final long RESOLVE_NO_LINKS = 0x02 | 0x04;
+
     private Open() {}
 }

@@ -103,9 +103,18 @@ public final class Posix extends SystemCalls {
 
     /** Opens {@code path} without leaving the directory {@code dirFd} or following any link: openat2(2). */
     public int openBeneath(int dirFd, MemorySegment path, int flags, int mode) {
+        return openat2(dirFd, path, flags, mode, Open.RESOLVE_BENEATH);
+    }
+
+    /** Opens the absolute {@code path} without following any link, at its end or on the way: -ELOOP if there is one. */
+    public int openWithoutLinks(MemorySegment path, int flags) {
+        return openat2(Open.AT_FDCWD, path, flags, 0, Open.RESOLVE_NO_LINKS);
+    }
+
+    private int openat2(int dirFd, MemorySegment path, int flags, int mode, long resolve) {
         how.set(JAVA_LONG, 0, flags & 0xFFFF_FFFFL);
         how.set(JAVA_LONG, 8, mode);
-        how.set(JAVA_LONG, 16, Open.RESOLVE_BENEATH);
+        how.set(JAVA_LONG, 16, resolve);
         try {
             int r;
             int tries = 0;
@@ -125,6 +134,23 @@ public final class Posix extends SystemCalls {
     public int reopen(int fd, int flags) {
         int proc = procFd();
         return proc < 0 ? proc : openat(proc, number(fd), flags & ~Open.O_NOFOLLOW, 0);
+    }
+
+    /**
+     * Where what is open as {@code fd} is now, O_PATH too: the bytes written to {@code into}, which has room for {@link #MAX_PATH_BYTES}.
+     * One that has no name any more has " (deleted)" at its end.
+     */
+    public int pathOf(int fd, MemorySegment into) {
+        int proc = procFd();
+        if (proc < 0) {
+            return proc;
+        }
+        try {
+            return (int) result(
+                    (long) ReadlinkatCall.HANDLE.invokeExact(errno, proc, number(fd), into, (long) MAX_PATH_BYTES));
+        } catch (Throwable t) {
+            throw bug(t);
+        }
     }
 
     public int close(int fd) {

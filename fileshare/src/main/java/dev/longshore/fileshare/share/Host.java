@@ -24,6 +24,9 @@ public final class Host {
     /** For values of attributes. */
     final MemorySegment value = Arena.ofAuto().allocate(128);
 
+    /** For paths of what is open. */
+    final MemorySegment path = Arena.ofAuto().allocate(Posix.MAX_PATH_BYTES);
+
     /** For {@link NodeTable}'s checks. */
     final Stat check = new Stat();
 }

@@ -35,6 +35,9 @@ public class Node {
     /** How often the guest was told of it less how often it forgot, as in {@code fuse_lookup}; saturates. */
     int lookups;
 
+    /** Nodes of the table whose {@link #parent} it is: as long as there are any it stays in the table, and counts. */
+    int children;
+
     /** Requests that use {@link #fd} now. */
     int pins;
 
@@ -47,7 +50,7 @@ public class Node {
     /** Has lost a name while the guest still knew it: to be kept open, for it may not be found again. */
     boolean kept;
 
-    /** No longer in the table; lives on as the parent of others or until its requests are done. */
+    /** No longer in the table; lives on until its requests are done. */
     boolean removed;
 
     @Nullable

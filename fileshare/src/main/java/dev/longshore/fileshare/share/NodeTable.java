@@ -6,6 +6,7 @@ import dev.longshore.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,12 @@ import org.jspecify.annotations.Nullable;
  * <p>A node whose name goes away by the guest's own doing while the guest knows it (unlink, or a rename over it) is opened before that and
  * kept open until forgotten, so that the guest can go on with it, as long as such nodes take less than half of the budget.
  *
+ * <p>A directory that the guest forgets before what is in it stays, for what is in it is found by way of it. So it counts as
+ * before: what a guest can make this process remember is bounded by the number of nodes, however it forgets them.
+ *
+ * <p>What somebody on the host moves out of the shared folder is stale from then on, descriptor or not: the kernel tells where an open
+ * file is now. An open file of the guest can still be read and written, as one of any program.
+ *
  * <p>Invariants: a node with a descriptor is in exactly one of the two lists, {@link #recent} or {@link #kept}; a removed node
  * is in neither table; a descriptor is closed only when {@code pins} is 0.
  */
@@ -36,6 +43,7 @@ public final class NodeTable {
 
     private static final int FIRST_BUCKETS = 1024;
     private static final int TRIES = 3;
+    private static final int[] NOTHING = {};
 
     private final Limits limits;
     private @Nullable Node[] byId = new Node[FIRST_BUCKETS];
@@ -45,6 +53,11 @@ public final class NodeTable {
 
     private final NodeList recent = new NodeList();
     private final NodeList kept = new NodeList();
+
+    /** Descriptors of nodes that were removed, for the next who may make system calls. */
+    private int[] unclosed = new int[16];
+
+    private int unclosedCount;
 
     private final Owners owners;
 
@@ -118,9 +131,14 @@ public final class NodeTable {
         if (n.parent == parent && n.name != null && same(n.name, name, length)) {
             return;
         }
+        Node before = n.parent;
         n.parent = parent;
         n.share = parent.share;
         n.name = name.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
+        if (before != parent && !n.removed) {
+            parent.children++;
+            removeIfUnused(leave(before));
+        }
         if (n.kept && n.fd >= 0) {
             kept.remove(n);
             recent.addNewest(n);
@@ -151,7 +169,7 @@ public final class NodeTable {
 
     /** The guest forgets {@code times} of the times it was told of {@code id}. */
     public void forget(long id, long times, Host host) {
-        int close;
+        int[] close;
         synchronized (this) {
             Node n = null;
             for (Node i = byId[bucket(id, byId.length)]; i != null; i = i.nextById) {
@@ -164,20 +182,57 @@ public final class NodeTable {
                 return;
             }
             n.lookups = times < 0 || times >= n.lookups ? 0 : n.lookups - (int) times;
-            close = n.lookups == 0 && n.handles == null ? remove(n) : -1;
+            removeIfUnused(n);
+            close = takeUnclosed();
         }
-        if (close >= 0) {
-            host.posix.close(close);
+        closeAll(close, host);
+    }
+
+    /** Takes it out of the tables if nobody knows it any more, and then those above it that were there for its sake. */
+    private void removeIfUnused(@Nullable Node node) {
+        Node n = node;
+        while (n != null && n.lookups == 0 && n.handles == null && n.children == 0 && !n.fixed && !n.removed) {
+            remove(n);
+            n = leave(n.parent);
         }
     }
 
-    /** Takes it out of the tables; returns a descriptor to close, or -1. */
-    private int remove(Node n) {
+    /** A child of {@code parent} is gone. */
+    private static @Nullable Node leave(@Nullable Node parent) {
+        if (parent != null) {
+            parent.children--;
+        }
+        return parent;
+    }
+
+    /** Takes it out of the tables; its descriptor is to be closed. */
+    private void remove(Node n) {
         removeById(n);
         removeByKey(n);
         n.removed = true;
         n.override = null;
-        return n.pins == 0 ? takeFd(n) : -1;
+        int fd = n.pins == 0 ? takeFd(n) : -1;
+        if (fd >= 0) {
+            if (unclosedCount == unclosed.length) {
+                unclosed = Arrays.copyOf(unclosed, 2 * unclosedCount);
+            }
+            unclosed[unclosedCount++] = fd;
+        }
+    }
+
+    private int[] takeUnclosed() {
+        if (unclosedCount == 0) {
+            return NOTHING;
+        }
+        int[] all = Arrays.copyOf(unclosed, unclosedCount);
+        unclosedCount = 0;
+        return all;
+    }
+
+    private static void closeAll(int[] fds, Host host) {
+        for (int fd : fds) {
+            host.posix.close(fd);
+        }
     }
 
     private int takeFd(Node n) {
@@ -199,12 +254,109 @@ public final class NodeTable {
         int r = -Errno.ESTALE;
         for (int i = 0; i < TRIES; i++) { // it may have been renamed while it was looked for
             r = tryAcquire(node, host);
+            if (r >= 0 && isMovedOut(node, r, host)) {
+                letGo(node, host);
+                r = -Errno.ESTALE;
+            }
             if (r != -Errno.ESTALE) {
                 return r;
             }
         }
         return r;
     }
+
+    /** Its descriptor leads elsewhere by now: is closed, unless somebody else uses it just now. */
+    private void letGo(Node node, Host host) {
+        int close;
+        synchronized (this) {
+            node.pins--;
+            close = node.pins == 0 ? takeFd(node) : -1;
+        }
+        if (close >= 0) {
+            host.posix.close(close);
+        }
+    }
+
+    /** True if what is open as {@code fd}, the node's, is not in its shared folder any more. */
+    private boolean isMovedOut(Node node, int fd, Host host) {
+        Share share = node.share;
+        byte[] folder = share == null ? null : share.place;
+        if (folder == null) {
+            return false;
+        }
+        int n = host.posix.pathOf(fd, host.path);
+        if (n == -Errno.ENAMETOOLONG) {
+            return isMovedOutFar(node, fd, host);
+        }
+        return n < folder.length
+                || !startsWith(host.path, folder)
+                || (n > folder.length && host.path.get(ValueLayout.JAVA_BYTE, folder.length) != '/');
+    }
+
+    private static boolean startsWith(MemorySegment path, byte[] folder) {
+        for (int i = folder.length - 1; i >= 0; i--) { // paths differ at their ends
+            if (path.get(ValueLayout.JAVA_BYTE, i) != folder[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The same where the path is longer than the kernel tells: by going up. */
+    private boolean isMovedOutFar(Node node, int fd, Host host) {
+        Node directory = node.isDirectory() ? node : null;
+        Node root;
+        synchronized (this) {
+            root = node.share == null ? null : node.share.root;
+            if (directory == null) {
+                directory = node.kept ? null : node.parent;
+            }
+        }
+        if (root == null || directory == null) {
+            return false;
+        }
+        if (directory != node) {
+            return isElsewhere(node, directory, host);
+        }
+        int at = host.posix.dup(fd);
+        for (int depth = 0; at >= 0 && depth < MAX_DEPTH; depth++) {
+            if (host.posix.statx(at, host.check) < 0 || root.is(host.check)) {
+                break;
+            }
+            long ino = host.check.ino();
+            int dev = host.check.dev();
+            int up = host.posix.openat(at, host.posix.name(UP), Open.O_PATH | Open.O_DIRECTORY | Open.O_CLOEXEC, 0);
+            host.posix.close(at);
+            at = up;
+            if (at >= 0
+                    && host.posix.statx(at, host.check) == 0
+                    && host.check.ino() == ino
+                    && host.check.dev() == dev) {
+                break; // the root of all
+            }
+        }
+        boolean found = at >= 0 && host.posix.statx(at, host.check) == 0 && root.is(host.check);
+        if (at >= 0) {
+            host.posix.close(at);
+        }
+        return !found;
+    }
+
+    private boolean isElsewhere(Node node, Node parent, Host host) {
+        byte[] name;
+        synchronized (this) {
+            name = node.name;
+        }
+        int dir = name == null ? -Errno.ESTALE : acquire(parent, host);
+        if (name == null || dir < 0) {
+            return true;
+        }
+        boolean there = host.posix.statx(dir, host.posix.name(name), host.check) == 0 && node.is(host.check);
+        release(parent, host);
+        return !there;
+    }
+
+    private static final byte[] UP = {'.', '.'};
 
     private int tryAcquire(Node node, Host host) {
         ArrayList<Node> closed = null;
@@ -330,15 +482,18 @@ public final class NodeTable {
 
     public void release(Node node, Host host) {
         int close = -1;
+        int[] others;
         synchronized (this) {
             node.pins--;
             if (node.pins == 0 && (node.removed || (node.share != null && !node.share.active))) {
                 close = takeFd(node);
             }
+            others = takeUnclosed();
         }
         if (close >= 0) {
             host.posix.close(close);
         }
+        closeAll(others, host);
     }
 
     /**
@@ -371,6 +526,10 @@ public final class NodeTable {
                 parent = node.parent;
                 name = node.name;
             }
+        }
+        if (fd >= 0 && isMovedOut(node, fd, host)) {
+            letGo(node, host);
+            fd = -1;
         }
         if (fd < 0 && parent != null && name != null) {
             int parentFd = acquire(parent, host);
@@ -409,7 +568,7 @@ public final class NodeTable {
 
     /** The guest has closed it: nothing finds it any more, and it is closed when the last request is done with it. */
     void close(Handle handle, Host host) {
-        int nodeFd = -1;
+        int[] others;
         boolean close;
         synchronized (this) {
             if (handle.closed) {
@@ -428,16 +587,13 @@ public final class NodeTable {
                 }
             }
             close = handle.users == 0;
-            if (n.handles == null && n.lookups == 0 && !n.fixed && !n.removed) {
-                nodeFd = remove(n);
-            }
+            removeIfUnused(n);
+            others = takeUnclosed();
         }
         if (close && handle.fd >= 0) {
             host.posix.close(handle.fd);
         }
-        if (nodeFd >= 0) {
-            host.posix.close(nodeFd);
-        }
+        closeAll(others, host);
     }
 
     /** False if it is closed already. */
@@ -481,17 +637,16 @@ public final class NodeTable {
 
     /** A root is no longer that of anything; its descriptor goes when nobody uses it. */
     void retire(Node root, Host host) {
-        int close;
+        int[] close;
         synchronized (this) {
             root.fixed = false;
             if (root.fd >= 0) {
                 recent.addNewest(root);
             }
-            close = remove(root);
+            remove(root);
+            close = takeUnclosed();
         }
-        if (close >= 0) {
-            host.posix.close(close);
-        }
+        closeAll(close, host);
     }
 
     /** Closes the descriptors of what is no longer shared. */
@@ -515,36 +670,23 @@ public final class NodeTable {
 
     /** All but the roots are forgotten. Requests that are being handled keep what they use until they are done. */
     public void clear(Host host) {
-        List<Integer> fds = new ArrayList<>();
+        int[] close;
         synchronized (this) {
             for (Node head : byId.clone()) {
                 for (Node n = head; n != null; ) {
                     Node next = n.nextById;
+                    n.children = 0;
                     if (n.fixed) {
                         n.lookups = 0;
                     } else {
-                        int fd = remove(n);
-                        if (fd >= 0) {
-                            fds.add(fd);
-                        }
+                        remove(n);
                     }
                     n = next;
                 }
             }
-            for (NodeList list : new NodeList[] {recent, kept}) { // removed ones that were parents
-                for (Node n = list.oldest(); n != null; ) {
-                    Node next = n.newer;
-                    n.removed |= !n.fixed;
-                    if (n.pins == 0) {
-                        fds.add(takeFd(n));
-                    }
-                    n = next;
-                }
-            }
+            close = takeUnclosed();
         }
-        for (int fd : fds) {
-            host.posix.close(fd);
-        }
+        closeAll(close, host);
     }
 
     // ---- counts

@@ -16,6 +16,9 @@ final class Share {
     @Nullable
     Node root;
 
+    /** Where the root was when it was opened, as the kernel tells it; null if it does not. What is not below it is not shared. */
+    volatile byte @Nullable [] place;
+
     /** False once the folder is no longer shared: from then on the guest's nodes of it are stale. */
     volatile boolean active = true;
 

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 /**
  * A folder of the host that the guest may see, as configured. Immutable.
  *
- * @param path absolute and normalized; links in it are followed whenever it is opened
+ * @param path absolute, normalized and without links: while there is one in it, the folder is absent
  * @param accessor true if files without an owner of their own (override) seem to belong to whoever asks
  * @param readOnly true if nothing in it may be changed
  */

@@ -2,6 +2,7 @@ package dev.longshore.fileshare.share;
 
 import dev.longshore.fileshare.os.Open;
 import dev.longshore.linux.Errno;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class SharedFolders {
     private final NodeTable nodes;
     private final HandleTable handles;
+    private final Withheld withheld;
     private final VirtualDirectory root;
 
     /** By path; those no longer asked for, but below others that are, included: their nodes stay valid. */
@@ -26,16 +28,18 @@ public final class SharedFolders {
     /** Changes whenever there is another root to grant access to: {@link #rootDescriptors}. */
     private volatile int generation;
 
-    public SharedFolders(NodeTable nodes, HandleTable handles) {
+    public SharedFolders(NodeTable nodes, HandleTable handles, Withheld withheld) {
         this.nodes = nodes;
         this.handles = handles;
+        this.withheld = withheld;
         root = nodes.newVirtualDirectory(true);
     }
 
     // ---- which
 
     /**
-     * From now on these are shared and no others. One below another is covered by that. What is shared no longer is stale at once.
+     * From now on these are shared and no others. One below another is covered by that, one that is withheld is absent. What is
+     * shared no longer is stale at once.
      *
      * @throws IllegalArgumentException for the root of the host's file system
      */
@@ -45,7 +49,9 @@ public final class SharedFolders {
             if (f.path().getNameCount() == 0) {
                 throw new IllegalArgumentException("the whole file system cannot be shared, only folders in it");
             }
-            wanted.put(f.path(), f);
+            if (!withheld.holds(f.path())) {
+                wanted.put(f.path(), f);
+            }
         }
         List<Share> gone = new ArrayList<>();
         for (Share s : List.copyOf(shares.values())) {
@@ -152,15 +158,17 @@ public final class SharedFolders {
             share.root = null;
             nodes.retire(old, host);
         }
-        int fd = host.posix.openat(
-                Open.AT_FDCWD, host.posix.name(share.path), Open.O_PATH | Open.O_DIRECTORY | Open.O_CLOEXEC, 0);
+        int fd = host.posix.openWithoutLinks(
+                host.posix.name(share.path), Open.O_PATH | Open.O_DIRECTORY | Open.O_CLOEXEC);
         if (fd < 0) {
             return null;
         }
-        if (host.posix.statx(fd, host.check) < 0) {
+        if (host.posix.statx(fd, host.check) < 0 || withheld.mask(host.check) != null) {
             host.posix.close(fd);
             return null;
         }
+        int n = host.posix.pathOf(fd, host.path);
+        share.place = n <= 0 ? null : host.path.asSlice(0, n).toArray(ValueLayout.JAVA_BYTE);
         share.root = nodes.newRoot(share, host.check, fd);
         generation++;
         return share.root;

@@ -114,6 +114,79 @@ class ContainmentTest {
     }
 
     @Test
+    void whatIsMovedOut_isStale_thoughItWasOpen() throws IOException {
+        Files.createDirectories(folder.resolve("d/e"));
+        Files.writeString(folder.resolve("d/f"), "mine");
+        long d = guest.lookup(root, "d").node();
+        long e = guest.lookup(d, "e").node();
+        long f = guest.lookup(d, "f").node();
+        for (long node : new long[] {d, e, f}) {
+            guest.listxattr(node, 0).ok(); // opens it
+        }
+        Files.move(folder.resolve("d"), outside.resolve("d"));
+        Files.writeString(outside.resolve("d/secret"), SECRET);
+        assertThat(guest.lookupReply(d, "secret").error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.call(Opcode.OPENDIR, d, new byte[8]).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.open(f, Open.O_RDONLY).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.getattrReply(f).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.setattr(e, -1, -1, 0x1FF).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.createReply(e, "new", Open.O_RDWR, 0x1A4).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.rename(d, "secret", root, "secret", 0).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.link(f, root, "f").error()).isEqualTo(Errno.ESTALE);
+        assertThat(outside.resolve("d/e")).isEmptyDirectory();
+        assertThat(outside.resolve("d/secret")).hasContent(SECRET);
+
+        Files.move(outside.resolve("d"), folder.resolve("back"));
+        assertThat(guest.lookup(guest.lookup(root, "back").node(), "f").node()).isEqualTo(f);
+        assertThat(guest.open(f, Open.O_RDONLY).error()).isZero();
+        assertThat(guest.createReply(d, "new", Open.O_RDWR, 0x1A4).error()).isZero();
+
+        Files.move(folder, folder.resolveSibling("moved"));
+        assertThat(guest.open(f, Open.O_RDONLY).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.mkdirReply(root, "new", 0x1FF).error()).isEqualTo(Errno.ESTALE);
+    }
+
+    /** So deep that the kernel does not tell the path. */
+    @Test
+    void whatIsMovedOutDeepDown_isStale_thoughItWasOpen() throws IOException {
+        String name = "d".repeat(200);
+        long at = guest.mkdir(root, "top", 0x1FF).node();
+        for (int i = 0; i < 30; i++) {
+            at = guest.mkdir(at, name, 0x1FF).node();
+        }
+        long[] f = guest.create(at, "f", Open.O_RDWR, 0x1A4);
+        guest.release(f[0], f[1]);
+        guest.listxattr(f[0], 0).ok();
+        guest.listxattr(at, 0).ok();
+        assertThat(guest.mkdirReply(at, "x", 0x1FF).error()).isZero();
+        Files.move(folder.resolve("top").resolve(name), outside.resolve("deep"));
+        assertThat(guest.mkdirReply(at, "y", 0x1FF).error()).isEqualTo(Errno.ESTALE);
+        assertThat(guest.open(f[0], Open.O_RDONLY).error()).isEqualTo(Errno.ESTALE);
+        Files.move(
+                outside.resolve("deep"),
+                folder.resolve("top").resolve(name)); // else nobody could delete it by its path
+        assertThat(guest.mkdirReply(at, "y", 0x1FF).error()).isZero();
+        for (long node = guest.lookup(root, "top").node(); ; ) {
+            FuseGuest.Reply next = guest.lookupReply(node, name);
+            if (next.error() != 0 || next.u64(0) == 0) {
+                break;
+            }
+            node = next.u64(0);
+        }
+        shorten("top", name);
+    }
+
+    /** Takes a tree that is too deep for paths apart. */
+    private void shorten(String top, String name) throws IOException {
+        Path base = folder.resolve(top);
+        for (int i = 0; Files.exists(base.resolve(name)); i++) {
+            Path next = folder.resolve("s" + i);
+            Files.move(base.resolve(name), next);
+            base = next;
+        }
+    }
+
+    @Test
     void fileThatBecomesAnother_isStale_untilLookedUp() throws IOException {
         Path file = Files.writeString(folder.resolve("f"), "old");
         long old = guest.lookup(root, "f").node();

@@ -43,7 +43,7 @@ class NodeTableTest {
         owners = new Owners(Ownership.HOST, state);
         nodes = new NodeTable(limits, owners);
         handles = new HandleTable(nodes, limits);
-        SharedFolders folders = new SharedFolders(nodes, handles);
+        SharedFolders folders = new SharedFolders(nodes, handles, new Withheld(List.of(), nodes));
         Path real = files.toRealPath();
         folders.set(List.of(new SharedFolder(real)), host);
         Node at = Objects.requireNonNull(nodes.find(NodeTable.ROOT_ID));
@@ -198,6 +198,44 @@ class NodeTableTest {
             assertThat(nodes.openCount()).isLessThanOrEqualTo(DESCRIPTORS);
         }
         pinned.forEach(n -> nodes.release(n, host));
+    }
+
+    /** A guest that forgets directories but not what is in them: what is kept for it must count, or it could have any number kept. */
+    @Test
+    void directoriesForgottenBeforeWhatIsInThem_count_untilThatIsForgotten() {
+        int before = nodes.size();
+        List<Node> chain = new ArrayList<>();
+        Node parent = root;
+        for (int i = 0; i < 1000; i++) {
+            Stat s = stat(i + 1, 1);
+            s.mode(Stat.S_IFDIR | 0x1ED);
+            parent = Objects.requireNonNull(nodes.enter(s, parent, name, 24));
+            chain.add(parent);
+        }
+        for (Node n : chain.subList(0, 999)) {
+            nodes.forget(n.id, 1, host);
+        }
+        assertThat(nodes.size()).isEqualTo(before + 1000);
+        assertThat(enterDirectory(1, root)).isSameAs(chain.getFirst()); // none is remembered twice
+        nodes.forget(chain.getFirst().id, 1, host);
+        nodes.forget(chain.getLast().id, 1, host);
+        assertThat(nodes.size()).isEqualTo(before);
+
+        Node a = enterDirectory(1, root);
+        Node b = enterDirectory(2, root);
+        Node f = enterDirectory(3, a);
+        nodes.forget(a.id, 1, host);
+        nodes.moved(f, b, name, 24);
+        assertThat(nodes.find(a.id)).isNull();
+        nodes.forget(b.id, 1, host);
+        nodes.forget(f.id, 1, host);
+        assertThat(nodes.size()).isEqualTo(before);
+    }
+
+    private Node enterDirectory(long ino, Node parent) {
+        Stat s = stat(ino, 1);
+        s.mode(Stat.S_IFDIR | 0x1ED);
+        return Objects.requireNonNull(nodes.enter(s, parent, name, 24));
     }
 
     private Node look(Path file) {
