@@ -22,13 +22,15 @@ final class FilesView implements FilesControl {
     private static final int OK = 200;
 
     private final HostFolders folders;
+    private final OwnFiles own;
     private final FuseServer server;
     private final VirtioFsDevice device;
     private final EngineDialer dialer;
     private final EngineClient engine; // used on the dialer's loop
 
-    FilesView(HostFolders folders, FuseServer server, VirtioFsDevice device, EngineDialer dialer) {
+    FilesView(HostFolders folders, OwnFiles own, FuseServer server, VirtioFsDevice device, EngineDialer dialer) {
         this.folders = folders;
+        this.own = own;
         this.server = server;
         this.device = device;
         this.dialer = dialer;
@@ -55,7 +57,7 @@ final class FilesView implements FilesControl {
         }
         EngineClient.Answer answer = got.getNow();
         return answer.status() == OK
-                ? new Outcome.Done<>(new Shared(folders(mounts(answer.body())), figures()))
+                ? new Outcome.Done<>(new Shared(folders(mounts(answer.body())), withheld(), figures()))
                 : new Outcome.Failed<>(Outcome.Reason.FAILED, "the Engine answers with status " + answer.status());
     }
 
@@ -86,9 +88,18 @@ final class FilesView implements FilesControl {
                         f.toString(),
                         Files.isDirectory(f),
                         mounts.stream()
-                                .filter(m -> Path.of(m.source()).startsWith(f))
+                                .filter(m -> isBelow(m.source(), f.toString()))
                                 .toList()))
                 .toList();
+    }
+
+    /** As text: what the guest says need not be a path of this host. */
+    private static boolean isBelow(String source, String folder) {
+        return source.equals(folder) || source.startsWith(folder + "/");
+    }
+
+    private List<String> withheld() {
+        return own.outermost().stream().map(Path::toString).toList();
     }
 
     private Figures figures() {

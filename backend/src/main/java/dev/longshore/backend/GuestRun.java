@@ -10,6 +10,7 @@ import dev.longshore.control.Events;
 import dev.longshore.control.Ports;
 import dev.longshore.control.Status;
 import dev.longshore.engine.EngineState;
+import dev.longshore.engine.HostSocket;
 import dev.longshore.engine.HostSocketProtocol;
 import dev.longshore.engine.HostSockets;
 import dev.longshore.engine.names.ContainerNames;
@@ -33,6 +34,7 @@ import dev.longshore.virtio.vsock.VsockListener;
 import dev.longshore.vpnkit.NetworkConfig;
 import io.netty.buffer.ByteBufAllocator;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -106,10 +108,10 @@ final class GuestRun implements GuestStack {
         this.auditFile = home.proxyAudit();
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
-        hostSockets.put(HostSockets.SSH_AUTH, GuestRun::sshAgent);
-        mountedSockets = new MountedSockets(hostSockets, agent::socket, home.mountedSockets());
         binding = BindPolicy.of(settings.ports());
         files = new HostFiles(home, loops.files(), machine.takesConfig(), Capacity.ofProcess(settings.limits()));
+        hostSockets.put(HostSockets.SSH_AUTH, this::sshAgent);
+        mountedSockets = new MountedSockets(hostSockets, agent::socket, files.folders()::socket, home.mountedSockets());
         engine = new EnginePart(
                 home.dockerSocket(),
                 vsock,
@@ -307,9 +309,19 @@ final class GuestRun implements GuestStack {
     }
 
     /** The agent of whoever started this daemon: it is the only one whose keys we may use. */
-    private static Optional<Path> sshAgent() {
+    private Optional<HostSocket> sshAgent() {
         String path = System.getenv("SSH_AUTH_SOCK");
-        return path == null || path.isEmpty() ? Optional.empty() : Optional.of(Path.of(path));
+        if (path == null || path.isEmpty()) {
+            return Optional.empty();
+        }
+        Optional<HostSocket> found = files.folders().socket(Path.of(path));
+        if (found.isEmpty() && Files.exists(Path.of(path))) {
+            LOG.warn(
+                    "the SSH agent's socket {} is reached by a link in a shared folder, which a container could have made:"
+                            + " start longshore with SSH_AUTH_SOCK set to what it leads to",
+                    path);
+        }
+        return found;
     }
 
     @Override

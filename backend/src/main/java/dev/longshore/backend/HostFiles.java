@@ -36,7 +36,8 @@ final class HostFiles {
     private final IoEventLoop loop;
     private final VirtioFsConfig config;
     private final Limits limits;
-    private final HostFolders folders = new HostFolders(this::share);
+    private final OwnFiles own;
+    private final HostFolders folders;
     private volatile @Nullable FuseServer server; // written by the lifecycle thread
     private volatile @Nullable VirtioFsDevice device; // the same
     private @Nullable FileWorkers workers;
@@ -50,6 +51,8 @@ final class HostFiles {
      */
     HostFiles(Home home, IoEventLoop loop, boolean takesConfig, Capacity capacity) {
         this.home = home;
+        own = OwnFiles.of(home);
+        folders = new HostFolders(this::share, own);
         this.loop = loop;
         config = new VirtioFsConfig(MachineSpec.FILES_TAG, takesConfig, 1);
         limits = new Limits(Capacity.MOST_NODES, capacity.fileNodes(), capacity.fileHandles());
@@ -73,7 +76,12 @@ final class HostFiles {
         FuseServer made;
         synchronized (this) {
             made = new FuseServer(
-                    shared(folders.shared()), Ownership.ofThisProcess(), limits, CacheTimes.AUTO, home.filesState());
+                    shared(folders.shared()),
+                    own.outermost(),
+                    Ownership.ofThisProcess(),
+                    limits,
+                    CacheTimes.AUTO,
+                    home.filesState());
             server = made;
         }
         List<Path> ours = List.of(home.log(), home.filesState());
@@ -145,6 +153,6 @@ final class HostFiles {
     FilesView view(EngineDialer dialer) {
         FuseServer open = server;
         VirtioFsDevice fs = device;
-        return open == null || fs == null ? null : new FilesView(folders, open, fs, dialer);
+        return open == null || fs == null ? null : new FilesView(folders, own, open, fs, dialer);
     }
 }

@@ -1,7 +1,9 @@
 package dev.longshore.backend;
 
+import dev.longshore.engine.HostSocket;
 import dev.longshore.engine.policy.BindSource;
 import dev.longshore.engine.policy.BindSources;
+import dev.longshore.linux.Errno;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -11,7 +13,10 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -26,7 +31,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The folders that are shared, and where in the guest a path below them is: {@code /host} and the path that it means on the host,
- * all links followed. A link that leads out of the shared folders leads to nothing that may be mounted.
+ * all links followed. A link that leads out of the shared folders leads to nothing that may be mounted, and a link in one of them
+ * adds nothing to what is shared: containers can make it. This program's own directories can't be mounted.
  *
  * <p>Thread-safe: the file system, which may be slow, is looked at by threads of its own.
  */
@@ -38,10 +44,13 @@ final class HostFolders implements BindSources, AutoCloseable {
     private static final int THREADS = 4;
     private static final int MOST_WAITING = 1024;
     private static final long IDLE_SECONDS = 10;
+    private static final Path ROOT = Path.of("/");
     private static final int BAD_REQUEST = 400;
     private static final int SERVER_ERROR = 500;
 
     private final Consumer<List<Path>> share;
+    private final OwnFiles own;
+    private final HostPaths paths = new HostPaths();
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
             THREADS,
@@ -51,14 +60,16 @@ final class HostFolders implements BindSources, AutoCloseable {
             new DefaultThreadFactory("host-folders", true));
     private volatile List<Path> configured = List.of();
     private volatile List<Path> shared = List.of(); // written under the lock
+    private List<String> said = List.of(); // under the lock
 
     /**
      * Shares nothing yet.
      *
      * @param share hears which folders are shared, by the paths that they have with all links followed; called by one thread at a time
      */
-    HostFolders(Consumer<List<Path>> share) {
+    HostFolders(Consumer<List<Path>> share, OwnFiles own) {
         this.share = share;
+        this.own = own;
         threads.allowCoreThreadTimeOut(true);
     }
 
@@ -93,11 +104,12 @@ final class HostFolders implements BindSources, AutoCloseable {
 
     /** Links on the way to a shared folder may lead elsewhere than when it was last looked at. */
     private synchronized List<Path> refresh() {
-        List<Path> now = configured.stream()
-                .map(HostFolders::realOrSame)
-                .filter(HostFolders::isFolderOfItsOwn)
-                .distinct()
-                .toList();
+        List<String> problems = new ArrayList<>();
+        List<Path> now = real(problems);
+        if (!problems.equals(said)) {
+            said = problems;
+            problems.forEach(p -> LOG.warn("filesharingDirectories: {}", p));
+        }
         if (!now.equals(shared)) {
             shared = now;
             LOG.info("shared folders: {}", now);
@@ -106,21 +118,52 @@ final class HostFolders implements BindSources, AutoCloseable {
         return now;
     }
 
-    /** One that is not there yet may be there later. */
-    private static Path realOrSame(Path folder) {
-        try {
-            return folder.toRealPath();
-        } catch (IOException e) {
-            return folder;
-        }
+    /**
+     * The configured folders with all links followed, but for links that a container may have made: those in other shared folders, or
+     * in what would be shared if links were followed. One that is not there yet may be there later.
+     */
+    private List<Path> real(List<String> problems) {
+        List<Path> plain = configured.stream()
+                .filter(f -> !(paths.follow(f, List.of(ROOT)) instanceof HostPaths.Way.Untrusted))
+                .toList();
+        List<Path> likely = new ArrayList<>(plain);
+        configured.forEach(f -> likely.add(follow(f, plain, new ArrayList<>())));
+        likely.removeIf(f -> f.getNameCount() == 0);
+        return configured.stream()
+                .map(f -> follow(f, likely, problems))
+                .filter(f -> isSharable(f, problems))
+                .distinct()
+                .toList();
     }
 
-    private static boolean isFolderOfItsOwn(Path folder) {
+    /** The folder's own path if it leads nowhere for now: while there is a link in it, the file server does not open it. */
+    private Path follow(Path folder, List<Path> untrusted, List<String> problems) {
+        return switch (paths.follow(folder, untrusted)) {
+            case HostPaths.Way.To(Path real) -> real;
+            case HostPaths.Way.Untrusted(Path at) -> {
+                problems.add(folder + " is reached by a link in " + at
+                        + ", which a container or another user could have made: name the folder that it leads to");
+                yield folder;
+            }
+            case HostPaths.Way.Unknown _ -> folder;
+        };
+    }
+
+    private boolean isSharable(Path folder, List<String> problems) {
         if (folder.getNameCount() == 0) {
-            LOG.warn("filesharingDirectories: the whole file system can't be shared, only folders in it");
+            problems.add("the whole file system can't be shared, only folders in it");
+            return false;
+        }
+        if (own.hold(folder)) {
+            problems.add(own.reason(folder));
             return false;
         }
         return true;
+    }
+
+    /** The Unix socket at {@code path}, if no link that a container could have made leads there. Thread-safe. */
+    Optional<HostSocket> socket(Path path) {
+        return paths.socket(path, shared, own);
     }
 
     // ---- sources of bind mounts
@@ -159,7 +202,11 @@ final class HostFolders implements BindSources, AutoCloseable {
         } catch (NoSuchFileException e) { // a link to nothing
             return isShared(existing, refresh()) ? unmade(path, existing, "file exists") : BindSource.UNKNOWN;
         }
-        if (!isShared(real, refresh())) {
+        if (own.hold(real)) {
+            return new BindSource.Withheld(own.reason(real));
+        }
+        List<Path> folders = refresh();
+        if (!isShared(real, folders)) {
             return real.equals(path) ? BindSource.UNKNOWN : new BindSource.Denied(real.toString());
         }
         if (ifMissing == IfMissing.CREATE && real.toString().indexOf(':') >= 0) {
@@ -169,7 +216,7 @@ final class HostFolders implements BindSources, AutoCloseable {
             return new BindSource.InGuest(MOUNT_POINT + real);
         }
         return ifMissing == IfMissing.CREATE
-                ? create(path, real)
+                ? create(path, real, folders)
                 : unusable(
                         BAD_REQUEST,
                         "invalid mount config for type \"bind\": bind source path does not exist: " + path);
@@ -180,9 +227,17 @@ final class HostFolders implements BindSources, AutoCloseable {
     }
 
     /** The user's, as whom this process runs. */
-    private static BindSource create(Path path, Path real) {
+    private BindSource create(Path path, Path real, List<Path> folders) {
+        Path folder = folders.stream()
+                .filter(real::startsWith)
+                .min(Comparator.comparingInt(Path::getNameCount))
+                .orElseThrow();
         try {
-            Files.createDirectories(real);
+            Files.createDirectories(folder);
+            HostPaths.Unmade unmade = paths.makeBelow(folder, folder.relativize(real));
+            if (unmade != null) {
+                return unmade(path, unmade.at(), text(unmade.errno()));
+            }
             LOG.info("created {}, which a container wants to mount", real);
             return new BindSource.InGuest(MOUNT_POINT + real);
         } catch (AccessDeniedException e) {
@@ -194,6 +249,13 @@ final class HostFolders implements BindSources, AutoCloseable {
         } catch (IOException e) {
             return unmade(path, real, String.valueOf(e.getMessage()));
         }
+    }
+
+    private static String text(int errno) {
+        return switch (errno) {
+            case Errno.ENOTDIR, Errno.ELOOP -> "not a directory";
+            default -> Errno.text(errno);
+        };
     }
 
     /** In Docker's words. */

@@ -1,5 +1,6 @@
 package dev.longshore.backend;
 
+import dev.longshore.engine.HostSocket;
 import dev.longshore.engine.HostSockets;
 import dev.longshore.engine.policy.BindSource;
 import dev.longshore.engine.policy.BindSources;
@@ -22,6 +23,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,12 +46,11 @@ final class MountedSockets implements BindSources, AutoCloseable {
     /** The agent has 256 in all. */
     static final int MOST = 200;
 
-    private static final int UNIX_TYPE = 0170000; // S_IFMT, inode(7)
-    private static final int UNIX_SOCKET = 0140000; // S_IFSOCK
     private static final int NAME_BYTES = 10;
 
     private final HostSockets sockets;
     private final BiFunction<String, String, CompletableFuture<String>> agent;
+    private final Function<Path, Optional<HostSocket>> opener;
     private final Path file;
     private final Set<String> paths = new LinkedHashSet<>(); // of the thread, the oldest first
     private final ExecutorService thread =
@@ -59,9 +60,15 @@ final class MountedSockets implements BindSources, AutoCloseable {
      * Touches no file yet.
      *
      * @param agent asks the guest's agent for a socket, by the name of the host's and the file's in its directory
+     * @param opener finds the socket at a path, if there is one that may be lent; called by any thread
      * @param file where the paths are kept
      */
-    MountedSockets(HostSockets sockets, BiFunction<String, String, CompletableFuture<String>> agent, Path file) {
+    MountedSockets(
+            HostSockets sockets,
+            BiFunction<String, String, CompletableFuture<String>> agent,
+            Function<Path, Optional<HostSocket>> opener,
+            Path file) {
+        this.opener = opener;
         this.sockets = sockets;
         this.agent = agent;
         this.file = file;
@@ -73,18 +80,26 @@ final class MountedSockets implements BindSources, AutoCloseable {
                 .thenCompose(found -> found ? lend(path) : CompletableFuture.completedStage(BindSource.UNKNOWN));
     }
 
-    private static boolean isSocket(String path) {
-        try {
-            return path.indexOf('\n') < 0
-                    && ((Integer) Files.getAttribute(Path.of(path), "unix:mode") & UNIX_TYPE) == UNIX_SOCKET;
-        } catch (IOException | InvalidPathException | UnsupportedOperationException e) {
+    private boolean isSocket(String path) {
+        if (path.indexOf('\n') >= 0) {
             return false;
+        }
+        Optional<HostSocket> found = open(path);
+        found.ifPresent(HostSocket::close);
+        return found.isPresent();
+    }
+
+    private Optional<HostSocket> open(String path) {
+        try {
+            return opener.apply(Path.of(path));
+        } catch (InvalidPathException e) {
+            return Optional.empty();
         }
     }
 
     private CompletionStage<BindSource> lend(String path) {
         String name = name(path);
-        sockets.put(name, () -> Optional.of(Path.of(path)));
+        sockets.put(name, () -> open(path));
         return agent.apply(name, name).handle((ok, error) -> {
             if (error != null) {
                 LOG.warn("the host's socket {} can't be had in the guest: {}", path, error.getMessage());

@@ -21,14 +21,17 @@ class HostFoldersTest {
     private Path temp;
 
     private final List<List<Path>> told = Collections.synchronizedList(new ArrayList<>());
-    private final HostFolders folders = new HostFolders(told::add);
     private Path home = Path.of("unset");
     private Path outside = Path.of("unset");
+    private HostFolders folders = new HostFolders(told::add, new OwnFiles(List.of(), Path.of("/none")));
 
     @BeforeEach
     void share() throws IOException {
         home = Files.createDirectory(temp.toRealPath().resolve("home"));
         outside = Files.createDirectory(temp.toRealPath().resolve("outside"));
+        folders.close();
+        Path state = home.resolve(".state");
+        folders = new HostFolders(told::add, new OwnFiles(List.of(state), state.resolve("docker.sock")));
         folders.apply(List.of(home));
     }
 
@@ -94,6 +97,45 @@ class HostFoldersTest {
         assertThat(find(home)).isEqualTo(inGuest(home));
         assertThat(find(outside)).isEqualTo(BindSource.UNKNOWN);
         assertThat(told.getLast()).containsExactly(home);
+    }
+
+    /** A container has the home, and makes links in it in the hope that they are followed when folders are looked at again. */
+    @Test
+    void linkInASharedFolder_sharesNothingMore() throws Exception {
+        Path data = Files.createSymbolicLink(temp.toRealPath().resolve("data"), home.resolve("data"));
+        Files.createDirectory(home.resolve("data"));
+        folders.apply(List.of(home, home.resolve("sub"), data));
+        assertThat(find(data)).isEqualTo(inGuest(home.resolve("data")));
+
+        Files.createSymbolicLink(home.resolve("sub"), outside);
+        Files.move(home.resolve("data"), home.resolve("old"));
+        Files.createSymbolicLink(home.resolve("data"), outside);
+
+        assertThat(find(home)).isEqualTo(inGuest(home));
+        assertThat(find(outside)).isEqualTo(BindSource.UNKNOWN);
+        assertThat(find(data)).isEqualTo(new BindSource.Denied(outside.toString()));
+        assertThat(told.getLast()).doesNotContain(outside).contains(home);
+    }
+
+    @Test
+    void ownFiles_areNeverShared() throws Exception {
+        Path state = Files.createDirectory(home.resolve(".state"));
+        Path settings = Files.createFile(state.resolve("settings.json"));
+        Path link = Files.createSymbolicLink(home.resolve("link"), state);
+
+        for (Path path : List.of(state, settings, link, link.resolve("settings.json"), state.resolve("none"))) {
+            assertThat(find(path, IfMissing.CREATE))
+                    .as("%s", path)
+                    .isInstanceOfSatisfying(BindSource.Withheld.class, w -> assertThat(w.reason())
+                            .startsWith(state.toString())
+                            .contains("never shared"));
+        }
+        assertThat(state.resolve("none")).doesNotExist();
+        assertThat(find(home)).isEqualTo(inGuest(home));
+
+        folders.apply(List.of(state));
+        assertThat(find(home)).isEqualTo(BindSource.UNKNOWN);
+        assertThat(folders.shared()).isEmpty();
     }
 
     @Test

@@ -27,6 +27,9 @@ final class FilesText {
             lines.add(folder.getPath() + (folder.getPresent() ? "" : "   (there is no such folder now)"));
             folder.getMountsList().forEach(mount -> lines.add("  " + line(mount)));
         }
+        if (reply.getNeverSharedCount() > 0) {
+            lines.add("never shared, being Longshore's own: " + String.join(", ", reply.getNeverSharedList()));
+        }
         FileServerFigures f = reply.getFigures();
         lines.add(String.format(
                 Locale.ROOT,
@@ -78,6 +81,7 @@ final class FilesText {
         json.put(
                 "folders",
                 reply.getFoldersList().stream().map(FilesText::folder).toList());
+        json.put("neverShared", List.copyOf(reply.getNeverSharedList()));
         json.put("figures", figures);
         return JsonMapper.builder()
                 .enable(SerializationFeature.INDENT_OUTPUT)

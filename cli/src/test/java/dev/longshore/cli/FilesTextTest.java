@@ -27,6 +27,8 @@ class FilesTextTest {
                             .setTarget("/h")
                             .setReadOnly(true)))
             .addFolders(SharedFolder.newBuilder().setPath("/gone"))
+            .addNeverShared("/home/u/.cache/longshore")
+            .addNeverShared("/home/u/.local/state/longshore")
             .setFigures(FileServerFigures.newBuilder()
                     .setRequests(1234)
                     .setErrors(2)
@@ -45,6 +47,7 @@ class FilesTextTest {
                         "  web                      /home/u/src -> /src",
                         "  fedcba987654             /home/u -> /h (read-only) (not running)",
                         "/gone   (there is no such folder now)",
+                        "never shared, being Longshore's own: /home/u/.cache/longshore, /home/u/.local/state/longshore",
                         "1234 requests, 2 errors, 3 MiB read, 4 KiB written; now 7 nodes, 8 descriptors, 9 requests under way");
     }
 
@@ -66,6 +69,7 @@ class FilesTextTest {
                         .stringValue())
                 .isEqualTo("/src");
         assertThat(json.path("folders").path(1).path("present").booleanValue()).isFalse();
+        assertThat(json.path("neverShared").path(1).stringValue()).isEqualTo("/home/u/.local/state/longshore");
         assertThat(json.path("figures").path("bytesRead").longValue()).isEqualTo(3 << 20);
     }
 }

@@ -30,7 +30,7 @@ final class FileEndpoint extends FileServiceGrpc.FileServiceImplBase {
             folder.mounts().forEach(mount -> one.addMounts(mount(mount)));
             reply.addFolders(one);
         }
-        return reply.build();
+        return reply.addAllNeverShared(shared.withheld()).build();
     }
 
     private static FolderMount mount(FilesControl.Mount mount) {

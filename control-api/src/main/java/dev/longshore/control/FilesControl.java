@@ -10,9 +10,10 @@ public interface FilesControl {
     CompletionStage<Outcome<Shared>> shared();
 
     /** As in {@code files.proto}. Immutable. */
-    record Shared(List<Folder> folders, Figures figures) {
+    record Shared(List<Folder> folders, List<String> withheld, Figures figures) {
         public Shared {
             folders = List.copyOf(folders);
+            withheld = List.copyOf(withheld);
         }
     }
 

@@ -51,6 +51,7 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                         "/home/u",
                         true,
                         List.of(new FilesControl.Mount("0123abc", "web", true, "/home/u/src", "/src", true)))),
+                List.of("/home/u/.local/state/longshore"),
                 new FilesControl.Figures(1, 2, 3, 4, 5, 6, 7))));
     }
 

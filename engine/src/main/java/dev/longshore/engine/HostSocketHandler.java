@@ -16,7 +16,6 @@ import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -95,10 +94,10 @@ final class HostSocketHandler extends ChannelInboundHandlerAdapter {
             channel.close();
             return;
         }
-        Path path = unlocked.startsWith(VERB)
+        HostSocket socket = unlocked.startsWith(VERB)
                 ? sockets.where(unlocked.substring(VERB.length())).orElse(null)
                 : null;
-        if (path == null) {
+        if (socket == null) {
             LOG.debug("no socket on the host for: {}", unlocked);
             channel.close();
             return;
@@ -106,23 +105,24 @@ final class HostSocketHandler extends ChannelInboundHandlerAdapter {
         dialing = true;
         timeout.cancel(false);
         channel.config().setAutoRead(false);
-        dial(path);
+        dial(socket);
     }
 
-    private void dial(Path path) {
+    private void dial(HostSocket socket) {
         new Bootstrap()
                 .group(channel.eventLoop())
                 .channel(EpollDomainSocketChannel.class)
                 .option(ChannelOption.AUTO_READ, false)
                 .option(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .handler(new ChannelInboundHandlerAdapter())
-                .connect(new DomainSocketAddress(path.toFile()))
+                .connect(new DomainSocketAddress(socket.path().toFile()))
                 .addListener((ChannelFuture connected) -> {
+                    socket.close();
                     DuplexChannel host = (DuplexChannel) connected.channel();
                     if (connected.isSuccess() && channel.isOpen()) {
                         join(host);
                     } else {
-                        LOG.debug("socket of the host: {}: {}", path, text(connected.cause()));
+                        LOG.debug("socket of the host: {}: {}", socket.path(), text(connected.cause()));
                         host.close();
                         channel.close();
                     }

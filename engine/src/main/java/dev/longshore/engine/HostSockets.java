@@ -1,6 +1,5 @@
 package dev.longshore.engine;
 
-import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -15,14 +14,15 @@ public final class HostSockets {
     /** The user's SSH agent, in the guest {@code /run/host-services/ssh-auth.sock}. */
     public static final String SSH_AUTH = "ssh-auth";
 
-    private final ConcurrentMap<String, Supplier<Optional<Path>>> sockets = new ConcurrentHashMap<>();
+    private final ConcurrentMap<String, Supplier<Optional<HostSocket>>> sockets = new ConcurrentHashMap<>();
 
     /**
      * Lends a socket from now on, in place of what the name meant before.
      *
-     * @param where the socket's path, or nothing if there is none at the moment; called on the vsock loop, must not block
+     * @param where the socket, for the caller to close, or nothing if there is none at the moment; called on the vsock loop, must not
+     *     block
      */
-    public void put(String name, Supplier<Optional<Path>> where) {
+    public void put(String name, Supplier<Optional<HostSocket>> where) {
         sockets.put(name, where);
     }
 
@@ -31,9 +31,9 @@ public final class HostSockets {
         sockets.remove(name);
     }
 
-    /** The path of {@code name}; empty if there is no such socket or not now. */
-    Optional<Path> where(String name) {
-        Supplier<Optional<Path>> found = sockets.get(name);
+    /** The socket of {@code name}, for the caller to close; empty if there is no such socket or not now. */
+    Optional<HostSocket> where(String name) {
+        Supplier<Optional<HostSocket>> found = sockets.get(name);
         return found == null ? Optional.empty() : found.get();
     }
 }

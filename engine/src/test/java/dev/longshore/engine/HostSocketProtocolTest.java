@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,11 +39,12 @@ class HostSocketProtocolTest {
     Path directory;
 
     private Path host = Path.of("");
+    private final AtomicInteger closed = new AtomicInteger();
 
     @BeforeEach
     void serve() throws Exception {
         host = directory.resolve("host.sock");
-        sockets.put(HostSockets.SSH_AUTH, () -> Optional.of(host));
+        sockets.put(HostSockets.SSH_AUTH, () -> Optional.of(found()));
         new ServerBootstrap()
                 .group(group)
                 .channel(EpollServerDomainSocketChannel.class)
@@ -55,6 +57,21 @@ class HostSocketProtocolTest {
     @AfterEach
     void stop() throws Exception {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+    }
+
+    private HostSocket found() {
+        Path path = host;
+        return new HostSocket() {
+            @Override
+            public Path path() {
+                return path;
+            }
+
+            @Override
+            public void close() {
+                closed.incrementAndGet();
+            }
+        };
     }
 
     private Path guest() {
@@ -109,6 +126,7 @@ class HostSocketProtocolTest {
             writer.join();
             assertThat(new String(got, 0, 6, StandardCharsets.US_ASCII)).isEqualTo("first ");
             assertThat(got).hasSize(6 + question.length).endsWith(question);
+            assertThat(closed).hasValue(1);
 
             served.write(ByteBuffer.wrap("answer".getBytes(StandardCharsets.US_ASCII)));
             served.close();

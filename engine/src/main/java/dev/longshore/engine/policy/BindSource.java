@@ -16,6 +16,13 @@ public sealed interface BindSource {
     record Denied(String leadsTo) implements BindSource {}
 
     /**
+     * Shared with nobody, though the path is below a folder that is shared.
+     *
+     * @param reason a sentence for the user
+     */
+    record Withheld(String reason) implements BindSource {}
+
+    /**
      * Known, and can't be mounted.
      *
      * @param status of the answer, 400..599

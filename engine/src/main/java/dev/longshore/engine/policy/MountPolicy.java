@@ -80,25 +80,30 @@ public final class MountPolicy implements ApiPolicy {
                 ? CompletableFuture.completedStage(BindSource.UNKNOWN)
                 : sources.get(from).find(place.path, place.ifMissing).thenCompose(source -> switch (source) {
                     case BindSource.Unknown _ -> find(place, from + 1);
-                    case BindSource.InGuest _, BindSource.Denied _, BindSource.Unusable _ ->
+                    case BindSource.InGuest _, BindSource.Denied _, BindSource.Withheld _, BindSource.Unusable _ ->
                         CompletableFuture.completedStage(source);
                 });
     }
 
     private ApiVerdict verdict(List<Found> all) {
         Set<String> denied = new LinkedHashSet<>();
+        Set<String> reasons = new LinkedHashSet<>();
         for (Found found : all) {
             switch (found.source) {
                 case BindSource.Unknown _ -> denied.add(found.place.path);
                 case BindSource.Denied(String leadsTo) ->
                     denied.add(found.place.path + ", which leads to " + leadsTo + ",");
+                case BindSource.Withheld(String reason) -> {
+                    denied.add(found.place.path);
+                    reasons.add(reason);
+                }
                 case BindSource.InGuest _, BindSource.Unusable _ -> {
                     // not denied
                 }
             }
         }
         if (!denied.isEmpty()) {
-            return new ApiVerdict.Refused(STATUS, text(denied));
+            return new ApiVerdict.Refused(STATUS, text(denied, reasons));
         }
         for (Found found : all) {
             if (found.source instanceof BindSource.Unusable(int status, String message)) {
@@ -117,11 +122,12 @@ public final class MountPolicy implements ApiPolicy {
     }
 
     /** The first lines are Docker Desktop's, for tools that look for them. */
-    private String text(Set<String> paths) {
+    private String text(Set<String> paths, Set<String> reasons) {
         StringBuilder text = new StringBuilder("Mounts denied: \n");
         for (String path : paths) {
             text.append("The path ").append(path).append(" is not shared from the host and is not known to Docker.\n");
         }
+        reasons.forEach(reason -> text.append(reason).append('\n'));
         return text.append(advice.get()).toString();
     }
 

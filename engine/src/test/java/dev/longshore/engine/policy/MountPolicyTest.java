@@ -72,6 +72,21 @@ class MountPolicyTest {
     }
 
     @Test
+    void withheldPath_isDeniedWithTheReason() {
+        BindSources own =
+                (path, ifMissing) -> CompletableFuture.completedStage(new BindSource.Withheld(path + " is mine."));
+        ApiRuling ruling = new ApiGate(List.of(new MountPolicy(List.of(own), () -> "Advice.")), List.of())
+                .judge(
+                        new ApiRequest("POST", "", "/containers/create", ""),
+                        "{\"HostConfig\":{\"Binds\":[\"/a:/1\"]}}".getBytes(StandardCharsets.UTF_8))
+                .toCompletableFuture()
+                .join();
+        assertThat(ruling).isInstanceOfSatisfying(ApiRuling.Refusal.class, r -> assertThat(r.message())
+                .isEqualTo("Mounts denied: \nThe path /a is not shared from the host and is not known to Docker.\n"
+                        + "/a is mine.\nAdvice."));
+    }
+
+    @Test
     void severalHostPaths_areAllNamedOnce() {
         ApiRuling ruling = post("/containers/create", "{'HostConfig':{'Binds':['/a:/1','/b:/2','/a:/3']}}");
         assertThat(ruling).isInstanceOfSatisfying(ApiRuling.Refusal.class, r -> assertThat(r.message())
