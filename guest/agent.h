@@ -49,6 +49,8 @@ int iptables_main(int argc, char **argv);
 int host_set_clock(int64_t unix_nanos);
 /* Replaces the (forked) process by the image's power-off program. Returns only on failure. */
 void host_exec_poweroff(void);
+/* Replaces the (forked) process by the image's program for the Engine. Returns only on failure. */
+void host_exec_engine(const char *word);
 /* Keeps the publishing key, KEY_DIGITS characters. 0, or -1 with errno. */
 int host_keep_key(const char *key);
 

@@ -11,6 +11,7 @@
  *   hostnet <host's IPv4> <IPv6 or ->  ok   then `+ <tcp|udp> <address> <port>[ dual]` for each listener of the guest's network,
  *                                           `-` when it goes, until the session ends: see hostnet.c
  *   host <+|-> <tcp|udp> <port>             in such a session, without an answer: the host serves that port, or no more
+ *   engine <word>           ok              after the image's program for the Engine has done it: live-on, live-off, restart
  *   poweroff                ok              then the guest shuts down
  *   anything else           err <reason>
  *
@@ -32,6 +33,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* 2020-01-01: a clock before that is a mistake, not a wish. */
@@ -86,6 +88,39 @@ static void power_off(void) {
         _exit(127);
     }
     started = true;
+}
+
+/*
+ * The program may take half a minute, so it runs in a process of its own, which answers; the session is that process's alone then.
+ * Always false: over for us.
+ */
+static bool engine(struct session *s, const char *word) {
+    if (strcmp(word, "live-on") != 0 && strcmp(word, "live-off") != 0 && strcmp(word, "restart") != 0) {
+        return answer(s, "err bad word");
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        return answer(s, "err can't fork");
+    }
+    if (pid > 0) {
+        return false;
+    }
+    dup2(s->watch.fd, 3); /* neither relays nor the other sessions are to last as long as this */
+    close_range(4, ~0U, 0);
+    s->watch.fd = 3;
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    int status = -1;
+    pid_t program = fork();
+    if (program == 0) {
+        close(3);
+        host_exec_engine(word);
+        perror("longshore-agent: engine");
+        _exit(127);
+    }
+    bool done = program > 0 && waitpid(program, &status, 0) == program && status == 0;
+    answer(s, done ? "ok" : "err the guest's program for it failed");
+    _exit(0);
 }
 
 static bool set_time(struct session *s, const char *nanos) {
@@ -212,6 +247,9 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "host ", 5) == 0) {
         return answer_problem(s, hostnet_host_port(s->watch.fd, line + 5), false);
+    }
+    if (strncmp(line, "engine ", 7) == 0) {
+        return engine(s, line + 7);
     }
     if (strcmp(line, "poweroff") == 0) {
         bool sent = answer(s, "ok");

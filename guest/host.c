@@ -23,6 +23,10 @@ void host_exec_poweroff(void) {
     execl("/sbin/poweroff", "poweroff", (char *)NULL);
 }
 
+void host_exec_engine(const char *word) {
+    execl("/usr/local/lib/longshore/engine-control", "engine-control", word, (char *)NULL);
+}
+
 const char *host_engine_socket(void) {
     return ENGINE_SOCKET;
 }
@@ -85,6 +89,12 @@ void host_exec_poweroff(void) {
     char path[256];
     test_path(path, sizeof path, "poweroff");
     execl(path, "poweroff", (char *)NULL);
+}
+
+void host_exec_engine(const char *word) {
+    char path[256];
+    test_path(path, sizeof path, "engine");
+    execl(path, "engine", word, (char *)NULL);
 }
 
 void host_exec_shell(void) {

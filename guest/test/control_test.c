@@ -134,6 +134,36 @@ static void too_many_authorities_are_refused(void) {
     stop(agent);
 }
 
+/* The program waits for a line of a pipe: the agent goes on meanwhile, and the answer comes when it has ended. */
+static void engine_is_answered_when_the_program_has_ended(void) {
+    FILE *script = fopen("engine", "we");
+    fputs("#!/bin/sh\nread status < go\necho $1 >> engine-words\nexit $status\n", script);
+    fclose(script);
+    chmod("engine", 0700);
+    CHECK(mkfifo("go", 0600) == 0, "mkfifo");
+    pid_t agent = start_serve();
+    int restart = connect_to("4100"), other = connect_to("4100");
+    write_all(restart, "engine restart\n", 15);
+    ask(other, "ping\n", "ok " AGENT_VERSION);
+    int go = open("go", O_WRONLY | O_CLOEXEC);
+    ask(other, "ping\n", "ok " AGENT_VERSION);
+    CHECK(dprintf(go, "0\n") == 2, "go");
+    close(go);
+    CHECK(strcmp(read_line(restart), "ok") == 0, "answer");
+    char none;
+    CHECK(read(restart, &none, 1) == 0, "the session goes on");
+    expect_file("engine-words", "restart\n");
+    restart = connect_to("4100");
+    write_all(restart, "engine live-on\n", 15);
+    go = open("go", O_WRONLY | O_CLOEXEC);
+    CHECK(dprintf(go, "1\n") == 2, "go");
+    close(go);
+    CHECK(strcmp(read_line(restart), "err the guest's program for it failed") == 0, "answer");
+    ask(other, "engine\n", "err unknown command");
+    ask(other, "engine reboot\n", "err bad word");
+    stop(agent);
+}
+
 static void poweroff_runs_the_program_once(void) {
     FILE *script = fopen("poweroff", "we");
     CHECK(script, "script");
@@ -216,6 +246,7 @@ const struct test CONTROL_TESTS[] = {
     {"control: key_is_kept_for_root_alone", key_is_kept_for_root_alone},
     {"control: authorities_take_the_place_of_the_former", authorities_take_the_place_of_the_former},
     {"control: too_many_authorities_are_refused", too_many_authorities_are_refused},
+    {"control: engine_is_answered_when_the_program_has_ended", engine_is_answered_when_the_program_has_ended},
     {"control: poweroff_runs_the_program_once", poweroff_runs_the_program_once},
     {"control: garbage_never_hurts", garbage_never_hurts},
     {"control: caller_that_never_reads_is_dropped", caller_that_never_reads_is_dropped},
