@@ -18,6 +18,8 @@ public sealed interface PortCommand {
 
     record Place(BindPolicy policy, CompletableFuture<Integer> reply) implements PortCommand {}
 
+    record Keep(CompletableFuture<Integer> reply) implements PortCommand {}
+
     record CloseAll(CompletableFuture<Integer> reply) implements PortCommand {}
 
     CompletableFuture<?> reply();

@@ -128,6 +128,14 @@ public final class PortTable {
         return submit(reply -> new PortCommand.Place(newPolicy, reply));
     }
 
+    /**
+     * The leases of all containers become {@link Owner.Kind#ENGINE}'s: they outlive the end of their docker-proxies, for an Engine that is
+     * restarted under its containers, and are handed to the next ones. Gives their number.
+     */
+    public CompletableFuture<Integer> keep() {
+        return submit(PortCommand.Keep::new);
+    }
+
     /** Releases everything and refuses what comes after. Gives the number released. */
     public CompletableFuture<Integer> closeAll() {
         return submit(PortCommand.CloseAll::new);
@@ -175,6 +183,7 @@ public final class PortTable {
             case PortCommand.Unexpose c -> c.reply().complete(doUnexpose(c.host()));
             case PortCommand.ListPorts c -> c.reply().complete(snapshots());
             case PortCommand.Place c -> doPlace(c.policy(), c.reply());
+            case PortCommand.Keep c -> c.reply().complete(doKeep());
             case PortCommand.CloseAll c -> c.reply().complete(doCloseAll());
         }
     }
@@ -424,6 +433,23 @@ public final class PortTable {
             port.told = false;
             watcher.onReleased(last);
         }
+    }
+
+    private int doKeep() {
+        int kept = 0;
+        for (PublishedPort p : List.copyOf(ports.values())) {
+            if (p.open && p.owner.kind() == Owner.Kind.CONTAINER) {
+                ports.remove(p.id); // whoever had it will release the id
+                p.id = ++lastId;
+                p.owner = Owner.ENGINE_STATE;
+                p.onDismissed = () -> {};
+                p.result = loop.newPromise();
+                p.result.setSuccess(new Exposed(p.id, p.host, p.note)); // for the next who asks for it
+                ports.put(p.id, p);
+                kept++;
+            }
+        }
+        return kept;
     }
 
     private int doCloseAll() {

@@ -5,12 +5,14 @@ import org.jspecify.annotations.Nullable;
 
 /** One entry of the {@link PortTable}, and the only place that closes its listener. Confined to the link's event loop. */
 final class PublishedPort {
-    final long id;
+    /** Changes when the lease is taken from its owner, who knows it. */
+    long id;
+
     final Forward requested;
     final Traffic traffic;
-    final Promise<ExposeResult> result;
+    Promise<ExposeResult> result;
 
-    /** Changes once at most, from {@link Owner.Kind#ENGINE} to whoever asked for the same. */
+    /** Changes from {@link Owner.Kind#ENGINE} to whoever asked for the same, and back when leases are kept. */
     Owner owner;
 
     /** Called when {@link PortTable#dismiss} takes the port away from its owner. */

@@ -272,6 +272,38 @@ class PortTableTest {
     }
 
     @Test
+    void keep_leaseOutlivesItsOwner_andIsHandedToTheNext() throws Exception {
+        Exposed first = exposed(tcp(80), ONE);
+        Exposed control = exposed(tcp(81), Owner.CONTROL_API);
+        assertThat(await(table.keep())).isOne();
+        assertThat(await(table.release(first.id()))).isFalse();
+        assertThat(await(table.list()))
+                .extracting(p -> p.owner().kind())
+                .containsExactlyInAnyOrder(Owner.Kind.ENGINE, Owner.Kind.CONTROL);
+        Exposed second = (Exposed) await(expose(tcp(80), TWO));
+        assertThat(second.id()).isNotEqualTo(first.id()).isNotEqualTo(control.id());
+        assertThat(second.bound()).isEqualTo(first.bound());
+        assertThat(await(table.keep())).isOne(); // the Engine is restarted once more
+        assertThat(await(table.release(second.id()))).isFalse();
+        Exposed third = (Exposed) await(expose(tcp(80), ONE));
+        assertThat(await(table.release(third.id()))).isTrue();
+        assertThat(await(table.list())).extracting(PortSnapshot::owner).containsExactly(Owner.CONTROL_API);
+        assertThat(heard)
+                .containsExactly(
+                        "+ tcp 0.0.0.0:80 -> 172.17.0.2:80",
+                        "+ tcp 0.0.0.0:81 -> 172.17.0.2:80",
+                        "- tcp 0.0.0.0:80 -> 172.17.0.2:80");
+    }
+
+    @Test
+    void keep_whatIsStillBeingBound_staysItsOwners() throws Exception {
+        CompletableFuture<ExposeResult> pending = expose(tcp(80), ONE);
+        assertThat(await(table.keep())).isZero();
+        bind();
+        assertThat(await(pending)).isInstanceOf(Exposed.class);
+    }
+
+    @Test
     void portOfTheEnginesState_isHandedOverWithItsConnections_toALeaseForTheSame() throws Exception {
         Exposed before = exposed(tcp(80), Owner.ENGINE_STATE);
 
@@ -422,6 +454,7 @@ class PortTableTest {
         List<CompletableFuture<ExposeResult>> results = new ArrayList<>();
         for (int step = 0; step < 2000; step++) {
             switch (random.nextInt(20)) {
+                case 17 -> table.keep();
                 case 0 ->
                     table.place(BindPolicy.of(List.of(PortBinding.values()).get(random.nextInt(3))));
                 case 1, 2, 3, 4, 5, 6 ->
@@ -431,7 +464,7 @@ class PortTableTest {
                                     CONTAINER,
                                     80),
                             Owner.container(random.nextInt(3))));
-                case 7, 8, 9, 10 -> table.release(1 + random.nextInt(1 + listeners.size()));
+                case 7, 8, 9, 10 -> table.release(1 + random.nextInt(1 + results.size()));
                 case 11, 12, 13, 14, 15, 16 -> {
                     if (loop.on(() -> !opening.isEmpty())) {
                         bind();
