@@ -55,6 +55,15 @@ final class ApiConnection {
             "the Docker Engine ended before it answered; try again when longshore status says that it runs,"
                     + " longshore logs --console shows what the guest says";
 
+    /** What its owner hears. */
+    interface Listener {
+        /** A request's head is there. */
+        void onRequest();
+
+        /** The Engine ended with a request unanswered, or before it got it. */
+        void onNoAnswer();
+    }
+
     private enum Asking {
         HEAD,
         BODY,
@@ -75,7 +84,7 @@ final class ApiConnection {
     private final DuplexChannel engine;
     private final EventLoop loop;
     private final ApiGate gate;
-    private final Runnable onNoAnswer;
+    private final Listener listener;
     private final CallerSide callerSide = new CallerSide();
     private final EngineSide engineSide = new EngineSide();
 
@@ -97,25 +106,37 @@ final class ApiConnection {
     private boolean eofPassed;
     private boolean taking; // takeInput() is on the stack
     private boolean ended;
+    private boolean relayed; // ended for us, and open
 
-    private ApiConnection(DuplexChannel caller, DuplexChannel engine, ApiGate gate, Runnable onNoAnswer) {
+    private ApiConnection(DuplexChannel caller, DuplexChannel engine, ApiGate gate, Listener listener) {
         this.caller = caller;
         this.engine = engine;
         this.loop = caller.eventLoop();
         this.gate = gate;
-        this.onNoAnswer = onNoAnswer;
+        this.listener = listener;
     }
 
     /**
      * Begins to read. Takes ownership of both channels, which may be half-closed or closed already; {@link Early} has kept what
      * the caller sent until now.
      *
-     * @param onNoAnswer called when the Engine ended with a request unanswered, or before it got it
+     * @param listener called on the loop
      */
-    static void start(DuplexChannel caller, DuplexChannel engine, ApiGate gate, Runnable onNoAnswer) {
-        ApiConnection connection = new ApiConnection(caller, engine, gate, onNoAnswer);
+    static ApiConnection start(DuplexChannel caller, DuplexChannel engine, ApiGate gate, Listener listener) {
+        ApiConnection connection = new ApiConnection(caller, engine, gate, listener);
         assert connection.loop.inEventLoop();
         connection.start();
+        return connection;
+    }
+
+    /**
+     * False if nobody would miss the Engine now: there is no request, or one for the Engine's events, which who follows them asks
+     * for again.
+     */
+    boolean isBusy() {
+        Exchange current = exchange;
+        boolean follows = current != null && current.request().path().equals("/events") && asking == Asking.ANSWERED;
+        return relayed || (!ended && !follows && (current != null || input != null));
     }
 
     private void start() {
@@ -186,6 +207,7 @@ final class ApiConnection {
         Exchange next = Exchange.of(requests.request(in, length));
         ByteBuf head = in.readRetainedSlice(length);
         exchange = next;
+        listener.onRequest();
         lastExchange = next.head().closes();
         answerBegun = false;
         if (gate.concerns(next.request())) {
@@ -494,6 +516,7 @@ final class ApiConnection {
     /** From here on it is not HTTP: bytes both ways, each with an end of its own. */
     private void becomeRelay() {
         ended = true;
+        relayed = true;
         caller.pipeline().remove(callerSide);
         engine.pipeline().remove(engineSide);
         ByteBuf early = input;
@@ -592,7 +615,7 @@ final class ApiConnection {
         if (exchange == null || answering == Answering.DONE || bodyEnds) {
             end(Unpooled.EMPTY_BUFFER);
         } else {
-            onNoAnswer.run();
+            listener.onNoAnswer();
             endUnanswered(503, NO_ANSWER);
         }
     }

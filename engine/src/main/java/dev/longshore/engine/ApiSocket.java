@@ -22,7 +22,10 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +50,19 @@ final class ApiSocket {
     private final ApiGate gate;
     private final Set<DuplexChannel> waiting = new LinkedHashSet<>();
     private final Set<DuplexChannel> connections = new LinkedHashSet<>();
+    private final Map<DuplexChannel, ApiConnection> joined = new HashMap<>();
+    private final ApiConnection.Listener listener = new ApiConnection.Listener() {
+        @Override
+        public void onRequest() {
+            requests++;
+        }
+
+        @Override
+        public void onNoAnswer() {
+            onNoAnswer.run();
+        }
+    };
+    private long requests;
     private EngineState state = new EngineState.Starting();
     private @Nullable Channel server;
     private boolean closed;
@@ -144,6 +160,7 @@ final class ApiSocket {
         accepted.closeFuture().addListener(gone -> {
             connections.remove(accepted);
             waiting.remove(accepted);
+            joined.remove(accepted);
         });
         loop.execute(() -> {
             if (tooMany) {
@@ -203,7 +220,7 @@ final class ApiSocket {
             accepted.close();
             return;
         }
-        ApiConnection.start(accepted, guest, gate, onNoAnswer);
+        joined.put(accepted, ApiConnection.start(accepted, guest, gate, listener));
     }
 
     private static String text(@Nullable Throwable cause) {
@@ -227,6 +244,25 @@ final class ApiSocket {
     int connections() {
         assert loop.inEventLoop();
         return connections.size();
+    }
+
+    /** Requests so far. */
+    long requests() {
+        assert loop.inEventLoop();
+        return requests;
+    }
+
+    /** True if somebody waits for an answer of the Engine's, or talks to a container. */
+    boolean isBusy() {
+        assert loop.inEventLoop();
+        return connections.size() > joined.size() + waiting.size() // one is on its way
+                || joined.values().stream().anyMatch(ApiConnection::isBusy);
+    }
+
+    /** Ends what leads to the Engine. Those who use the connections again make new ones, which are treated as the state is. */
+    void hangUp() {
+        assert loop.inEventLoop();
+        List.copyOf(joined.keySet()).forEach(Channel::close);
     }
 
     /** Stops listening, removes the socket and closes all connections. Idempotent. */

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * called from any thread and hand themselves to the dialer's loop, to which everything else is confined.
  *
  * <p>It begins in {@link EngineState.Starting}: connections wait. {@link #watch} begins to probe; the first answer makes it
- * {@link EngineState.Ready}. Some probes without an answer make it Starting again, since the guest restarts an Engine that ended.
+ * {@link EngineState.Ready}. {@link #pause} lets callers wait while somebody restarts the Engine. Some probes without an answer make it Starting again, since the guest restarts an Engine that ended.
  */
 public final class Engine {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
@@ -37,6 +37,8 @@ public final class Engine {
     private boolean watching;
     private boolean closed;
     private int misses;
+    private long requestsAtPause = -1;
+    private int watches; // tells an answer to a probe of a former one
     private @Nullable ScheduledFuture<?> next;
 
     private Engine(EngineDialer dialer, ApiSocket socket, EngineLimits limits, Consumer<EngineState> listener) {
@@ -78,6 +80,7 @@ public final class Engine {
         loop.execute(() -> {
             if (!watching && !closed) {
                 watching = true;
+                watches++;
                 if (state instanceof EngineState.Down) {
                     become(new EngineState.Starting());
                 }
@@ -99,6 +102,27 @@ public final class Engine {
     /** Why the last probe had no answer, for whoever gave up waiting. */
     public String lastProblem() {
         return lastProblem;
+    }
+
+    /**
+     * Has callers wait from now on, and nothing probed until {@link #watch}, if nobody uses the Engine: there was no request since the
+     * last call of this method, and none waits for its answer, but for those who follow its events. Connections are closed.
+     *
+     * @return whether it is so
+     */
+    public Future<Boolean> pause() {
+        return loop.submit(() -> {
+            long before = requestsAtPause;
+            requestsAtPause = socket.requests();
+            if (closed || !(state instanceof EngineState.Ready) || socket.isBusy() || before != requestsAtPause) {
+                return false;
+            }
+            watching = false;
+            cancelNext();
+            become(new EngineState.Starting());
+            socket.hangUp();
+            return true;
+        });
     }
 
     /** The guest stops or is gone: callers are told {@code reason} from now on, and nothing is probed. */
@@ -124,8 +148,9 @@ public final class Engine {
     private void poll() {
         next = null;
         connections = socket.connections();
+        int mine = watches;
         probe.probe(limits.probeTimeout()).addListener((Future<EngineFacts> probed) -> {
-            if (!watching) {
+            if (!watching || mine != watches) {
                 return;
             }
             if (probed.isSuccess()) {

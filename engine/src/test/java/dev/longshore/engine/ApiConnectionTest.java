@@ -564,4 +564,38 @@ class ApiConnectionTest {
         rig.caller.pass(6);
         assertThat(rig.caller.isOpen()).isFalse();
     }
+
+    // ---- busy or not
+
+    @Test
+    void isBusy_fromTheFirstByteToTheEndOfTheAnswer() {
+        assertThat(rig.connection.isBusy()).isFalse();
+        rig.caller.receive("GET /v1.45/containers/json HTTP");
+        assertThat(rig.connection.isBusy()).isTrue();
+        assertThat(rig.requests).isZero();
+        rig.caller.receive("/1.1\r\n\r\n");
+        assertThat(rig.connection.isBusy()).isTrue();
+        assertThat(rig.requests).isOne();
+        rig.engine.receive(OK);
+        assertThat(rig.connection.isBusy()).isFalse();
+        rig.caller.receiveEof();
+        assertThat(rig.connection.isBusy()).isFalse();
+    }
+
+    @Test
+    void isBusy_eventsDoNotCount_butTheirRequestsBodyAndWhatFollowsDo() {
+        rig.caller.receive("GET /v1.45/events HTTP/1.1\r\nContent-Length: 1\r\n\r\n");
+        assertThat(rig.connection.isBusy()).isTrue();
+        rig.caller.receive("x");
+        rig.engine.receive("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+        assertThat(rig.connection.isBusy()).isFalse();
+        assertThat(rig.requests).isOne();
+    }
+
+    @Test
+    void isBusy_hijacked_asLongAsItIsOpen() {
+        rig.caller.receive("POST /containers/x/attach HTTP/1.1\r\n" + UPGRADE + "\r\n");
+        rig.engine.receive("HTTP/1.1 101 UPGRADED\r\n" + UPGRADE + "\r\n");
+        assertThat(rig.connection.isBusy()).isTrue();
+    }
 }

@@ -9,10 +9,22 @@ import java.nio.charset.StandardCharsets;
 final class ConnectionRig {
     final ScriptedChannel caller = new ScriptedChannel();
     final ScriptedChannel engine = ScriptedChannel.beside(caller);
+    final ApiConnection connection;
     int unanswered;
+    int requests;
 
     ConnectionRig(ApiGate gate) {
-        ApiConnection.start(caller, engine, gate, () -> unanswered++);
+        connection = ApiConnection.start(caller, engine, gate, new ApiConnection.Listener() {
+            @Override
+            public void onRequest() {
+                requests++;
+            }
+
+            @Override
+            public void onNoAnswer() {
+                unanswered++;
+            }
+        });
     }
 
     /** What the Engine has got since the last call. */

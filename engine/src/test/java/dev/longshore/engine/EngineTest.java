@@ -238,6 +238,88 @@ class EngineTest {
         engine.close().sync();
     }
 
+    // ---- a pause
+
+    private static final String VERSION_REQUEST = "GET /version HTTP/1.1\r\n\r\n";
+    private static final String EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    private static boolean pause(Engine engine) throws InterruptedException {
+        return engine.pause().sync().getNow();
+    }
+
+    @Test
+    void pause_somebodyUsesTheEngine_isNotYet() throws Exception {
+        Engine engine = openReady();
+        assertFalse(pause(engine)); // nobody knows for how long there was no request
+        try (SocketChannel caller = call();
+                SocketChannel stream = guest.accept()) {
+            write(caller, VERSION_REQUEST);
+            readUntil(stream, "\r\n\r\n");
+            assertFalse(pause(engine));
+            assertFalse(pause(engine));
+            write(stream, EMPTY);
+            readUntil(caller, "\r\n\r\n");
+            write(caller, VERSION_REQUEST);
+            readUntil(stream, "\r\n\r\n");
+            write(stream, EMPTY);
+            readUntil(caller, "\r\n\r\n");
+            assertFalse(pause(engine)); // there was a request in between
+            assertInstanceOf(EngineState.Ready.class, engine.state());
+            assertTrue(pause(engine));
+            assertEquals(-1, caller.read(ByteBuffer.allocate(1)));
+            assertEquals(-1, stream.read(ByteBuffer.allocate(1)));
+        }
+        engine.close().sync();
+    }
+
+    @Test
+    void pause_callersWaitAndNothingIsProbed_untilTheNextWatch() throws Exception {
+        Engine engine = openReady();
+        states.clear();
+        assertFalse(pause(engine));
+        assertTrue(pause(engine));
+        assertEquals(new EngineState.Starting(), states.take());
+        assertFalse(pause(engine));
+        assertFalse(pause(engine));
+        try (SocketChannel caller = call()) {
+            write(caller, VERSION_REQUEST);
+            loop.submit(() -> {}).sync(); // accepted by now, and held
+            engine.watch();
+            answerProbe(); // the first stream is the probe's
+            try (SocketChannel stream = guest.accept()) {
+                assertEquals(VERSION_REQUEST, readUntil(stream, "\r\n\r\n"));
+                write(stream, EMPTY);
+                assertEquals(EMPTY, readUntil(caller, "\r\n\r\n"));
+            }
+        }
+        assertInstanceOf(EngineState.Ready.class, states.take());
+        engine.close().sync();
+    }
+
+    @Test
+    void pause_answerToAProbeOfBefore_countsForNothing() throws Exception {
+        Engine engine = open(limits(100, Duration.ofSeconds(30)));
+        engine.watch();
+        answerProbe();
+        assertInstanceOf(EngineState.Ready.class, states.take());
+        try (SocketChannel old = guest.accept()) { // polled again, every 20 ms
+            readUntil(old, "\r\n\r\n");
+            assertFalse(pause(engine));
+            assertTrue(pause(engine));
+            assertInstanceOf(EngineState.Starting.class, states.take());
+            engine.watch();
+            try (SocketChannel fresh = guest.accept()) {
+                readUntil(fresh, "\r\n\r\n");
+                old.shutdownOutput();
+                assertInstanceOf(EngineState.Starting.class, engine.state());
+                write(fresh, "HTTP/1.1 500 Not yet\r\nContent-Length: 0\r\n\r\n");
+            }
+            answerProbe();
+        }
+        assertInstanceOf(EngineState.Ready.class, states.take());
+        engine.close().sync();
+    }
+
     // ---- connections
 
     private static final String ATTACH =
