@@ -22,6 +22,9 @@ import java.util.concurrent.TimeUnit;
 final class AgentClient {
     private static final int MAX_ANSWER_BYTES = 512;
 
+    /** The guest gives dockerd half a minute to end. */
+    private static final Duration ENGINE_LIMIT = Duration.ofSeconds(45);
+
     private final VsockHost host;
     private final Duration limit;
 
@@ -56,6 +59,11 @@ final class AgentClient {
         return command(text.append("authorities end").toString());
     }
 
+    /** Does something with the Engine's process: {@code live-on}, {@code live-off}, {@code restart}; completes when it is done. */
+    CompletableFuture<String> engine(String word) {
+        return command("engine " + word, ENGINE_LIMIT);
+    }
+
     /** Completes when the agent has understood; the guest goes down afterwards. */
     CompletableFuture<String> powerOff() {
         return command("poweroff");
@@ -63,11 +71,15 @@ final class AgentClient {
 
     /** What follows {@code ok}; fails with IOException if the agent is not there, is silent, or answers anything else. */
     private CompletableFuture<String> command(String line) {
+        return command(line, limit);
+    }
+
+    private CompletableFuture<String> command(String line, Duration within) {
         CompletableFuture<String> answer = new CompletableFuture<>();
         Future<DuplexChannel> connecting = host.connect(VsockPorts.GUEST_CONTROL);
         connecting.addListener(done -> {
             if (connecting.isSuccess()) {
-                talk(connecting.getNow(), line, answer);
+                talk(connecting.getNow(), line, within, answer);
             } else {
                 answer.completeExceptionally(new IOException("the guest's agent can't be reached", connecting.cause()));
             }
@@ -75,7 +87,7 @@ final class AgentClient {
         return answer;
     }
 
-    private void talk(DuplexChannel channel, String line, CompletableFuture<String> answer) {
+    private static void talk(DuplexChannel channel, String line, Duration within, CompletableFuture<String> answer) {
         channel.pipeline().addLast(new AnswerReader(answer));
         ScheduledFuture<?> deadline = channel.eventLoop()
                 .schedule(
@@ -83,7 +95,7 @@ final class AgentClient {
                             fail(answer, "the guest's agent is silent");
                             channel.close();
                         },
-                        limit.toMillis(),
+                        within.toMillis(),
                         TimeUnit.MILLISECONDS);
         channel.closeFuture().addListener(closed -> deadline.cancel(false));
         channel.writeAndFlush(ByteBufUtil.writeAscii(channel.alloc(), line + "\n"));

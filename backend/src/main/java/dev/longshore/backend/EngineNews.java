@@ -23,6 +23,7 @@ final class EngineNews implements Consumer<EngineState> {
     private final Consumer<Events.What> events;
     private boolean answered;
     private boolean lost;
+    private volatile boolean expected; // set by whoever restarts it
 
     /** @param agent asks it for its version */
     EngineNews(Supplier<CompletableFuture<String>> agent, Consumer<Events.What> events) {
@@ -30,11 +31,17 @@ final class EngineNews implements Consumer<EngineState> {
         this.events = events;
     }
 
+    /** Whether the next loss is no news, until it answers again. Any thread. */
+    void expectLoss(boolean expect) {
+        expected = expect;
+    }
+
     @Override
     public void accept(EngineState now) {
         switch (now) {
             case EngineState.Ready _ -> {
                 answered = true;
+                expected = false;
                 if (lost) {
                     lost = false;
                     LOG.info(BACK);
@@ -42,7 +49,7 @@ final class EngineNews implements Consumer<EngineState> {
                 }
             }
             case EngineState.Starting _ -> {
-                if (answered && !lost) {
+                if (answered && !lost && !expected) {
                     lost = true;
                     agent.get().whenComplete((version, error) -> tellLoss(text(error)));
                 }

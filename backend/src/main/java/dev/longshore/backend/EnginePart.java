@@ -121,6 +121,20 @@ final class EnginePart {
         }
     }
 
+    /** Callers wait, and nothing is probed, if nobody uses the Engine. Any thread but the loop. */
+    boolean pause() throws Exception {
+        Engine open = engine;
+        return open != null && Futures.get(open.pause());
+    }
+
+    /** Probed anew. */
+    void resume() {
+        Engine open = engine;
+        if (open != null) {
+            Future<EngineFacts> _ = open.watch();
+        }
+    }
+
     Status.Engine status() {
         Engine open = engine;
         return open != null && open.state() instanceof EngineState.Ready ready

@@ -51,6 +51,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -332,6 +333,11 @@ final class GuestNetwork {
                 return network.udp().openInbound(guest, guestPort, source, sourcePort, replies);
             }
         };
+    }
+
+    /** These files of certificates, or the host's store, have changed. Any thread. */
+    void trust(List<Path> authorities) {
+        upstream.trust(authorities);
     }
 
     void start() {

@@ -44,8 +44,6 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One run of the guest: its parts, wired. The parts belong to the lifecycle thread; what others read is volatile.
@@ -54,7 +52,6 @@ import org.slf4j.LoggerFactory;
  * never again; the network and the Docker socket are there before anybody asks for them.
  */
 final class GuestRun implements GuestStack {
-    private static final Logger LOG = LoggerFactory.getLogger(GuestRun.class);
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration AGENT_LIMIT = Duration.ofSeconds(5);
 
@@ -84,6 +81,8 @@ final class GuestRun implements GuestStack {
     private final HostSockets hostSockets = new HostSockets();
     private final MountedSockets mountedSockets;
     private volatile boolean agentReady;
+    private volatile @Nullable EngineTrust trust; // written by the lifecycle thread, read as settings change
+    private volatile List<Path> authorities; // written as settings change
     private Events.@Nullable Subscription obeying;
     private @Nullable VsockListener publishing;
     private @Nullable VsockListener lending;
@@ -105,6 +104,7 @@ final class GuestRun implements GuestStack {
         this.machine = machine;
         this.events = events;
         this.meters = meters;
+        this.authorities = settings.authorities();
         this.auditFile = home.proxyAudit();
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
@@ -141,7 +141,7 @@ final class GuestRun implements GuestStack {
                 new SimplePart("meters", "", _ -> addMeters(), this::removeMeters),
                 engine.socketPart(),
                 machine.processPart(agent),
-                new SimplePart("agent", "Guest booted", _ -> awaitAgent(), () -> agentReady = false),
+                new SimplePart("agent", "Guest booted", _ -> awaitAgent(), this::forgetAgent),
                 new ClockKeeper(loops.vsock(), agent),
                 engine.readyPart(BOOT_LIMIT));
     }
@@ -197,6 +197,11 @@ final class GuestRun implements GuestStack {
         GuestNetwork open = network;
         if (open != null) {
             open.apply(now);
+        }
+        authorities = now.authorities();
+        EngineTrust trusting = trust;
+        if (trusting != null) {
+            trusting.use(now.authorities());
         }
         HostNetworking mirror = hostNetworking;
         if (mirror != null) {
@@ -291,21 +296,29 @@ final class GuestRun implements GuestStack {
             }
         });
         CompletionStage<Void> _ = mountedSockets.restore();
-        handOverAuthorities();
+        EngineTrust made = new EngineTrust(
+                new EngineRestart(agent, engine, news, () -> Objects.requireNonNull(network, "network")
+                        .ports()),
+                this::trust,
+                events);
+        trust = made;
+        made.use(authorities); // before the Engine has made its first TLS connection: it does not look again
     }
 
-    /** Before the Engine has made its first TLS connection: it does not look again. */
-    private void handOverAuthorities() {
-        HostAuthorities.Found found = HostAuthorities.read(settings.authorities());
-        found.problems().forEach(p -> events.accept(new Events.Notice(p)));
-        agent.authorities(found.lines()).whenComplete((ok, error) -> {
-            if (error != null) {
-                events.accept(
-                        new Events.Notice("the Engine does not trust what the host trusts: " + error.getMessage()));
-            } else {
-                LOG.info("the Engine trusts the host's {} certificate authorities", found.certificates());
-            }
-        });
+    private void trust(List<Path> authorities) {
+        GuestNetwork open = network;
+        if (open != null) {
+            open.trust(authorities);
+        }
+    }
+
+    private void forgetAgent() {
+        agentReady = false;
+        EngineTrust open = trust;
+        trust = null;
+        if (open != null) {
+            open.close();
+        }
     }
 
     /** The agent of whoever started this daemon: it is the only one whose keys we may use. */

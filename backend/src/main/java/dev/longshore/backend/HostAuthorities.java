@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 /** The certificates of the authorities that the host trusts, as the guest's Engine is given them. No state. */
 final class HostAuthorities {
     /** Where distributions keep their store as one file: Debian, Fedora, SUSE, Alpine. The first that is there counts, as for Go. */
-    private static final List<Path> STORES = List.of(
+    static final List<Path> STORES = List.of(
             Path.of("/etc/ssl/certs/ca-certificates.crt"),
             Path.of("/etc/pki/tls/certs/ca-bundle.crt"),
             Path.of("/etc/ssl/ca-bundle.pem"),

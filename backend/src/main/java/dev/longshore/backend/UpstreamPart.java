@@ -28,6 +28,7 @@ final class UpstreamPart implements AutoCloseable {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
     private final DirectDialer sockets;
+    private final ProxyTrust trust;
     private final Authenticator authenticator;
     private final Upstreams upstreams;
 
@@ -41,8 +42,8 @@ final class UpstreamPart implements AutoCloseable {
             Map<String, String> environment) {
         sockets = new DirectDialer(own, NameLookup.ofHost(), CONNECT_TIMEOUT);
         authenticator = new Authenticator(auth(settings), logins(environment));
-        ProxyConnector connector = new ProxyConnector(
-                sockets::dialAsHost, new ProxyTrust(settings.authorities()), authenticator.threads());
+        trust = new ProxyTrust(settings.authorities());
+        ProxyConnector connector = new ProxyConnector(sockets::dialAsHost, trust, authenticator.threads());
         upstreams = new Upstreams(
                 router, egress, connector, authenticator, UpstreamSettings.of(pseudonym, false), System::nanoTime);
     }
@@ -67,6 +68,11 @@ final class UpstreamPart implements AutoCloseable {
     /** What counts at once. */
     void apply(Settings settings) {
         authenticator.set(auth(settings));
+    }
+
+    /** These files, or the host's store, have changed. */
+    void trust(List<Path> authorities) {
+        trust.use(authorities);
     }
 
     /** How it stands with each proxy that has been used. */

@@ -57,4 +57,18 @@ class EngineNewsTest {
         news.accept(STARTING);
         assertThat(told).isEmpty();
     }
+
+    @Test
+    void lossThatIsExpected_isNoNews_theNextOneIs() {
+        news.accept(READY);
+        news.expectLoss(true);
+        news.accept(STARTING);
+        news.accept(READY);
+        agent.complete("1");
+        assertThat(told).isEmpty();
+        news.expectLoss(true);
+        news.expectLoss(false);
+        news.accept(STARTING);
+        assertThat(told).hasSize(1);
+    }
 }

@@ -257,9 +257,10 @@ public final class SettingTable {
             "certificateAuthorities",
             ValueTypes.texts(SettingTable::absolutePath),
             List.of(),
-            Effect.GUEST_RESTART,
+            Effect.LIVE,
             "Files of certificates (PEM) of authorities that are trusted besides the host's store: by the Engine for registries, and for"
-                    + " proxies that are spoken to by TLS.");
+                    + " proxies that are spoken to by TLS. The Engine is restarted for a change, under its containers, when no docker command"
+                    + " is under way.");
 
     // ---- files and the Engine
 

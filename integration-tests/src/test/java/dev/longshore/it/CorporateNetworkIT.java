@@ -3,6 +3,7 @@ package dev.longshore.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -29,6 +30,7 @@ class CorporateNetworkIT {
     private static Product product;
     private static DockerCli docker;
     private static Path files;
+    private static Path authority;
 
     @BeforeAll
     @Timeout(value = 20, unit = TimeUnit.MINUTES) // the peers' root is made out of packages once
@@ -46,7 +48,7 @@ class CorporateNetworkIT {
                 """.formatted(REGISTRY));
         registry = peers.serve(REGISTRY, "docker-registry", "serve", "/lab/registry.yml");
         squid = startSquid();
-        Path authority = files.resolve("company.pem");
+        authority = files.resolve("company.pem");
         Files.copy(peers.path("/lab/company.pem"), authority);
         product = new Product();
         product.settings("{\"certificateAuthorities\": [\"" + authority + "\"]}");
@@ -146,6 +148,81 @@ class CorporateNetworkIT {
         assertThat(docker.ok("run", "--rm", image, "cat", "/www/index.html")).contains("hello from the container");
         assertThat(product.longshore("logs").run().expectOk().out())
                 .containsPattern("the Engine trusts the host's [0-9]+ certificate authorities");
+    }
+
+    /**
+     * The company's authority changes while a container runs that somebody talks to: the Engine knows the new one, and neither the
+     * container nor the connection has noticed.
+     */
+    @Test
+    void authorityThatChanges_isTrustedWithoutARestart_ofContainersOrPorts() throws Exception {
+        int port = REGISTRY + 1;
+        String image = "host.docker.internal:" + port + "/team/app:1";
+        makeOtherCompany(port);
+        docker.ok("tag", TestImage.NAME, image);
+        docker.ok("run", "-d", "--name", "echo", "-p", "18086:9000", TestImage.NAME, "peer", "tcp-echo", "9000");
+        Await.until("the container", Duration.ofSeconds(20), () -> docker.ok("logs", "echo")
+                .contains("ready"));
+        String started = docker.ok("inspect", "-f", "{{.State.StartedAt}} {{.State.Pid}}", "echo");
+        String before = Files.readString(authority);
+        try (Running other = peers.serve(port, "docker-registry", "serve", "/lab/other.yml");
+                Socket kept = new Socket("127.0.0.1", 18086)) {
+            echoes(kept);
+            assertThat(docker.run("push", image).text()).contains("certificate signed by unknown authority");
+
+            Files.writeString(authority, before + Files.readString(peers.path("/lab/other.pem")));
+            echoesUntilTheEngineWasRestarted(kept);
+
+            docker.ok("push", image);
+            echoes(kept);
+            assertThat(docker.ok("inspect", "-f", "{{.State.StartedAt}} {{.State.Pid}}", "echo"))
+                    .isEqualTo(started);
+            assertThat(docker.ok("info", "-f", "{{.LiveRestoreEnabled}}")).contains("false"); // a swarm could be made
+            docker.ok("rm", "-f", "echo");
+            Await.until(
+                    "the port's release",
+                    Duration.ofSeconds(20),
+                    () -> !product.longshore("ports").run().expectOk().out().contains("18086"));
+        } finally {
+            docker.remove("echo");
+        }
+    }
+
+    /** All the time, by new connections too: the port is never closed. */
+    private static void echoesUntilTheEngineWasRestarted(Socket kept) {
+        Await.until("the Engine's restart", Duration.ofMinutes(2), () -> {
+            try (Socket fresh = new Socket("127.0.0.1", 18086)) {
+                echoes(kept);
+                echoes(fresh);
+            } catch (IOException e) {
+                throw new AssertionError("the container could not be reached all the time", e);
+            }
+            return product.longshore("logs").run().expectOk().out().contains("it was restarted under its containers");
+        });
+    }
+
+    private static void echoes(Socket socket) throws IOException {
+        socket.setSoTimeout(20_000);
+        socket.getOutputStream().write('x');
+        assertThat(socket.getInputStream().read()).isEqualTo('x');
+    }
+
+    private static void makeOtherCompany(int port) {
+        peers.write("/lab/other.yml", """
+                version: 0.1
+                log: {level: warn}
+                storage: {filesystem: {rootdirectory: /lab/other-images}}
+                http:
+                  addr: 127.0.0.1:%d
+                  tls: {certificate: /lab/server.pem, key: /lab/server.key}
+                """.formatted(port));
+        for (String line : List.of(
+                "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Other -keyout other.key -out other.pem",
+                "req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr",
+                "x509 -req -days 2 -in server.csr -CA other.pem -CAkey other.key -CAcreateserial -extfile names"
+                        + " -out server.pem")) {
+            peers.in("sh", "-c", "cd /lab && openssl " + line).run().expectOk();
+        }
     }
 
     /** Docker pulls by a name that only the proxy can look up, and squid sees who asks. */

@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Whom TLS to a proxy believes: the JDK's authorities, the operating system's, and those that the user names. Thread-safe: made once,
- * at the first use; reads files.
+ * Whom TLS to a proxy believes: the JDK's authorities, the operating system's, and those that the user names. Thread-safe: read from
+ * their files at the first use, and at the first one after {@link #use}.
  */
 public final class ProxyTrust {
     private static final Logger LOG = LoggerFactory.getLogger(ProxyTrust.class);
@@ -36,12 +36,18 @@ public final class ProxyTrust {
             Path.of("/etc/ssl/ca-bundle.pem"),
             Path.of("/etc/ssl/cert.pem"));
 
-    private final List<Path> extra;
+    private List<Path> extra;
     private @Nullable SslContext made;
 
     /** @param extra files with certificates in PEM */
     public ProxyTrust(List<Path> extra) {
         this.extra = List.copyOf(extra);
+    }
+
+    /** The files are these from now on, and may have changed; connections that are there stay. */
+    public synchronized void use(List<Path> files) {
+        extra = List.copyOf(files);
+        made = null;
     }
 
     /** For clients; checks names. May block for tenths of a second at first. */
