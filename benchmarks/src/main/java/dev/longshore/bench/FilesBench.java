@@ -1,5 +1,6 @@
 package dev.longshore.bench;
 
+import dev.longshore.config.Home;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -8,19 +9,23 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** The file server on {@code /dev/fuse} beside the folder itself. */
+/** The file server on {@code /dev/fuse} and in a guest, beside the folder itself and virtiofsd. */
 @Command(
         name = "files",
         mixinStandardHelpOptions = true,
-        description = "The file server, with this machine's kernel as its guest, beside the folder itself.",
-        footer = {"", "Runs as root and mounts in a namespace of its own. Needs perl, and 2 GB in --dir."})
+        description = {
+            "The file server beside the folder itself: with this machine's kernel as its guest,",
+            "and behind virtio-fs in a guest, as is virtiofsd in one of QEMU, if it is installed."
+        },
+        footer = {"", "Runs as root and mounts in a namespace of its own. Needs gcc, and 2 GB in --dir."})
 final class FilesBench implements Callable<Integer> {
-    private static final int LIMIT_SECONDS = 600;
+    private static final double NO_RATE = 0;
 
     @Option(names = "--rounds", defaultValue = "3", description = "Samples of each (default ${DEFAULT-VALUE}).")
     private int rounds;
@@ -28,8 +33,33 @@ final class FilesBench implements Callable<Integer> {
     @Option(names = "--dir", defaultValue = "/var/tmp", description = "Where the files are (default ${DEFAULT-VALUE}).")
     private Path place = Path.of("/var/tmp");
 
-    @Option(names = "--threads", defaultValue = "2", description = "Of the server (default ${DEFAULT-VALUE}).")
+    @Option(
+            names = "--threads",
+            defaultValue = "2",
+            description = "Of the server on /dev/fuse (default ${DEFAULT-VALUE}).")
     private int threads;
+
+    @Option(names = "--mib", defaultValue = "1024", description = "Of the big file (default ${DEFAULT-VALUE}).")
+    private int mib;
+
+    @Option(
+            names = "--directories",
+            defaultValue = "1000",
+            description = "In the tree, with 100 files each (default ${DEFAULT-VALUE}).")
+    private int directories;
+
+    @Option(
+            names = "--guest",
+            defaultValue = "UML",
+            description =
+                    "${COMPLETION-CANDIDATES}: which virtual machine (default ${DEFAULT-VALUE}). QEMU emulates its processor.")
+    private FileContender.InGuest.Kind guest = FileContender.InGuest.Kind.UML;
+
+    @Option(names = "--only", split = ",", description = "These contenders: native, /dev/fuse, virtio-fs, virtiofsd.")
+    private List<String> only = List.of();
+
+    @Option(names = "--peers", description = "A Debian root directory with virtiofsd; else it is looked for here.")
+    private @Nullable Path peers;
 
     private final PrintStream out;
 
@@ -37,106 +67,92 @@ final class FilesBench implements Callable<Integer> {
         this.out = out;
     }
 
-    /** In the order in which they are made; the tree has 1,000 directories with 100 files of 1 KiB. {@code $?} of each is checked. */
-    private static Map<String, String> timed() {
-        Map<String, String> all = new LinkedHashMap<>();
-        all.put(
-                "create 100k",
-                "perl -e 'for $d (0..999) { mkdir \"t/$d\" or die; for (0..99) { open F, \">t/$d/$_\" or die; "
-                        + "syswrite F, \"x\" x 1024; close F } }'");
-        all.put("find 100k", "find t | wc -l | grep -qx 101001");
-        all.put("find + stat 100k", "find t -size -1000000k | wc -l | grep -qx 101001");
-        all.put(
-                "read 100k",
-                "perl -e 'for $d (0..999) { for (0..99) { open F, \"t/$d/$_\" or die; "
-                        + "sysread(F, $b, 4096) == 1024 or die; close F } }'");
-        all.put("rm -rf 100k", "rm -rf t");
-        all.put("write 1 GiB", "dd if=/dev/zero of=big bs=1M count=1024 status=none");
-        all.put("read 1 GiB", "dd if=big of=/dev/null bs=1M status=none");
+    /** What is measured, in this order, and how many operations make up a rate; 0 where the time itself is told. */
+    private static Map<String, Double> kinds() {
+        Map<String, Double> all = new LinkedHashMap<>();
+        for (String kind : List.of("create", "find", "stat", "read", "remove", "write", "stream")) {
+            all.put(kind, NO_RATE);
+        }
+        all.put("random", 20_000.0);
+        all.put("sync", 500.0);
         return all;
+    }
+
+    private String title(String kind) {
+        return switch (kind) {
+            case "create" -> "create " + directories / 10.0 + "k";
+            case "find" -> "find " + directories / 10.0 + "k";
+            case "stat" -> "find + stat " + directories / 10.0 + "k";
+            case "read" -> "read " + directories / 10.0 + "k";
+            case "remove" -> "rm -rf " + directories / 10.0 + "k";
+            case "write" -> "write " + mib + " MiB";
+            case "stream" -> "read " + mib + " MiB";
+            case "random" -> "read 4 KiB at random";
+            default -> "write 4 KiB and sync";
+        };
     }
 
     @Override
     public Integer call() throws IOException {
         MedianTable table = new MedianTable(out);
         Path lab = Files.createTempDirectory(place, "longshore-bench-files").toRealPath();
-        Process server = null;
+        List<FileContender> contenders = new ArrayList<>();
         try {
             Path folder = Files.createDirectory(lab.resolve("share"));
-            Path target = Files.createDirectory(lab.resolve("mnt"));
-            Path mounted = target.resolve(Path.of("/").relativize(folder));
-            server = start(lab, folder, target);
-            String mounts = "/proc/" + server.pid() + "/ns/mnt";
-            Waiting.until(10_000, "mount", () -> isThere(mounts, mounted));
+            start(contenders, lab, folder);
             for (int i = 0; i <= rounds; i++) { // the first warms up
-                measure(i == 0 ? null : table, "native", folder, null);
-                measure(i == 0 ? null : table, "/dev/fuse", mounted, mounts);
+                for (FileContender contender : contenders) {
+                    measure(i == 0 ? null : table, contender);
+                    Files.delete(folder.resolve("big"));
+                }
             }
             table.print();
         } finally {
-            if (server != null) {
-                Commands.end(server);
-            }
-            Commands.run(LIMIT_SECONDS, "rm", "-rf", lab.toString());
+            contenders.forEach(FileContender::close);
+            String _ = Commands.run(FileContender.LIMIT_SECONDS, "rm", "-rf", lab.toString());
         }
         return 0;
     }
 
-    private Process start(Path lab, Path folder, Path target) {
-        List<String> command = new ArrayList<>(List.of("unshare", "-m"));
-        ProcessHandle.current().info().command().ifPresent(command::add);
-        command.addAll(List.of(
-                "-Xmx512m",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path", ""),
-                ShareFolder.class.getName(),
-                folder.toString(),
-                target.toString(),
-                lab.resolve("state").toString(),
-                "-threads",
-                Integer.toString(threads)));
-        return Commands.start(lab.resolve("log"), command);
+    private boolean wanted(String name) {
+        return only.isEmpty() || only.contains(name);
     }
 
-    private static boolean isThere(String mounts, Path mounted) {
-        try {
-            Commands.run(10, "nsenter", "--mount=" + mounts, "test", "-d", mounted.toString());
-            return true;
-        } catch (BenchException e) {
-            return false;
+    private void start(List<FileContender> contenders, Path lab, Path folder) throws IOException {
+        Path fileload = Commands.compile("fileload", lab);
+        if (wanted("native")) {
+            contenders.add(new FileContender.Native(fileload, folder));
+        }
+        if (wanted("/dev/fuse")) {
+            contenders.add(FileContender.DevFuse.start(lab, fileload, folder, threads));
+        }
+        if (!wanted("virtio-fs") && !wanted("virtiofsd")) {
+            return;
+        }
+        Path cache = Home.locate(System.getenv(), Path.of("/")).cache();
+        boolean uml = guest == FileContender.InGuest.Kind.UML;
+        UmlKernel kernel =
+                uml ? UmlKernel.choose(new Peers(Optional.empty()), cache, lab) : UmlKernel.forQemu(cache, lab);
+        out.println(kernel.description());
+        if (wanted("virtio-fs")) {
+            contenders.add(FileContender.InGuest.longshore(guest, lab, fileload, kernel, folder));
+        }
+        if (wanted("virtiofsd") && !uml) {
+            FileContender.InGuest.virtiofsd(guest, lab, fileload, kernel, folder, new Peers(Optional.ofNullable(peers)))
+                    .ifPresentOrElse(contenders::add, () -> out.println("virtiofsd is not installed"));
         }
     }
 
-    private static void measure(@Nullable MedianTable table, String contender, Path folder, @Nullable String mounts) {
-        run(mounts, "mkdir " + folder + "/t");
-        timed().forEach((name, script) -> {
-            long begin = System.nanoTime();
-            run(mounts, "cd " + folder + " && " + script);
-            if (table != null) {
-                table.add(name, "ms", contender, (System.nanoTime() - begin) / 1e6);
+    private void measure(@Nullable MedianTable table, FileContender contender) {
+        kinds().forEach((kind, operations) -> {
+            String asked = kind.equals("random") ? contender.uncached() : kind;
+            double micros =
+                    Long.parseLong(contender.load(asked, mib, directories).strip());
+            if (table != null && operations > 0) {
+                table.add(title(kind), "1/s", contender.name(), operations * 1e6 / micros);
+            } else if (table != null) {
+                table.add(title(kind), "ms", contender.name(), micros / 1e3);
             }
         });
-        long reads = 50_000;
-        // Past the guest's cache, from the host's: each is a request. O_DIRECT of this folder itself would ask the
-        // disk.
-        String random = "perl -MFcntl -e 'sysopen F, \"big\", O_RDONLY" + (mounts == null ? "" : " | O_DIRECT")
-                + " or die; for (1.." + reads
-                + ") { sysseek F, 4096 * int(rand 262144), 0; sysread(F, $b, 4096) == 4096 or die }'";
-        long begin = System.nanoTime();
-        run(mounts, "cd " + folder + " && " + random);
-        if (table != null) {
-            table.add("read 4 KiB at random", "1/s", contender, reads * 1e9 / (System.nanoTime() - begin));
-        }
-        run(mounts, "rm " + folder + "/big");
-    }
-
-    private static void run(@Nullable String mounts, String script) {
-        List<String> command = new ArrayList<>();
-        if (mounts != null) {
-            command.addAll(List.of("nsenter", "--mount=" + mounts));
-        }
-        command.addAll(List.of("sh", "-ec", script));
-        Commands.run(LIMIT_SECONDS, command);
     }
 }

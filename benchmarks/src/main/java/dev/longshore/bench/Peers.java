@@ -22,12 +22,27 @@ record Peers(Optional<Path> root) {
                         Stream.concat(start.stream(), Stream.of(arguments)).toList());
     }
 
+    /** How to start a program that is on no PATH: {@code path} begins with {@code usr/}. */
+    Optional<List<String>> commandAt(String path, String... arguments) {
+        String directory = path.substring(0, path.lastIndexOf('/'));
+        return inRoot(directory, path.substring(path.lastIndexOf('/') + 1))
+                .or(() -> Optional.of(Path.of("/" + path))
+                        .filter(Files::isExecutable)
+                        .map(program -> List.of(program.toString())))
+                .map(start ->
+                        Stream.concat(start.stream(), Stream.of(arguments)).toList());
+    }
+
     private Optional<List<String>> inRoot(String program) {
-        return root.filter(r -> Files.isExecutable(r.resolve("usr/bin").resolve(program)))
+        return inRoot("usr/bin", program);
+    }
+
+    private Optional<List<String>> inRoot(String directory, String program) {
+        return root.filter(r -> Files.isExecutable(r.resolve(directory).resolve(program)))
                 .map(r -> {
                     List<String> start = new ArrayList<>();
                     Path loader = r.resolve("usr/lib64/ld-linux-x86-64.so.2");
-                    Path file = variant(r.resolve("usr/bin"), program);
+                    Path file = variant(r.resolve(directory), program);
                     start.addAll(List.of(
                             loader.toString(),
                             "--library-path",

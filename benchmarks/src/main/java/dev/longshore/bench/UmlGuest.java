@@ -2,17 +2,13 @@ package dev.longshore.bench;
 
 import dev.longshore.vm.image.Initramfs;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,23 +17,16 @@ import org.jspecify.annotations.Nullable;
  * beside the one that collects what the terminal says.
  */
 final class UmlGuest implements Guest {
-    private static final int BOOT_MS = 60_000;
-    private static final int GRACE_MS = 10_000;
     private static final Pattern LIBRARY = Pattern.compile("(?:=> )?(/\\S+) \\(0x");
-    private static final Pattern END = Pattern.compile("\n<end (\\d+)>\n");
 
-    private final Process machine;
+    private final Machine machine;
     private final Process stack;
     private final String target;
-    private final OutputStream commands;
-    private final StringBuilder said = new StringBuilder(); // guarded by itself
 
-    private UmlGuest(Process machine, Process stack, String target) {
+    private UmlGuest(Machine machine, Process stack, String target) {
         this.machine = machine;
         this.stack = stack;
         this.target = target;
-        this.commands = machine.getOutputStream();
-        Thread.ofVirtual().start(this::collect);
     }
 
     /**
@@ -52,28 +41,11 @@ final class UmlGuest implements Guest {
             Path dir = Files.createDirectories(lab.dir().resolve(socket.getFileName() + ".uml"));
             Path initrd = dir.resolve("initrd");
             files(lab, kernel, mtu).writeTo(initrd);
-            Process machine = new ProcessBuilder(
-                            kernel.program().toString(),
-                            "mem=512M",
-                            "initrd=" + initrd,
-                            "virtio_uml.device=" + socket + ":1", // 1 is virtio's number of network cards
-                            "con=null",
-                            "con0=null,fd:2",
-                            "con1=fd:0,fd:1",
-                            "noreboot",
-                            "quiet",
-                            "uml_dir=" + dir,
-                            "umid=uml")
-                    .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()))
-                    .start();
-            UmlGuest guest = new UmlGuest(machine, stack, target);
-            try {
-                guest.awaitEnd(BOOT_MS, "boot");
-                return guest;
-            } catch (BenchException e) {
-                guest.close();
-                throw e;
-            }
+            Machine machine = Machine.uml(kernel, initrd, dir, socket + ":1", log); // virtio's network card
+            return new UmlGuest(machine, stack, target);
+        } catch (BenchException e) {
+            Commands.end(stack);
+            throw e;
         } catch (IOException e) {
             Commands.end(stack);
             throw new UncheckedIOException(e);
@@ -125,74 +97,17 @@ final class UmlGuest implements Guest {
             ip link set eth0 up
             udhcpc -i eth0 -n -q -t 10 -T 1 -O mtu -s /dhcp > /lease
             cat /lease
-            exec < /dev/tty1 > /dev/tty1
-            stty raw -echo
-            grep -q 'mtu %1$d' /lease; printf '\\n<end %%d>\\n' $?
-            while read -r line; do
-                eval "$line" < /dev/null 2> /tmp/err
-                s=$?
-                [ $s = 0 ] || cat /tmp/err
-                printf '\\n<end %%d>\\n' $s
-            done
-            reboot -f
-            """.formatted(mtu);
+            grep -q 'mtu %1$d' /lease
+            """.formatted(mtu) + Machine.LOOP;
     }
 
-    private static Path program(String name) {
+    static Path program(String name) {
         return Commands.find(name).orElseThrow(() -> new BenchException(name + " is not installed"));
-    }
-
-    private void collect() {
-        byte[] some = new byte[8192];
-        try (InputStream in = machine.getInputStream()) {
-            for (int n = in.read(some); n >= 0; n = in.read(some)) {
-                synchronized (said) {
-                    said.append(new String(some, 0, n, StandardCharsets.ISO_8859_1));
-                }
-            }
-        } catch (IOException e) {
-            // The machine is being ended.
-        }
     }
 
     @Override
     public String run(int seconds, List<String> command) {
-        List<String> words = new ArrayList<>(List.of("timeout", "-s", "KILL", Integer.toString(seconds)));
-        words.addAll(command);
-        String line =
-                words.stream().map(w -> "'" + w.replace("'", "'\\''") + "'").collect(Collectors.joining(" "));
-        synchronized (said) {
-            said.setLength(0);
-        }
-        try {
-            commands.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            commands.flush();
-        } catch (IOException e) {
-            throw new BenchException("the guest has ended: " + e.getMessage());
-        }
-        return awaitEnd(seconds * 1000 + GRACE_MS, String.join(" ", command));
-    }
-
-    /** What was said up to the end of a command. */
-    private String awaitEnd(int milliseconds, String what) {
-        String[] text = new String[1];
-        Waiting.until(milliseconds, "end of " + what, () -> {
-            synchronized (said) {
-                Matcher end = END.matcher(said);
-                if (end.find()) {
-                    text[0] = said.substring(0, end.start());
-                    if (!end.group(1).equals("0")) {
-                        throw new BenchException(what + ": exit status " + end.group(1) + "\n" + text[0]);
-                    }
-                    return true;
-                }
-            }
-            if (!machine.isAlive()) {
-                throw new BenchException("the guest has ended");
-            }
-            return false;
-        });
-        return text[0];
+        return machine.run(seconds, command);
     }
 
     @Override
@@ -223,9 +138,7 @@ final class UmlGuest implements Guest {
 
     @Override
     public void close() {
-        // It ignores the signal that asks.
-        machine.descendants().forEach(ProcessHandle::destroyForcibly);
-        machine.destroyForcibly();
+        machine.close();
         Commands.end(stack);
     }
 }

@@ -18,15 +18,19 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A kernel of User-mode Linux that runs on this host, and the driver of its network card. Immutable.
+ * A kernel of User-mode Linux that runs on this host, and the drivers of its network card and of virtio-fs. Immutable.
  *
  * @param program to start it
  * @param description for the user
  * @param modules files in the order in which they are loaded
  */
 record UmlKernel(Path program, String description, List<Path> modules) {
-    private static final List<String> MODULES =
-            List.of("net/core/failover", "drivers/net/net_failover", "drivers/net/virtio_net");
+    private static final List<String> MODULES = List.of(
+            "net/core/failover",
+            "drivers/net/net_failover",
+            "drivers/net/virtio_net",
+            "fs/fuse/fuse",
+            "fs/fuse/virtiofs");
     private static final Pattern RELEASE = Pattern.compile("/(\\d+\\.[^/]+)/");
 
     /**
@@ -45,7 +49,7 @@ record UmlKernel(Path program, String description, List<Path> modules) {
             if (Files.isRegularFile(program)) {
                 return ofPeers(peers.root().orElseThrow(), program, modules, unpacked);
             }
-            return ofImage(cache, unpacked);
+            return ofImage(GuestKernel.UML, cache, unpacked);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (ImageException e) {
@@ -79,11 +83,25 @@ record UmlKernel(Path program, String description, List<Path> modules) {
         return new UmlKernel(fitted, "User-mode Linux " + release.getFileName() + " of the peers' directory", modules);
     }
 
-    private static UmlKernel ofImage(Path cache, Path unpacked)
+    /** Debian's kernel for clouds, of the product's image, for QEMU. */
+    static UmlKernel forQemu(Path cache, Path dir) {
+        try {
+            return ofImage(GuestKernel.CLOUD, cache, Files.createDirectories(dir.resolve("kernel")));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (ImageException e) {
+            throw new BenchException("no guest image: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new BenchException("interrupted");
+        }
+    }
+
+    private static UmlKernel ofImage(GuestKernel kind, Path cache, Path unpacked)
             throws IOException, ImageException, InterruptedException {
         GuestImage image = new ImageBuilder(
                         cache,
-                        ImageRecipe.bundled(GuestKernel.UML),
+                        ImageRecipe.bundled(kind),
                         HostTools.of(System.getenv()),
                         line -> System.err.println("guest image: " + line))
                 .ensure();
@@ -92,16 +110,24 @@ record UmlKernel(Path program, String description, List<Path> modules) {
         if (!release.find()) {
             throw new BenchException("no modules in " + disk);
         }
+        String packed = kind == GuestKernel.CLOUD ? ".xz" : "";
         Map<String, Path> modules = new LinkedHashMap<>();
         for (String module : MODULES) {
             Path file = unpacked.resolve(module.substring(module.lastIndexOf('/') + 1) + ".ko");
-            String path = "/usr/lib/modules/" + release.group(1) + "/kernel/" + module + ".ko";
-            Commands.run(20, "debugfs", "-R", "dump " + path + " " + file, disk);
+            String path = "/usr/lib/modules/" + release.group(1) + "/kernel/" + module + ".ko" + packed;
+            String _ = Commands.run(20, "debugfs", "-R", "dump " + path + " " + file + packed, disk);
+            if (!Files.exists(Path.of(file + packed))) {
+                continue; // the kernel has it without a module
+            }
+            if (!packed.isEmpty()) {
+                String _ = Commands.run(20, "xz", "-d", file + packed);
+            }
             modules.put(module, file);
         }
+        boolean uml = kind == GuestKernel.UML;
         return new UmlKernel(
-                image.umlKernel(),
-                "User-mode Linux " + release.group(1) + " of the product's image",
+                uml ? image.umlKernel() : image.cloudKernel(),
+                (uml ? "User-mode Linux " : "Linux for QEMU ") + release.group(1) + " of the product's image",
                 List.copyOf(modules.values()));
     }
 }
