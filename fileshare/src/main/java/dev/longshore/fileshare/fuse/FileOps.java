@@ -54,11 +54,12 @@ final class FileOps {
         this.inodes = inodes;
     }
 
-    /** What the guest's kernel should know of a file that it opened with these flags. */
-    static int openFlags(int flags) {
-        return (flags & Open.O_ACCMODE) == Open.O_RDONLY
-                ? FOPEN_NOFLUSH
-                : 0; // nothing was written that could be flushed
+    /**
+     * What the guest's kernel should know of a file that is open as {@code fd}, by these flags: whether it has to ask at each close if
+     * all was written. Nothing was, or it was written to a disk of this computer, which says so at the write.
+     */
+    static int openFlags(int fd, int flags, Host host) {
+        return (flags & Open.O_ACCMODE) == Open.O_RDONLY || host.posix.isLocal(fd, host.statfs) ? FOPEN_NOFLUSH : 0;
     }
 
     /** struct fuse_open_in: flags 0, open_flags 4. struct fuse_open_out: fh 0, open_flags 8, backing_id 12. */
@@ -92,7 +93,7 @@ final class FileOps {
             posix.close(file);
             return -Errno.ENFILE;
         }
-        return opened(h, openFlags(flags) | keepCache(n, file));
+        return opened(h, openFlags(file, flags, host) | keepCache(n, file));
     }
 
     private int opened(Handle h, int flags) {

@@ -12,7 +12,6 @@ import dev.longshore.fileshare.share.Node;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
 import dev.longshore.linux.Errno;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -41,7 +40,6 @@ final class InodeOps {
     private final Host host;
     private final Posix posix;
     private final Request q;
-    private final MemorySegment statfs = Arena.ofAuto().allocate(Posix.STATFS_BYTES, 8);
 
     InodeOps(Context c) {
         this.c = c;
@@ -312,6 +310,7 @@ final class InodeOps {
         if (fd < 0) {
             return fd;
         }
+        MemorySegment statfs = host.statfs;
         int r = posix.fstatfs(fd, statfs);
         c.nodes.release(n, host);
         if (r < 0) {

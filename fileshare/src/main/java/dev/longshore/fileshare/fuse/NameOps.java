@@ -398,7 +398,7 @@ final class NameOps {
         c.owners.apply(n, fd, host.stat, host);
         c.writeEntry(0, parent, n, host.stat);
         q.body().set(JAVA_LONG_UNALIGNED, Attributes.ENTRY_BYTES, h.id());
-        q.body().set(JAVA_INT_UNALIGNED, Attributes.ENTRY_BYTES + 8, FileOps.openFlags(flags));
+        q.body().set(JAVA_INT_UNALIGNED, Attributes.ENTRY_BYTES + 8, FileOps.openFlags(fd, flags, host));
         q.body().set(JAVA_INT_UNALIGNED, Attributes.ENTRY_BYTES + 12, 0);
         return Attributes.ENTRY_BYTES + 16;
     }

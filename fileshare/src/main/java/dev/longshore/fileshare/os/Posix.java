@@ -239,6 +239,31 @@ public final class Posix extends SystemCalls {
         }
     }
 
+    /**
+     * True if the file system that is open as {@code fd} is on a disk or in the memory of this computer, so that what a write has taken
+     * cannot fail at a close, as with NFS. Those that are not known do not count as local. linux/magic.h.
+     *
+     * @param scratch {@link #STATFS_BYTES}
+     */
+    public boolean isLocal(int fd, MemorySegment scratch) {
+        if (fstatfs(fd, scratch) < 0) {
+            return false;
+        }
+        return switch ((int) scratch.get(JAVA_LONG, 0)) {
+            case 0xEF53, // ext4
+                    0x58465342, // XFS
+                    0x9123683E, // Btrfs
+                    0xF2F52010, // F2FS
+                    0x2FC12FC1, // ZFS
+                    0xCA451A4E, // bcachefs
+                    0x794C7630, // overlayfs
+                    0x01021994, // tmpfs
+                    0x858458F6 -> // ramfs
+                true;
+            default -> false;
+        };
+    }
+
     /** struct statfs: type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare: 8 bytes each. */
     public static final int STATFS_BYTES = 120;
 

@@ -21,6 +21,9 @@ public final class Host {
     /** For a second file of the request. */
     public final Stat otherStat = new Stat();
 
+    /** For file systems. */
+    public final MemorySegment statfs = Arena.ofAuto().allocate(Posix.STATFS_BYTES, 8);
+
     /** For values of attributes. */
     final MemorySegment value = Arena.ofAuto().allocate(128);
 

@@ -475,6 +475,18 @@ class FuseServerTest {
         assertThat(guest.open(f, 0).ok().u32(8) & keep).isZero();
     }
 
+    /** FOPEN_NOFLUSH: where the tests' folder is, nothing can go wrong after a write. */
+    @Test
+    void open_onADiskOfThisComputer_needsNoFlush() throws IOException {
+        int noFlush = 1 << 5;
+        Files.writeString(folder.resolve("f"), "hello");
+        long f = guest.lookup(root, "f").node();
+        assertThat(guest.open(f, Open.O_RDONLY).ok().u32(8) & noFlush).isNotZero();
+        assertThat(guest.open(f, Open.O_RDWR).ok().u32(8) & noFlush).isNotZero();
+        assertThat(guest.open(f, Open.O_WRONLY | Open.O_TRUNC).ok().u32(8) & noFlush)
+                .isNotZero();
+    }
+
     @Test
     void flushAndSync() {
         long[] f = guest.create(root, "f", Open.O_RDWR, 0x1A4);
