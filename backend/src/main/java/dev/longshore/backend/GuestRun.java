@@ -44,6 +44,8 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One run of the guest: its parts, wired. The parts belong to the lifecycle thread; what others read is volatile.
@@ -52,6 +54,7 @@ import org.jspecify.annotations.Nullable;
  * never again; the network and the Docker socket are there before anybody asks for them.
  */
 final class GuestRun implements GuestStack {
+    private static final Logger LOG = LoggerFactory.getLogger(GuestRun.class);
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
     private static final Duration AGENT_LIMIT = Duration.ofSeconds(5);
 

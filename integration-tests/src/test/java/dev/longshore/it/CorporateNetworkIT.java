@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -31,11 +32,13 @@ class CorporateNetworkIT {
     private static DockerCli docker;
     private static Path files;
     private static Path authority;
+    private static Path desktop;
 
     @BeforeAll
     @Timeout(value = 20, unit = TimeUnit.MINUTES) // the peers' root is made out of packages once
     static void start() throws IOException {
         files = Files.createTempDirectory("lsit-pulls-");
+        desktop = Files.createTempDirectory(Path.of("/dev/shm"), "lsit-desktop-");
         peers = PeerRoot.ensure().bootHere();
         makeCertificates();
         peers.write("/lab/registry.yml", """
@@ -52,9 +55,40 @@ class CorporateNetworkIT {
         Files.copy(peers.path("/lab/company.pem"), authority);
         product = new Product();
         product.settings("{\"certificateAuthorities\": [\"" + authority + "\"]}");
+        workAtGnome();
         product.up();
         docker = product.docker();
         TestImage.build(docker, TestImage.makeContext(files.resolve("image")));
+    }
+
+    /**
+     * The desktop's settings are those of a machine that has one: a real {@code gsettings}, with dconf behind it, whose file is in a place
+     * that is the same there as here.
+     */
+    private static void workAtGnome() throws IOException {
+        Path bin = Files.createDirectory(files.resolve("bin"));
+        Path gsettings = bin.resolve("gsettings");
+        Files.writeString(
+                gsettings,
+                "#!/bin/sh\nexec " + String.join(" ", peers.line("env", "XDG_CONFIG_HOME=" + desktop, "gsettings"))
+                        + " \"$@\"\n");
+        Files.setPosixFilePermissions(gsettings, PosixFilePermissions.fromString("rwxr-xr-x"));
+        gsettings("set org.gnome.system.proxy mode none"); // dconf makes its directory
+        product.environment("XDG_CURRENT_DESKTOP", "ubuntu:GNOME");
+        product.environment("XDG_CONFIG_HOME", desktop.toString());
+        product.environment("PATH", bin + ":" + System.getenv("PATH"));
+    }
+
+    /** As the desktop's own dialogue does it: through dconf's service, on a bus. */
+    private static void gsettings(String... commands) {
+        StringBuilder script = new StringBuilder("set -e\n");
+        for (String command : commands) {
+            script.append("gsettings ").append(command).append('\n');
+        }
+        peers.in("dbus-run-session", "--", "sh", "-c", script.toString())
+                .with("XDG_CONFIG_HOME", desktop.toString())
+                .run()
+                .expectOk();
     }
 
     private static Running startSquid() {
@@ -134,6 +168,7 @@ class CorporateNetworkIT {
             peers.close();
         }
         Product.deleteTree(files);
+        Product.deleteTree(desktop);
     }
 
     @Test
@@ -165,10 +200,10 @@ class CorporateNetworkIT {
                 .contains("ready"));
         String started = docker.ok("inspect", "-f", "{{.State.StartedAt}} {{.State.Pid}}", "echo");
         String before = Files.readString(authority);
-        try (Running other = peers.serve(port, "docker-registry", "serve", "/lab/other.yml");
-                Socket kept = new Socket("127.0.0.1", 18086)) {
+        try (Running _ = peers.serve(port, "docker-registry", "serve", "/lab/other.yml");
+                Socket kept = HostServer.connect(18086)) {
             echoes(kept);
-            assertThat(docker.run("push", image).text()).contains("certificate signed by unknown authority");
+            assertThat(docker.run("push", image).toString()).contains("certificate signed by unknown authority");
 
             Files.writeString(authority, before + Files.readString(peers.path("/lab/other.pem")));
             echoesUntilTheEngineWasRestarted(kept);
@@ -191,7 +226,7 @@ class CorporateNetworkIT {
     /** All the time, by new connections too: the port is never closed. */
     private static void echoesUntilTheEngineWasRestarted(Socket kept) {
         Await.until("the Engine's restart", Duration.ofMinutes(2), () -> {
-            try (Socket fresh = new Socket("127.0.0.1", 18086)) {
+            try (Socket fresh = HostServer.connect(18086)) {
                 echoes(kept);
                 echoes(fresh);
             } catch (IOException e) {
@@ -280,6 +315,51 @@ class CorporateNetworkIT {
             isInTheAudit(
                     "\"method\":\"GET\",\"host\":\"web.test\",\"port\":" + server.port(), "\"kind\":\"taken-request\"");
         }
+    }
+
+    /** The user opens the settings of his network and enters a proxy, and later takes it out again. */
+    @Test
+    void desktopsProxy_isFollowedWhileTheDaemonRuns() throws IOException {
+        set("transparentPorts", "*");
+        set("mode", "system");
+        String http = "org.gnome.system.proxy.http ";
+        try (HostServer server = HostServer.http("from behind the proxy")) {
+            String url = "http://web.test:" + server.port() + "/desktop";
+            assertThat(proxies()).contains("GNOME's settings").doesNotContain("localhost:" + SQUID);
+
+            gsettings(
+                    "set " + http + "host localhost",
+                    "set " + http + "port " + SQUID,
+                    "set " + http + "use-authentication true",
+                    "set " + http + "authentication-user bob",
+                    "set " + http + "authentication-password 'b0b:pa ss'",
+                    "set org.gnome.system.proxy mode manual");
+
+            Await.until("the desktop's proxy", Duration.ofSeconds(30), () -> proxies()
+                    .contains("localhost:" + SQUID));
+            assertThat(docker.ok(
+                            "run",
+                            "--rm",
+                            "--add-host",
+                            "web.test:203.0.113.9",
+                            TestImage.NAME,
+                            "wget",
+                            "-q",
+                            "-O",
+                            "-",
+                            url))
+                    .contains("from behind the proxy");
+            assertThat(accessLog()).contains("GET http://web.test:" + server.port() + "/desktop");
+            assertThat(proxies()).doesNotContain("b0b:");
+
+            gsettings("set org.gnome.system.proxy mode none");
+
+            Await.until("no proxy", Duration.ofSeconds(30), () -> !proxies().contains("localhost:" + SQUID));
+        }
+    }
+
+    private static String proxies() {
+        return product.longshore("proxy", "show").run().expectOk().out();
     }
 
     /** The host's own services are nobody else's, and what is refused there is refused. */

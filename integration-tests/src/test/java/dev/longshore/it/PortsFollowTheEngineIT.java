@@ -55,8 +55,7 @@ class PortsFollowTheEngineIT {
     }
 
     private void liveRestore(boolean on) {
-        onGuest("sed -i 's/\"live-restore\": " + !on + "/\"live-restore\": " + on
-                        + "/' /etc/docker/daemon.json && pkill -HUP dockerd")
+        onGuest("/usr/local/lib/longshore/engine-control live-" + (on ? "on" : "off"))
                 .expectOk();
         Await.until("live-restore " + on, SOON, () -> docker.ok("info", "-f", "{{.LiveRestoreEnabled}}")
                 .equals(String.valueOf(on)));

@@ -10,7 +10,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -27,6 +29,8 @@ final class Product implements AutoCloseable {
             Path.of(System.getProperty("longshore.root", "..")).toAbsolutePath().normalize();
     private final Path home;
     private final Path dockerConfig;
+
+    private final Map<String, String> variables = new HashMap<>();
 
     /** A fresh home; its path is short because of the sockets in it. */
     Product() {
@@ -60,6 +64,11 @@ final class Product implements AutoCloseable {
         }
     }
 
+    /** The user's environment has this too. Before the first {@link #up}. */
+    void environment(String name, String value) {
+        variables.put(name, value);
+    }
+
     /** {@code ./longshore} with these arguments. */
     Command longshore(String... arguments) {
         List<String> line = new ArrayList<>(List.of(root.resolve("longshore").toString()));
@@ -67,7 +76,8 @@ final class Product implements AutoCloseable {
         return Command.of(line)
                 .with("LONGSHORE_HOME", home.toString())
                 .with("DOCKER_CONFIG", dockerConfig.toString())
-                .with("SSH_AUTH_SOCK", sshAgent().toString());
+                .with("SSH_AUTH_SOCK", sshAgent().toString())
+                .with(variables);
     }
 
     /** Returns what it printed. */
