@@ -80,8 +80,7 @@ final class HostPaths {
             return Optional.empty();
         }
         Path real = walk.reached();
-        boolean ours = own.hold(real) && !real.equals(own.dockerSocket());
-        if (ours || posix.statx(fd, stat) < 0 || stat.type() != Stat.S_IFSOCK) {
+        if (own.holdSocket(real) || posix.statx(fd, stat) < 0 || stat.type() != Stat.S_IFSOCK) {
             posix.close(fd);
             return Optional.empty();
         }

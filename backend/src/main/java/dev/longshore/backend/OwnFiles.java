@@ -13,9 +13,10 @@ import java.util.stream.Stream;
  * the whole host with itself. Immutable; looks at the file system, which may be slow.
  *
  * @param directories absolute and normalized; they need not be there
- * @param dockerSocket in one of them, and to be had all the same: what containers ask there is judged
+ * @param run among them: our sockets
+ * @param dockerSocket one of those, and to be had all the same: what containers ask there is judged
  */
-record OwnFiles(List<Path> directories, Path dockerSocket) {
+record OwnFiles(List<Path> directories, Path run, Path dockerSocket) {
     OwnFiles {
         directories = List.copyOf(directories);
     }
@@ -28,6 +29,7 @@ record OwnFiles(List<Path> directories, Path dockerSocket) {
                         .filter(d -> d.getNameCount() > 0)
                         .distinct()
                         .toList(),
+                home.run(),
                 home.dockerSocket());
     }
 
@@ -41,6 +43,14 @@ record OwnFiles(List<Path> directories, Path dockerSocket) {
     /** True if {@code real}, without links, is one of these directories or in one. */
     boolean hold(Path real) {
         return directories.stream().anyMatch(d -> real.startsWith(d) || real.startsWith(realOrSame(d)));
+    }
+
+    /** True if the socket at {@code real}, without links, is ours and none that containers may have. */
+    boolean holdSocket(Path real) {
+        Path there = realOrSame(run);
+        return (real.startsWith(run) || real.startsWith(there))
+                && !real.equals(dockerSocket)
+                && !real.equals(there.resolve(String.valueOf(dockerSocket.getFileName())));
     }
 
     /** For whoever wants to mount one. */

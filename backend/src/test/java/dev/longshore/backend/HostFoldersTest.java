@@ -23,7 +23,8 @@ class HostFoldersTest {
     private final List<List<Path>> told = Collections.synchronizedList(new ArrayList<>());
     private Path home = Path.of("unset");
     private Path outside = Path.of("unset");
-    private HostFolders folders = new HostFolders(told::add, new OwnFiles(List.of(), Path.of("/none")));
+    private HostFolders folders =
+            new HostFolders(told::add, new OwnFiles(List.of(), Path.of("/none"), Path.of("/none")));
 
     @BeforeEach
     void share() throws IOException {
@@ -31,7 +32,7 @@ class HostFoldersTest {
         outside = Files.createDirectory(temp.toRealPath().resolve("outside"));
         folders.close();
         Path state = home.resolve(".state");
-        folders = new HostFolders(told::add, new OwnFiles(List.of(state), state.resolve("docker.sock")));
+        folders = new HostFolders(told::add, new OwnFiles(List.of(state), state, state.resolve("docker.sock")));
         folders.apply(List.of(home));
     }
 

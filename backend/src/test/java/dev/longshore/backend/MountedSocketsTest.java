@@ -41,7 +41,7 @@ class MountedSocketsTest {
 
     private OwnFiles own() throws IOException {
         Path run = directory.toRealPath().resolve("run");
-        return new OwnFiles(List.of(run), run.resolve("docker.sock"));
+        return new OwnFiles(List.of(directory.toRealPath(), run), run, run.resolve("docker.sock"));
     }
 
     private Optional<HostSocket> look(Path path) {

@@ -225,6 +225,32 @@ class FilesIT {
         assertThat(exec("readlink /src/out")).isEqualTo("/etc");
     }
 
+    /** The home of this instance is in the temporary folder, which is shared. */
+    @Test
+    void ownFiles_areNeverShared() {
+        Path home = product.home();
+        for (Path path : List.of(home, product.home().resolve("settings.json"), home.resolve("run/control.sock"))) {
+            assertThat(docker.run("run", "--rm", "-v", path + ":/src", TestImage.NAME, "true")
+                            .expectExit(125)
+                            .err())
+                    .contains("Mounts denied: ")
+                    .contains("The path " + path + " is not shared from the host and is not known to Docker.")
+                    .contains("never shared");
+        }
+        String there = "/src/" + home.getFileName();
+        assertThat(run(
+                        "/tmp",
+                        "ls -A " + there + " | wc -l; (touch " + there + "/settings.json; mv " + there
+                                + " /src/elsewhere) 2>&1"))
+                .startsWith("0\n")
+                .contains("Read-only file system")
+                .containsIgnoringCase("busy");
+        assertThat(home.resolve("run/control.sock")).exists();
+        assertThat(product.longshore("files", "ls").run().expectOk().text())
+                .contains("never shared")
+                .contains(home.toString());
+    }
+
     @Test
     void setting_countsAtOnce() throws IOException {
         Path other =
