@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longshore.fileshare.os.Open;
+import dev.longshore.fileshare.share.Limits;
+import dev.longshore.fileshare.share.Ownership;
 import dev.longshore.fileshare.share.SharedFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -97,6 +99,35 @@ class FileThreadsTest {
         server.share(List.of(new SharedFolder(folder)));
         assertThat(canRead(later.resolve("f"))).isFalse();
         assertThat(canRead(secret)).isFalse();
+    }
+
+    /** They have to look at what is outside of the folders to know. */
+    @Test
+    void withheldDirectory_isEmptyForThem_too() throws Exception {
+        Path own = Files.createDirectory(folder.resolve("own"));
+        Files.writeString(own.resolve("f"), "x");
+        try (FuseServer other = new FuseServer(
+                List.of(new SharedFolder(folder)),
+                List.of(own),
+                Ownership.ofThisProcess(),
+                Limits.ofThisProcess(),
+                CacheTimes.AUTO,
+                state.resolve("other"))) {
+            FileThreads confined = other.fileThreads("other", 1, List.of());
+            FuseGuest asking = new FuseGuest(other);
+            for (int i = 0; i < 2; i++) {
+                assertThat(confined.submit(() ->
+                                        asking.list(asking.walk(own.toString()).node(), true, 4096))
+                                .get())
+                        .extracting(FuseGuest.Listed::name)
+                        .containsExactly(".", "..");
+                Files.move(own, folder.resolve("old" + i));
+                Files.createDirectory(own);
+                Files.writeString(own.resolve("f"), "x");
+            }
+            confined.shutdown();
+            assertThat(confined.awaitTermination(30, TimeUnit.SECONDS)).isTrue();
+        }
     }
 
     @Test
