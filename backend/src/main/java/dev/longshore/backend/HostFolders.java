@@ -17,13 +17,16 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -50,7 +53,7 @@ final class HostFolders implements BindSources, AutoCloseable {
 
     private final Consumer<List<Path>> share;
     private final OwnFiles own;
-    private final HostPaths paths = new HostPaths();
+    private final Queue<HostPaths> idle = new ConcurrentLinkedQueue<>(); // as many as there were threads at a time
     private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
             THREADS,
             THREADS,
@@ -102,10 +105,21 @@ final class HostFolders implements BindSources, AutoCloseable {
                 + "), which takes effect at once.";
     }
 
+    /** A thread that waits for a file system that does not answer keeps no other. */
+    private <T> T look(Function<HostPaths, T> with) {
+        HostPaths left = idle.poll();
+        HostPaths paths = left == null ? new HostPaths() : left;
+        try {
+            return with.apply(paths);
+        } finally {
+            idle.add(paths);
+        }
+    }
+
     /** Links on the way to a shared folder may lead elsewhere than when it was last looked at. */
     private synchronized List<Path> refresh() {
         List<String> problems = new ArrayList<>();
-        List<Path> now = real(problems);
+        List<Path> now = look(paths -> real(paths, problems));
         if (!problems.equals(said)) {
             said = problems;
             problems.forEach(p -> LOG.warn("filesharingDirectories: {}", p));
@@ -122,22 +136,22 @@ final class HostFolders implements BindSources, AutoCloseable {
      * The configured folders with all links followed, but for links that a container may have made: those in other shared folders, or
      * in what would be shared if links were followed. One that is not there yet may be there later.
      */
-    private List<Path> real(List<String> problems) {
+    private List<Path> real(HostPaths paths, List<String> problems) {
         List<Path> plain = configured.stream()
                 .filter(f -> !(paths.follow(f, List.of(ROOT)) instanceof HostPaths.Way.Untrusted))
                 .toList();
         List<Path> likely = new ArrayList<>(plain);
-        configured.forEach(f -> likely.add(follow(f, plain, new ArrayList<>())));
+        configured.forEach(f -> likely.add(follow(paths, f, plain, new ArrayList<>())));
         likely.removeIf(f -> f.getNameCount() == 0);
         return configured.stream()
-                .map(f -> follow(f, likely, problems))
+                .map(f -> follow(paths, f, likely, problems))
                 .filter(f -> isSharable(f, problems))
                 .distinct()
                 .toList();
     }
 
     /** The folder's own path if it leads nowhere for now: while there is a link in it, the file server does not open it. */
-    private Path follow(Path folder, List<Path> untrusted, List<String> problems) {
+    private static Path follow(HostPaths paths, Path folder, List<Path> untrusted, List<String> problems) {
         return switch (paths.follow(folder, untrusted)) {
             case HostPaths.Way.To(Path real) -> real;
             case HostPaths.Way.Untrusted(Path at) -> {
@@ -163,7 +177,7 @@ final class HostFolders implements BindSources, AutoCloseable {
 
     /** The Unix socket at {@code path}, if no link that a container could have made leads there. Thread-safe. */
     Optional<HostSocket> socket(Path path) {
-        return paths.socket(path, shared, own);
+        return look(paths -> paths.socket(path, shared, own));
     }
 
     // ---- sources of bind mounts
@@ -234,7 +248,9 @@ final class HostFolders implements BindSources, AutoCloseable {
                 .orElseThrow();
         try {
             Files.createDirectories(folder);
-            HostPaths.Unmade unmade = paths.makeBelow(folder, folder.relativize(real));
+            HostPaths.Unmade unmade = look(paths ->
+                            Optional.ofNullable(paths.makeBelow(folder, folder.relativize(real))))
+                    .orElse(null);
             if (unmade != null) {
                 return unmade(path, unmade.at(), text(unmade.errno()));
             }

@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Paths of the host that this program follows for the sake of containers. Whoever is in a container can make links in a shared folder,
- * so this program follows none there: they would lead it wherever the daemon's user may go. Thread-safe: one lock, under which the
- * file system is looked at.
+ * so this program follows none there: they would lead it wherever the daemon's user may go. Confined to one thread at a time: the file
+ * system, which it waits for, may be slow.
  */
 final class HostPaths {
     /** S_ISVTX | S_IWOTH: where everybody can make links. */
@@ -26,6 +26,7 @@ final class HostPaths {
 
     private final PathWalk walk = new PathWalk();
     private final Posix posix = new Posix();
+    private final Posix closer = new Posix(); // of whoever has a socket; under its lock
     private final Stat stat = new Stat();
     private final int user = new ThreadCalls().effectiveUid();
 
@@ -42,7 +43,7 @@ final class HostPaths {
     }
 
     /** Where {@code path} leads without any link in {@code folders} or below them. */
-    synchronized Way follow(Path path, List<Path> folders) {
+    Way follow(Path path, List<Path> folders) {
         int fd = open(path, folders);
         if (fd >= 0) {
             posix.close(fd);
@@ -74,7 +75,7 @@ final class HostPaths {
      * The Unix socket at {@code path}, whoever moves things about until it is connected to; nothing if there is none, or a link in
      * {@code folders} leads to it, or it is one of ours but for that of the Docker API.
      */
-    synchronized Optional<HostSocket> socket(Path path, List<Path> folders, OwnFiles own) {
+    Optional<HostSocket> socket(Path path, List<Path> folders, OwnFiles own) {
         int fd = path.isAbsolute() ? open(path, folders) : -Errno.ENOENT;
         if (fd < 0) {
             return Optional.empty();
@@ -84,15 +85,17 @@ final class HostPaths {
             posix.close(fd);
             return Optional.empty();
         }
-        return Optional.of(new Opened(fd));
+        return Optional.of(new Opened(closer, fd));
     }
 
-    /** Named by a descriptor: the kernel follows that to the very socket. */
-    private final class Opened implements HostSocket {
+    /** Named by a descriptor: the kernel follows that to the very socket. Thread-safe: one lock. */
+    private static final class Opened implements HostSocket {
+        private final Posix closer;
         private final int fd;
         private boolean closed;
 
-        Opened(int fd) {
+        Opened(Posix closer, int fd) {
+            this.closer = closer;
             this.fd = fd;
         }
 
@@ -103,10 +106,10 @@ final class HostPaths {
 
         @Override
         public void close() {
-            synchronized (HostPaths.this) {
+            synchronized (closer) {
                 if (!closed) {
                     closed = true;
-                    posix.close(fd);
+                    closer.close(fd);
                 }
             }
         }
@@ -116,7 +119,8 @@ final class HostPaths {
     record Unmade(Path at, int errno) {}
 
     /** Makes the directories of {@code path} below {@code folder}, following no link; null if they are there now. */
-    synchronized @Nullable Unmade makeBelow(Path folder, Path path) {
+    @Nullable
+    Unmade makeBelow(Path folder, Path path) {
         int dir = posix.openWithoutLinks(posix.name(bytes(folder)), Open.O_PATH | Open.O_DIRECTORY | Open.O_CLOEXEC);
         Path at = folder;
         for (Path name : path) {
