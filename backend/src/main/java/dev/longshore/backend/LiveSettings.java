@@ -2,12 +2,9 @@ package dev.longshore.backend;
 
 import dev.longshore.config.Effect;
 import dev.longshore.config.EffectiveSettings;
-import dev.longshore.config.EgressPolicy;
 import dev.longshore.config.Problem;
 import dev.longshore.config.Setting;
-import dev.longshore.config.SettingTable;
 import dev.longshore.config.Settings;
-import dev.longshore.config.SettingsFiles;
 import dev.longshore.config.SettingsResult;
 import dev.longshore.config.SettingsStore;
 import dev.longshore.config.SettingsWatch;
@@ -54,9 +51,6 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
             Executors.newSingleThreadExecutor(new DefaultThreadFactory("settings-edit", true));
     private volatile State state = new State(null, null, List.of(), List.of()); // written under the lock
     private @Nullable SettingsWatch watch;
-
-    /** An administrator's, obeyed though the user's file can't be used; null if there is none. Under the lock. */
-    private @Nullable EgressPolicy lockedPolicy;
 
     /**
      * All there is to say.
@@ -124,16 +118,19 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
         Set<String> known = new HashSet<>(before.warnings);
         warnings.stream().filter(w -> !known.contains(w)).forEach(this::note);
         if (before.effective != null) {
-            List<Setting<?>> changed = read.changesFrom(before.effective);
-            if (!changed.isEmpty()) {
-                tellChanges(read, changed);
-            }
-            if (lockedPolicy != null && !changed.contains(SettingTable.EGRESS_POLICY)) {
-                obeying.forEach(o -> o.accept(read.settings())); // back from the administrator's alone
-            }
+            become(read, before.effective);
         }
-        lockedPolicy = null;
         wakes.forEach(Runnable::run);
+    }
+
+    /** A lock can change without a value: what is locked is obeyed more strictly. */
+    private void become(EffectiveSettings read, EffectiveSettings before) {
+        List<Setting<?>> changed = read.changesFrom(before);
+        if (!changed.isEmpty()) {
+            tellChanges(read, changed);
+        } else if (!read.settings().equals(before.settings())) {
+            obeying.forEach(o -> o.accept(read.settings()));
+        }
     }
 
     private void tellChanges(EffectiveSettings read, List<Setting<?>> changed) {
@@ -149,33 +146,26 @@ final class LiveSettings implements SettingsControl, AutoCloseable {
         }
     }
 
-    /** What holds stays. */
+    /** What the user had said before stays; whoever breaks his own file does not keep an administrator's locks out. */
     private void refuse(List<Problem> found) {
         List<String> now = found.stream().map(Problem::toString).toList();
         State before = state;
+        EffectiveSettings held = before.effective;
         if (!now.equals(before.problems)) {
-            state = new State(before.effective, before.guests, now, before.warnings);
-            if (before.effective != null) {
+            state = new State(held, before.guests, now, before.warnings);
+            if (held != null) {
                 note("the settings files can't be used; the values from before hold: " + String.join("; ", now));
             }
         }
-        if (before.effective != null) {
-            obeyLockedPolicy(before.effective.settings());
+        if (held != null && store.files().readAround(held) instanceof SettingsResult.Usable admins) {
+            EffectiveSettings read = admins.effective();
+            state = new State(read, before.guests, now, before.warnings);
+            if (!read.settings().equals(held.settings())) {
+                note("what the administrator has set holds all the same");
+            }
+            become(read, held);
         }
         wakes.forEach(Runnable::run);
-    }
-
-    /** Whoever breaks his own file does not keep an administrator's egress policy out. */
-    private void obeyLockedPolicy(Settings held) {
-        EgressPolicy obeyed = lockedPolicy == null ? held.egress() : lockedPolicy;
-        if (SettingsFiles.readAdmin(store.files().admin()) instanceof SettingsResult.Usable admins
-                && admins.effective().isLocked(SettingTable.EGRESS_POLICY)
-                && !admins.settings().egress().equals(obeyed)) {
-            EgressPolicy locked = admins.settings().egress();
-            lockedPolicy = locked;
-            note("the administrator's egress policy holds all the same");
-            obeying.forEach(o -> o.accept(held.withEgress(locked)));
-        }
     }
 
     /** For the log and for whoever watches. */

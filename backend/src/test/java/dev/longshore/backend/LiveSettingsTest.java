@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.config.EgressPolicy;
 import dev.longshore.config.PortBinding;
+import dev.longshore.config.ProxyMode;
 import dev.longshore.config.Settings;
 import dev.longshore.config.SettingsFiles;
 import dev.longshore.config.SettingsStore;
@@ -115,13 +116,61 @@ class LiveSettingsTest {
         Files.writeString(admin, "{\"egressPolicy\": {\"locked\": true, \"value\": {\"default\": \"deny\"}}}");
 
         assertThat(nextObeyed().egress().byDefault()).isEqualTo(EgressPolicy.Action.DENY);
-        Files.writeString(admin, "{}"); // as long as nothing can be understood, it holds
         Files.writeString(user, "{\"hostNetworkingEnabled\": true}");
         Settings last = nextObeyed();
         while (!last.engine().hostNetworking()) {
             last = nextObeyed();
         }
-        assertThat(last.egress()).isEqualTo(EgressPolicy.NONE);
+        assertThat(last.egress().byDefault()).isEqualTo(EgressPolicy.Action.DENY);
+    }
+
+    @Test
+    void administratorsProxies_areObeyed_thoughTheUserBreaksHisFile() throws Exception {
+        Files.writeString(user, "{\"containersProxy\": {\"mode\": \"none\"}, \"hostNetworkingEnabled\": true}");
+        live.forStart();
+        live.follow();
+        var _ = live.obey(obeyed::add);
+        nextObeyed();
+        Files.writeString(user, "{");
+        awaitNotice("values from before hold");
+
+        Files.writeString(
+                admin,
+                "{\"containersProxy\": {\"locked\": true, \"mode\": \"manual\", \"http\": \"http://p:1\"},"
+                        + " \"proxy\": {\"locked\": true, \"mode\": \"none\"}}");
+
+        Settings locked = nextObeyed();
+        assertThat(locked.containersProxy().mode()).isEqualTo(ProxyMode.MANUAL);
+        assertThat(locked.containersProxy().locked()).isTrue();
+        assertThat(locked.proxy().locked()).isTrue();
+        assertThat(locked.engine().hostNetworking())
+                .as("what the user had said")
+                .isTrue();
+        assertThat(live.status().problems()).isNotEmpty();
+
+        Files.writeString(admin, "{]"); // whoever can't be understood unlocks nothing
+        awaitNotice(admin.toString());
+        assertThat(obeyed).isEmpty();
+        assertThat(view().settings().settings().containersProxy().locked()).isTrue();
+    }
+
+    /** Between what the user had said and a lock that contradicts it, the lock counts. */
+    @Test
+    void lockThatContradictsTheUser_isObeyedAlone_whileHisFileIsBroken() throws Exception {
+        Files.writeString(user, "{\"defaultNetworkingMode\": \"ipv6only\"}");
+        live.forStart();
+        live.follow();
+        var _ = live.obey(obeyed::add);
+        nextObeyed();
+        Files.writeString(user, "{");
+        awaitNotice("values from before hold");
+
+        Files.writeString(
+                admin,
+                "{\"network.ipv6\": {\"locked\": true, \"value\": \"off\"},"
+                        + " \"portBindingBehavior\": {\"locked\": true, \"value\": \"local-only-port-binding\"}}");
+
+        assertThat(nextObeyed().ports().binding()).isEqualTo(PortBinding.LOCAL_ONLY_PORT_BINDING);
     }
 
     @Test

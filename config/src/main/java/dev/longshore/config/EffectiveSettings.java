@@ -29,6 +29,7 @@ public final class EffectiveSettings {
     private final Set<Setting<?>> locked = new LinkedHashSet<>();
     private final List<Problem> warnings = new ArrayList<>();
     private final Path adminFile;
+    private final UserFile userFile;
     private final Settings settings;
 
     /** One setting as it is. Immutable. */
@@ -54,6 +55,7 @@ public final class EffectiveSettings {
 
     private EffectiveSettings(UserFile user, AdminFile admin, List<Problem> problems) {
         adminFile = admin.file();
+        userFile = user;
         warnings.addAll(admin.warnings());
         warnings.addAll(user.warnings());
         problems.addAll(admin.problems());
@@ -255,6 +257,11 @@ public final class EffectiveSettings {
     /** What is ignored, left out or has no effect; quotes no secrets. */
     public List<Problem> warnings() {
         return List.copyOf(warnings);
+    }
+
+    /** What the user had said when these were read. */
+    UserFile userFile() {
+        return userFile;
     }
 
     /** Where locks come from. */

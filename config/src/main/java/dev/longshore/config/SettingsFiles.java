@@ -53,6 +53,20 @@ public record SettingsFiles(Path user, Path admin) {
         return new SettingsFiles(admin.resolveSibling("settings.json"), admin).readWith("{}");
     }
 
+    /**
+     * What holds while the user's file can't be used: the administrator's of now, with what the user had said in {@code held}. Where
+     * the two contradict each other it is the administrator's alone, for a lock must not wait until the user repairs his file.
+     */
+    public SettingsResult readAround(EffectiveSettings held) {
+        Parsed admins = parse(admin);
+        if (admins.problem != null) {
+            return new SettingsResult.Refused(List.of(admins.problem));
+        }
+        AdminFile now = admins.tree == null ? AdminFile.absent(admin) : AdminFile.of(admin, admins.tree);
+        SettingsResult both = result(held.userFile(), now);
+        return both instanceof SettingsResult.Usable ? both : result(UserFile.absent(user), now);
+    }
+
     /** As {@link #read}, with this content of the user's file. */
     SettingsResult readWith(String content) {
         Parsed admins = parse(admin);
@@ -62,9 +76,13 @@ public record SettingsFiles(Path user, Path admin) {
     }
 
     private SettingsResult resolve(Parsed users, Parsed admins) {
-        EffectiveSettings.Resolved resolved = EffectiveSettings.resolve(
+        return result(
                 users.tree == null ? UserFile.absent(user) : UserFile.of(user, users.tree),
                 admins.tree == null ? AdminFile.absent(admin) : AdminFile.of(admin, admins.tree));
+    }
+
+    private static SettingsResult result(UserFile users, AdminFile admins) {
+        EffectiveSettings.Resolved resolved = EffectiveSettings.resolve(users, admins);
         EffectiveSettings made = resolved.settings();
         return made == null ? new SettingsResult.Refused(resolved.problems()) : new SettingsResult.Usable(made);
     }
