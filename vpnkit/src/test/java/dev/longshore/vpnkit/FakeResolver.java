@@ -50,6 +50,10 @@ final class FakeResolver implements AutoCloseable {
     @Nullable
     Function<byte[], byte[]> garbles;
 
+    /** What is sent for a question as it came, in place of an answer: a datagram, or bytes of TCP's stream. Null leaves it. */
+    @Nullable
+    Function<byte[], byte[]> raw;
+
     /** One at an address of this machine that {@code wanted} takes; an address may be on its way, or on its way out. */
     static Optional<FakeResolver> at(Predicate<InetAddress> wanted) {
         try {
@@ -169,13 +173,28 @@ final class FakeResolver implements AutoCloseable {
             byte[] answer = reply(query);
             if (answer.length > 0) {
                 ByteBuffer out = ByteBuffer.allocate(2 + answer.length);
-                out.putShort((short) answer.length).put(answer).flip();
-                while (out.hasRemaining()) {
-                    c.write(out);
+                if (raw == null) {
+                    out.putShort((short) answer.length);
                 }
+                out.put(answer).flip();
+                write(c, out);
             }
         }
         in.compact();
+    }
+
+    /** Whoever says anything is hung up on. */
+    private void write(SocketChannel c, ByteBuffer out) throws IOException {
+        try {
+            while (out.hasRemaining()) {
+                c.write(out);
+            }
+        } catch (IOException e) {
+            if (raw == null) {
+                throw e;
+            }
+            c.close();
+        }
     }
 
     /** Nothing to what no record can be read from: a guest's bytes behind the question cross as they are. */
@@ -188,6 +207,10 @@ final class FakeResolver implements AutoCloseable {
             return new byte[0];
         }
         asked.add(q);
+        Function<byte[], byte[]> bytesOf = raw;
+        if (bytesOf != null) {
+            return bytesOf.apply(query);
+        }
         Message answer = says.apply(q);
         if (answer == null) {
             return new byte[0];

@@ -100,6 +100,32 @@ class NetworkDnsCacheTest {
         assertThat(ttl(rig.ask("b.test", Type.A), Section.ANSWER)).isEqualTo(86_400);
     }
 
+    /** RFC 9520 §3.1: a question that nobody answered is not asked again at once. */
+    @Test
+    void silence_isKeptForTwoSeconds_asAFailure() {
+        rig.resolvers.forEach(r -> r.says = _ -> null);
+        rig.send(DnsRig.query("a.test", Type.A));
+        assertThat(DnsRig.parse(rig.receive(Duration.ofSeconds(5))).getRcode()).isEqualTo(Rcode.SERVFAIL);
+        int asked = asked();
+
+        Message again = rig.ask(DnsRig.edns("a.test", Type.A, 1232, false));
+        assertThat(again.getRcode()).isEqualTo(Rcode.SERVFAIL);
+        assertThat(again.getOPT().getOptions(org.xbill.DNS.EDNSOption.Code.EDNS_EXTENDED_ERROR))
+                .singleElement()
+                .asString()
+                .contains("CACHED_ERROR");
+        assertThat(asked()).isEqualTo(asked);
+        rig.resolvers.forEach(r -> r.says = FakeResolver::one);
+        assertThat(rig.ask("b.test", Type.A).getRcode()).as("of another name").isEqualTo(Rcode.NOERROR);
+
+        rig.pass(Duration.ofSeconds(2));
+        assertThat(rig.ask("a.test", Type.A).getRcode()).isEqualTo(Rcode.NOERROR);
+    }
+
+    private int asked() {
+        return rig.resolvers.stream().mapToInt(r -> r.asked.size()).sum();
+    }
+
     @Test
     void nothing_isKeptAsLongAsItsSoaSays() {
         saysNothing(Rcode.NXDOMAIN, soa(600, 20));

@@ -21,6 +21,8 @@ public final class DnsOpt {
     public static final int OPTION_EDE = 15;
 
     /** Extended DNS errors: RFC 8914 §4. */
+    public static final int EDE_CACHED_ERROR = 13;
+
     public static final int EDE_BLOCKED = 15;
 
     public static final int EDE_FILTERED = 17;

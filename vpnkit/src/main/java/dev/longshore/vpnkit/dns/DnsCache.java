@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Theory of operation: what is kept is the message as it goes to the guest, without OPT, as bytes; a hit copies them, puts the question
  * as it was asked now in front, and writes each time to live less the seconds since. So nothing is parsed on a hit, and any type of
  * record is kept as it came. An answer lives as long as its shortest record; one that says that there is nothing, as long as its SOA says (RFC
- * 2308 §5), and without SOA not at all; a failure {@link #FAILURE_SECONDS} (RFC 9520 §3.2). A message with a time to live of 0 is not kept.
+ * 2308 §5), and without SOA not at all; a failure {@link #FAILURE_SECONDS} (RFC 9520 §3.2), a resolver's or that there was no answer. A message with a time to live of 0 is not kept.
  *
  * <p>It is a table of our own and not a library's, since it belongs to one thread: a hit moves two links and makes no object, and
  * there is no maintenance for others to do. The least recently used answers leave when {@link #MAX_BYTES} are full.
@@ -131,7 +131,8 @@ final class DnsCache {
             }
             DnsMessage.setFlags(
                     b, 0, (flags & ~DnsMessage.FLAG_RECURSION_DESIRED) | (q.flags & DnsMessage.FLAG_RECURSION_DESIRED));
-            DnsReply.Reason why = filtered ? DnsReply.FILTERED : DnsReply.NONE;
+            boolean failed = (flags & 0xF) == DnsMessage.RCODE_SERVFAIL;
+            DnsReply.Reason why = failed ? DnsReply.CACHED_ERROR : filtered ? DnsReply.FILTERED : DnsReply.NONE;
             return DnsReply.finish(b, q, answers, authorities, additionals, flags & 0xF, why);
         }
     }

@@ -43,6 +43,7 @@ final class DnsExchange {
     private @Nullable ScheduledFuture<?> attemptTimer;
     private @Nullable ScheduledFuture<?> totalTimer;
     private boolean silent;
+    private boolean crowdedOut;
     private boolean done;
 
     /** Takes ownership of {@code query}: what a resolver is asked, with any id. */
@@ -71,6 +72,11 @@ final class DnsExchange {
             others = all;
         }
         all.add(q);
+    }
+
+    /** It could not wait for its end: that says nothing of the resolvers. */
+    boolean crowdedOut() {
+        return crowdedOut;
     }
 
     int waiting() {
@@ -132,6 +138,7 @@ final class DnsExchange {
 
     /** Others want its place, or it is the end. */
     void makeRoom() {
+        crowdedOut = true;
         silent = true;
         giveUp();
     }

@@ -236,6 +236,7 @@ public final class DnsForwarder {
         counters.set(DnsCounter.ACTIVE, waiting);
         DnsGroup group = exchange.group();
         if (message == null) {
+            rememberFailure(exchange, why);
             for (int n = 0; n < exchange.waiting(); n++) {
                 DnsQuestion q = exchange.waiting(n);
                 server.reply(
@@ -257,6 +258,23 @@ public final class DnsForwarder {
         } finally {
             m.release();
         }
+    }
+
+    /**
+     * Programs ask again at once, and resolvers that do not answer are not to hear of each time (RFC 9520 §3.1). A loop has an end of its
+     * own.
+     */
+    @SuppressWarnings("ReferenceEquality")
+    private void rememberFailure(DnsExchange exchange, DnsReply.Reason why) {
+        DnsQuestion q = exchange.question();
+        if (exchange.crowdedOut() || why == DnsReply.LOOP || !q.isShareable() || !isCurrent(exchange.group())) {
+            return;
+        }
+        ByteBuf failure = DnsReply.error(allocator(), q, DnsMessage.RCODE_SERVFAIL, DnsReply.NONE);
+        boolean readable = layout.read(failure);
+        assert readable;
+        cache.put(q, failure, layout, null, false, exchange.group().text(), now());
+        failure.release();
     }
 
     @SuppressWarnings("ReferenceEquality") // another buffer if something was changed

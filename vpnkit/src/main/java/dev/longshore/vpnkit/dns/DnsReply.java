@@ -19,6 +19,7 @@ final class DnsReply {
     static final Reason UNREACHABLE = new Reason(DnsOpt.EDE_NO_REACHABLE_AUTHORITY, "no resolver answered");
     static final Reason NETWORK_ERROR = new Reason(DnsOpt.EDE_NETWORK_ERROR, "resolvers unreachable");
     static final Reason LOOP = new Reason(DnsOpt.EDE_NETWORK_ERROR, "the host's resolver asks us in turn");
+    static final Reason CACHED_ERROR = new Reason(DnsOpt.EDE_CACHED_ERROR, "it failed just now");
     static final Reason NONE = new Reason(-1, "");
 
     private static final int ROOM = 64; // for OPT
