@@ -5,8 +5,10 @@ import dev.longshore.proxy.audit.Audit;
 import dev.longshore.proxy.audit.AuditFile;
 import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.audit.RecentAudit;
+import dev.longshore.vpnkit.count.Counters;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,7 +20,10 @@ final class AuditPart implements Audit, AutoCloseable {
 
     private final @Nullable Path path;
     private final RecentAudit recent = new RecentAudit();
+    private final AuditCounts counts = new AuditCounts();
+    private final AtomicLong good = new AtomicLong();
     private volatile @Nullable AuditFile file;
+    private volatile int sample = 1; // one in so many of what went well is written
 
     /** @param path of the file; null where there is no home for one */
     AuditPart(@Nullable Path path) {
@@ -27,7 +32,8 @@ final class AuditPart implements Audit, AutoCloseable {
 
     /** What counts at once. */
     synchronized void apply(Settings settings) {
-        boolean wanted = settings.proxy().auditLog();
+        sample = settings.proxy().audit().sample();
+        boolean wanted = settings.proxy().audit().toFile();
         AuditFile now = file;
         if (wanted && now == null && path != null) {
             file = new AuditFile(path, MAX_FILE_BYTES);
@@ -43,10 +49,20 @@ final class AuditPart implements Audit, AutoCloseable {
     @Override
     public void add(AuditRecord record) {
         recent.add(record);
+        counts.add(record);
         AuditFile now = file;
-        if (now != null) {
+        if (now != null && isWritten(record)) {
             now.add(record);
         }
+    }
+
+    private boolean isWritten(AuditRecord record) {
+        return !AuditCounts.isWell(record) || good.getAndIncrement() % sample == 0;
+    }
+
+    /** What there has been, in numbers. */
+    List<Counters.Reading> readings() {
+        return counts.readings();
     }
 
     /** The last {@code most} records, the oldest first. */

@@ -387,6 +387,7 @@ final class GuestNetwork {
         all.addAll(tcp().counters().readings());
         all.addAll(egress.readings());
         all.addAll(ports.readings());
+        all.addAll(audit.readings());
         return all;
     }
 

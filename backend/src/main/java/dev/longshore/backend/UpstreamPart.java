@@ -1,13 +1,16 @@
 package dev.longshore.backend;
 
 import dev.longshore.config.Home;
+import dev.longshore.config.ProxyScheme;
 import dev.longshore.config.Settings;
 import dev.longshore.proxy.auth.AuthSettings;
 import dev.longshore.proxy.auth.Authenticator;
 import dev.longshore.proxy.auth.CredentialFile;
 import dev.longshore.proxy.auth.CredentialSource;
 import dev.longshore.proxy.auth.DockerCredentialHelper;
+import dev.longshore.proxy.auth.Keytab;
 import dev.longshore.proxy.auth.ProxyState;
+import dev.longshore.proxy.auth.Scheme;
 import dev.longshore.proxy.route.Router;
 import dev.longshore.proxy.upstream.ProxyConnector;
 import dev.longshore.proxy.upstream.ProxyTrust;
@@ -21,6 +24,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Connections of one network through upstream proxies: their sockets, trust and logins. Thread-safe: its parts are. */
 final class UpstreamPart implements AutoCloseable {
@@ -45,11 +49,32 @@ final class UpstreamPart implements AutoCloseable {
         trust = new ProxyTrust(settings.authorities());
         ProxyConnector connector = new ProxyConnector(sockets::dialAsHost, trust, authenticator.threads());
         upstreams = new Upstreams(
-                router, egress, connector, authenticator, UpstreamSettings.of(pseudonym, false), System::nanoTime);
+                router,
+                egress,
+                connector,
+                authenticator,
+                wishes(UpstreamSettings.of(pseudonym, false), settings),
+                System::nanoTime);
     }
 
     private static AuthSettings auth(Settings settings) {
-        return AuthSettings.of(settings.proxy().kerberosNtlm());
+        Settings.ProxyLogin login = settings.proxy().login();
+        Keytab keytab = login.keytab().isEmpty() ? null : Keytab.parse(login.keytab());
+        return AuthSettings.of(login.kerberosNtlm(), only(login.scheme()), keytab);
+    }
+
+    private static @Nullable Scheme only(ProxyScheme wanted) {
+        return switch (wanted) {
+            case AUTO -> null;
+            case NEGOTIATE -> Scheme.NEGOTIATE;
+            case DIGEST -> Scheme.DIGEST;
+            case NTLM -> Scheme.NTLM;
+            case BASIC -> Scheme.BASIC;
+        };
+    }
+
+    private static UpstreamSettings wishes(UpstreamSettings now, Settings settings) {
+        return now.with(settings.proxy().via(), settings.proxy().login().passes());
     }
 
     private static CredentialSource logins(Map<String, String> environment) {
@@ -68,6 +93,7 @@ final class UpstreamPart implements AutoCloseable {
     /** What counts at once. */
     void apply(Settings settings) {
         authenticator.set(auth(settings));
+        upstreams.set(wishes(upstreams.settings(), settings));
     }
 
     /** These files, or the host's store, have changed. */

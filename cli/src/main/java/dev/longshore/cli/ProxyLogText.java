@@ -38,7 +38,7 @@ final class ProxyLogText {
                 what,
                 e.getStatus() == 0 ? "-" : String.valueOf(e.getStatus()),
                 target(e),
-                e.getRoute().isEmpty() ? "" : e.getRoute() + ", ",
+                e.getRoute().isEmpty() ? "" : e.getRoute() + (e.getAuth().isEmpty() ? "" : " by " + e.getAuth()) + ", ",
                 e.getBytesFromGuest(),
                 e.getBytesToGuest(),
                 e.getMillis(),
@@ -64,8 +64,11 @@ final class ProxyLogText {
         all.put("method", e.getMethod());
         all.put("host", e.getHost());
         all.put("port", e.getPort());
+        all.put("named", e.getNamed());
         all.put("path", e.getPath());
         all.put("route", e.getRoute());
+        all.put("rule", e.getRule());
+        all.put("auth", e.getAuth());
         all.put("status", e.getStatus());
         all.put("fromGuest", e.getBytesFromGuest());
         all.put("toGuest", e.getBytesToGuest());

@@ -14,6 +14,9 @@ class ProxyLogTextTest {
             .setSource("172.17.0.2")
             .setContainer("web")
             .setKind("taken-request")
+            .setNamed("host")
+            .setRule("r")
+            .setAuth("NTLM")
             .setMethod("GET")
             .setHost("2001:db8::1")
             .setPort(80)
@@ -26,7 +29,7 @@ class ProxyLogTextTest {
 
     @Test
     void request_isOneLine() {
-        assertThat(line(REQUEST)).endsWith("[2001:db8::1]:80/a  http://proxy:3128, 1/34 bytes, 12 ms");
+        assertThat(line(REQUEST)).endsWith("[2001:db8::1]:80/a  http://proxy:3128 by NTLM, 1/34 bytes, 12 ms");
         assertThat(line(REQUEST)).contains(" web ").contains(" GET ").contains(" 200 ");
     }
 
@@ -45,8 +48,8 @@ class ProxyLogTextTest {
         assertThat(ProxyLogText.json(REQUEST))
                 .isEqualTo("{\"time\":\"2027-01-15T08:00:00.005Z\",\"millis\":12,\"source\":\"172.17.0.2\","
                         + "\"container\":\"web\",\"kind\":\"taken-request\",\"method\":\"GET\",\"host\":\"2001:db8::1\","
-                        + "\"port\":80,\"path\":\"/a\",\"route\":\"http://proxy:3128\",\"status\":200,\"fromGuest\":1,"
-                        + "\"toGuest\":34,\"error\":\"\"}");
+                        + "\"port\":80,\"named\":\"host\",\"path\":\"/a\",\"route\":\"http://proxy:3128\",\"rule\":\"r\","
+                        + "\"auth\":\"NTLM\",\"status\":200,\"fromGuest\":1,\"toGuest\":34,\"error\":\"\"}");
     }
 
     private static String line(ProxyLogEntry entry) {

@@ -31,6 +31,18 @@ final class ProxyValues {
         return Secret.url(text);
     }
 
+    /** {@code PRINCIPAL=FILE}, of which only the principal can't have an equals sign. */
+    static String keytab(String text) {
+        int file = text.indexOf('=') + 1;
+        boolean good = file > 1 && text.startsWith("/", file) && text.indexOf(' ') < 0;
+        if (!text.isEmpty() && !good) {
+            throw new IllegalArgumentException(
+                    "must be PRINCIPAL=FILE with an absolute path, as in svc@EXAMPLE.COM=/home/me/svc.keytab, or"
+                            + " empty");
+        }
+        return text;
+    }
+
     static Secret pacUrl(String text) {
         if (text.isEmpty()) {
             return Secret.EMPTY;

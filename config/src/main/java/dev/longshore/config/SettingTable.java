@@ -226,6 +226,45 @@ public final class SettingTable {
             "Write a line of JSON for each request and tunnel through the proxy to log/proxy-audit.jsonl: who, where to, which way, how"
                     + " much; no queries, fields and bodies.");
 
+    public static final Setting<Integer> PROXY_AUDIT_SAMPLE = setting(
+            "proxy.auditSample",
+            ValueTypes.whole(1, 1_000_000),
+            1,
+            Effect.LIVE,
+            "Of what went well, one in so many gets a line in log/proxy-audit.jsonl; what was refused or failed always"
+                    + " does.");
+
+    public static final Setting<ProxyScheme> PROXY_AUTH_SCHEME = setting(
+            "proxy.authScheme",
+            ValueTypes.word(List.of(ProxyScheme.values())),
+            ProxyScheme.AUTO,
+            Effect.LIVE,
+            "The only scheme to answer a proxy with that asks who is there; auto for the strongest one that can be"
+                    + " used.");
+
+    public static final Setting<String> PROXY_KEYTAB = setting(
+            "proxy.kerberosKeytab",
+            ValueTypes.text(ProxyValues::keytab, "^([^=/ ][^= ]*=/.+)?$"),
+            "",
+            Effect.LIVE,
+            "Keys for Kerberos in place of the user's ticket: PRINCIPAL=FILE, as in"
+                    + " svc@EXAMPLE.COM=/home/me/svc.keytab.");
+
+    public static final Setting<Boolean> PROXY_PASS_AUTHORIZATION = setting(
+            "proxy.passAuthorization",
+            ValueTypes.BOOL,
+            false,
+            Effect.LIVE,
+            "Give a container's own Proxy-Authorization to upstream proxies, and their questions to the container.");
+
+    public static final Setting<Boolean> PROXY_VIA = setting(
+            "proxy.via",
+            ValueTypes.BOOL,
+            true,
+            Effect.LIVE,
+            "Say in Via that a message came through this proxy (RFC 9110); without it, loops of proxies are not"
+                    + " noticed.");
+
     public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = setting(
             "containersProxy.mode",
             ValueTypes.word(
@@ -373,6 +412,11 @@ public final class SettingTable {
             PROXY_EMBEDDED_PAC,
             PROXY_KERBEROS,
             PROXY_AUDIT,
+            PROXY_AUDIT_SAMPLE,
+            PROXY_AUTH_SCHEME,
+            PROXY_KEYTAB,
+            PROXY_PASS_AUTHORIZATION,
+            PROXY_VIA,
             CONTAINERS_PROXY_MODE,
             CONTAINERS_PROXY_HTTP,
             CONTAINERS_PROXY_HTTPS,

@@ -31,13 +31,18 @@ import static dev.longshore.config.SettingTable.PCAP_FILE;
 import static dev.longshore.config.SettingTable.PING;
 import static dev.longshore.config.SettingTable.PORT_BINDING;
 import static dev.longshore.config.SettingTable.PROXY_AUDIT;
+import static dev.longshore.config.SettingTable.PROXY_AUDIT_SAMPLE;
+import static dev.longshore.config.SettingTable.PROXY_AUTH_SCHEME;
 import static dev.longshore.config.SettingTable.PROXY_EMBEDDED_PAC;
 import static dev.longshore.config.SettingTable.PROXY_EXCLUDE;
 import static dev.longshore.config.SettingTable.PROXY_HTTP;
 import static dev.longshore.config.SettingTable.PROXY_HTTPS;
 import static dev.longshore.config.SettingTable.PROXY_KERBEROS;
+import static dev.longshore.config.SettingTable.PROXY_KEYTAB;
 import static dev.longshore.config.SettingTable.PROXY_MODE;
 import static dev.longshore.config.SettingTable.PROXY_PAC;
+import static dev.longshore.config.SettingTable.PROXY_PASS_AUTHORIZATION;
+import static dev.longshore.config.SettingTable.PROXY_VIA;
 import static dev.longshore.config.SettingTable.PUBLISHED_PORTS;
 import static dev.longshore.config.SettingTable.SUBNET;
 import static dev.longshore.config.SettingTable.SWAP_MIB;
@@ -102,8 +107,13 @@ public record Settings(
                         all.get(PROXY_EXCLUDE),
                         all.get(PROXY_PAC),
                         all.get(PROXY_EMBEDDED_PAC),
-                        all.get(PROXY_KERBEROS),
-                        all.get(PROXY_AUDIT),
+                        new ProxyLogin(
+                                all.get(PROXY_KERBEROS),
+                                all.get(PROXY_AUTH_SCHEME),
+                                all.get(PROXY_KEYTAB),
+                                all.get(PROXY_PASS_AUTHORIZATION)),
+                        new ProxyAudit(all.get(PROXY_AUDIT), all.get(PROXY_AUDIT_SAMPLE)),
+                        all.get(PROXY_VIA),
                         all.isLocked(PROXY_MODE)),
                 new ContainersProxy(
                         all.get(CONTAINERS_PROXY_MODE),
@@ -204,6 +214,7 @@ public record Settings(
      * @param exclude names, {@code *.domains} and networks that are reached without it
      * @param pac a script's URL, which counts before http, https and exclude; empty for none
      * @param embeddedPac a script, which counts before all of these; empty for none
+     * @param via messages say that they came through us
      * @param locked an administrator has said all of this
      */
     public record Proxy(
@@ -213,13 +224,31 @@ public record Settings(
             List<String> exclude,
             Secret pac,
             Secret embeddedPac,
-            boolean kerberosNtlm,
-            boolean auditLog,
+            ProxyLogin login,
+            ProxyAudit audit,
+            boolean via,
             boolean locked) {
         public Proxy {
             exclude = List.copyOf(exclude);
         }
     }
+
+    /**
+     * How proxies hear who is there.
+     *
+     * @param kerberosNtlm by Kerberos and NTLM, too
+     * @param keytab {@code PRINCIPAL=FILE}, or empty
+     * @param passes a guest's own Proxy-Authorization goes on
+     */
+    public record ProxyLogin(boolean kerberosNtlm, ProxyScheme scheme, String keytab, boolean passes) {}
+
+    /**
+     * What went through the proxy.
+     *
+     * @param toFile it is written down
+     * @param sample one in so many of what went well, from 1 on
+     */
+    public record ProxyAudit(boolean toFile, int sample) {}
 
     /**
      * The containers' upstream proxy; {@link Proxy} has the others' meaning. Manual without http and https blocks.

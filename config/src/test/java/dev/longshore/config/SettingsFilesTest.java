@@ -1,6 +1,7 @@
 package dev.longshore.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -99,8 +100,9 @@ class SettingsFilesTest {
                         List.of("localhost", "*.corp"),
                         Secret.url("http://pac/x"),
                         Secret.EMPTY,
+                        new Settings.ProxyLogin(true, ProxyScheme.AUTO, "", false),
+                        new Settings.ProxyAudit(false, 1),
                         true,
-                        false,
                         false));
         assertThat(settings.containersProxy().mode()).isEqualTo(ProxyMode.SYSTEM);
         assertThat(settings.containersProxy().transparentPorts()).isEqualTo("80,8080");
@@ -113,6 +115,21 @@ class SettingsFilesTest {
             small.setCharAt(i + 1, key ? Character.toLowerCase(small.charAt(i + 1)) : small.charAt(i + 1));
         }
         assertThat(usable(small.toString()).settings()).isEqualTo(settings);
+    }
+
+    @Test
+    void proxysWays_read_areTyped() {
+        Settings.Proxy proxy = usable("""
+            {"proxy": {"authScheme": "digest", "kerberosKeytab": "svc@R.TEST=/k", "passAuthorization": true,
+                       "via": false, "auditLog": true, "auditSample": 100}}
+            """).settings().proxy();
+
+        assertThat(proxy.login()).isEqualTo(new Settings.ProxyLogin(false, ProxyScheme.DIGEST, "svc@R.TEST=/k", true));
+        assertThat(proxy.audit()).isEqualTo(new Settings.ProxyAudit(true, 100));
+        assertThat(proxy.via()).isFalse();
+        for (String bad : List.of("svc", "svc@R", "=/k", "svc=k", "s vc=/k")) {
+            assertThatThrownBy(() -> ProxyValues.keytab(bad)).hasMessageContaining("PRINCIPAL=FILE");
+        }
     }
 
     @Test

@@ -9,6 +9,7 @@ import dev.longshore.proxy.auth.Authenticator;
 import dev.longshore.proxy.auth.CredentialFile;
 import dev.longshore.proxy.auth.CredentialSource;
 import dev.longshore.proxy.auth.DockerCredentialHelper;
+import dev.longshore.proxy.auth.Keytab;
 import dev.longshore.proxy.auth.ProxyState;
 import dev.longshore.proxy.auth.Scheme;
 import dev.longshore.proxy.route.Hop;
@@ -142,11 +143,15 @@ class UpstreamIT {
     }
 
     private void through(CredentialSource logins, ProxyAddress... proxies) throws Exception {
+        through(logins, AuthSettings.DEFAULT, proxies);
+    }
+
+    private void through(CredentialSource logins, AuthSettings settings, ProxyAddress... proxies) throws Exception {
         List<Hop> hops = List.of(proxies).stream().<Hop>map(Hop.Through::new).toList();
         OwnAddresses own = OwnAddresses.none();
         DirectDialer direct = new DirectDialer(own);
         dialer = direct;
-        Authenticator auth = new Authenticator(AuthSettings.DEFAULT, logins);
+        Authenticator auth = new Authenticator(settings, logins);
         authenticator = auth;
         Upstreams upstreams = new Upstreams(
                 (query, loop) -> loop.newSucceededFuture(new RouteDecision(hops, "the test")),
@@ -434,6 +439,33 @@ class UpstreamIT {
         try (Socket s = guest()) {
             send(s, get("/x"));
             assertThat(response(s)).endsWith("from the origin\n");
+        }
+    }
+
+    /** No password is known anywhere, and nobody has to have called kinit. */
+    @Test
+    void keytab_isUsed_andAWrongOneAsksTheKdcOnce() throws Exception {
+        ProxyAddress squid = new ProxyAddress(Protocol.HTTP, UpstreamLab.PROXY_NAME, UpstreamLab.KERBEROS, null);
+        Path keys = files.resolve("svc.keytab");
+        lab.keysOfSvc(keys);
+        Keytab svc = new Keytab("svc@" + UpstreamLab.REALM, keys);
+        through(CredentialSource.NONE, AuthSettings.of(false, Scheme.NEGOTIATE, svc), squid);
+        for (int i = 0; i < 2; i++) {
+            try (Socket s = guest()) {
+                send(s, get("/x?keytab"));
+                assertThat(response(s)).endsWith("from the origin\n");
+            }
+        }
+        assertThat(lab.log("kerberos").filter(l -> l.contains("/200") && l.contains("x?keytab")))
+                .allMatch(l -> l.contains(" svc@" + UpstreamLab.REALM + " "))
+                .hasSize(2);
+        close();
+
+        lab.keysOfSvc(files.resolve("newer.keytab")); // ktadd makes new keys: the old ones are wrong now
+        through(CredentialSource.NONE, AuthSettings.of(false, Scheme.NEGOTIATE, svc), squid);
+        try (Socket s = guest()) {
+            send(s, get("/x"));
+            assertThat(response(s)).startsWith("HTTP/1.1 502 ").contains("there are none that fit");
         }
     }
 

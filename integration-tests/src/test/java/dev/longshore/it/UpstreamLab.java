@@ -276,6 +276,17 @@ final class UpstreamLab implements AutoCloseable {
         }
     }
 
+    /** The keys of {@code svc}, who has no password, in {@code file}. */
+    void keysOfSvc(Path file) {
+        shell("(kadmin.local -q 'addprinc -randkey svc' || true) && rm -f /lab/svc.keytab && kadmin.local -q 'ktadd"
+                + " -k /lab/svc.keytab svc'");
+        try {
+            Files.write(file, Files.readAllBytes(machine.path("/lab/svc.keytab")));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private void squid(String name, int port, String authentication, String tls) {
         String listen = (tls.isEmpty() ? "http_port " : "https_port ") + "0.0.0.0:" + port + " " + tls;
         String who = authentication.isEmpty() ? "all" : "known";

@@ -10,6 +10,7 @@ import dev.longshore.proxy.message.HttpVersion;
 import dev.longshore.proxy.message.RequestHead;
 import dev.longshore.proxy.message.ResponseHead;
 import dev.longshore.proxy.upstream.Request;
+import dev.longshore.proxy.upstream.UpstreamSettings;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
@@ -27,7 +28,7 @@ final class Exchange implements Request {
 
     private final RequestHead request;
     private final Admission.Forward forward;
-    private final String pseudonym;
+    private final UpstreamSettings settings;
     private final BodyReader requestBody;
     private final boolean lastOfClient;
     private boolean chunkedToGuest;
@@ -39,18 +40,13 @@ final class Exchange implements Request {
     private boolean toProxy;
     private final boolean withUpgrade;
 
-    /** @param passAuthorization whether the guest speaks to an upstream proxy itself, if it wants to */
-    Exchange(
-            RequestHead request,
-            Admission.Forward forward,
-            String pseudonym,
-            ByteBufAllocator alloc,
-            boolean passAuthorization) {
+    Exchange(RequestHead request, Admission.Forward forward, UpstreamSettings settings, ByteBufAllocator alloc) {
         this.alloc = alloc;
-        this.guestAuthorization = passAuthorization ? request.fields().first("Proxy-Authorization") : null;
+        this.guestAuthorization =
+                settings.passAuthorization() ? request.fields().first("Proxy-Authorization") : null;
         this.request = request;
         this.forward = forward;
-        this.pseudonym = pseudonym;
+        this.settings = settings;
         this.requestBody = new BodyReader(forward.framing(), false);
         // An HTTP/1.0 client that asks for keep-alive would need a Content-Length on every answer.
         this.lastOfClient = isHttp10() || HopByHop.closes(request.version(), request.fields());
@@ -97,7 +93,7 @@ final class Exchange implements Request {
     @Override
     public ByteBuf probe(@Nullable String proxyAuthorization) {
         Fields out = new Fields().add("Host", forward.hostField());
-        out.add("Content-Length", "0").add("Via", "1.1 " + pseudonym);
+        addVia(out.add("Content-Length", "0"), settings, HttpVersion.HTTP_1_1);
         if (proxyAuthorization != null) {
             out.add("Proxy-Authorization", proxyAuthorization);
         }
@@ -169,7 +165,7 @@ final class Exchange implements Request {
         if (toProxy && authorization != null) {
             out.add("Proxy-Authorization", authorization);
         }
-        out.add("Via", version(request.version()) + " " + pseudonym);
+        addVia(out, settings, request.version());
         return HeadWriter.head(alloc, request.method() + " " + target() + " HTTP/1.1", out);
     }
 
@@ -261,7 +257,12 @@ final class Exchange implements Request {
         if (toProxy && guestAuthorization != null) {
             head.fields().all("Proxy-Authenticate").forEach(c -> out.add("Proxy-Authenticate", c));
         }
-        return out.add("Via", version(head.version()) + " " + pseudonym);
+        return addVia(out, settings, head.version());
+    }
+
+    private static Fields addVia(Fields out, UpstreamSettings settings, HttpVersion version) {
+        String via = settings.via(version.toString().substring("HTTP/".length()));
+        return via == null ? out : out.add("Via", via);
     }
 
     /**
@@ -270,21 +271,17 @@ final class Exchange implements Request {
      * @param page bytes of its body
      */
     static ByteBuf refusedTunnelHead(
-            ByteBufAllocator alloc, ResponseHead head, int page, String pseudonym, boolean withChallenges) {
+            ByteBufAllocator alloc, ResponseHead head, int page, UpstreamSettings settings, boolean withChallenges) {
         Fields out = HopByHop.forwardable(head.fields());
         if (withChallenges) {
             head.fields().all("Proxy-Authenticate").forEach(c -> out.add("Proxy-Authenticate", c));
         }
-        out.add("Via", version(head.version()) + " " + pseudonym).add("Content-Length", String.valueOf(page));
+        addVia(out, settings, head.version()).add("Content-Length", String.valueOf(page));
         return HeadWriter.head(alloc, statusLine(head), out.add("Connection", "close"));
     }
 
     private static String statusLine(ResponseHead head) {
         return "HTTP/1.1 " + head.status() + " " + head.reason();
-    }
-
-    private static String version(HttpVersion version) {
-        return version.toString().substring("HTTP/".length());
     }
 
     boolean chunkedToOrigin() {

@@ -61,6 +61,9 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     /** After the last response the guest gets time to read it: closing with unread input would reset the connection. */
     private static final Duration LINGER = Duration.ofSeconds(5);
 
+    /** The scheme of who brings his own credentials, in the audit's record. */
+    private static final String BY_GUEST = "guest";
+
     private enum Phase {
         /** Between requests, or in a request's head. */
         HEAD,
@@ -224,9 +227,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             case Admission.Tunnel t -> openTunnel(t.destination(), head);
             case Admission.Own own -> answerOwn(head, own);
             case Admission.Forward f when Exchange.isLastHop(head) -> answerLastHop(head, f);
-            case Admission.Forward f ->
-                openExchange(
-                        new Exchange(head, f, settings.pseudonym(), channel.alloc(), origins.passesAuthorization()));
+            case Admission.Forward f -> openExchange(new Exchange(head, f, origins.settings(), channel.alloc()));
         }
     }
 
@@ -301,8 +302,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     private void openTunnel(Destination destination, RequestHead head) {
         become(Phase.DIALING);
         audit = auditor.begin(AuditRecord.Kind.CONNECT, head.method(), fromGuest(destination), "", channel.eventLoop());
-        String own = origins.passesAuthorization() ? head.fields().first("Proxy-Authorization") : null;
-        Future<Way> way = origins.tunnel(fromGuest(destination), own);
+        String own = origins.settings().passAuthorization() ? head.fields().first("Proxy-Authorization") : null;
+        Future<Way> way = origins.tunnel(fromGuest(destination), own, this::auditRule);
         opening = way;
         way.addListener(_ -> {
             opening = null;
@@ -312,10 +313,11 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         });
     }
 
-    private void onTunnel(Destination destination, Way way, boolean authenticatesItself) {
+    private void onTunnel(Destination destination, Way way, boolean own) {
         switch (way) {
             case Way.Remote r -> {
                 audit(200, route(r.by()));
+                auditAuth(own ? BY_GUEST : r.auth());
                 channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
                 handOver(r.channel(), Unpooled.EMPTY_BUFFER);
             }
@@ -327,11 +329,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
                 audit(a.head().status(), "");
                 endAudit("the upstream proxy opens no tunnel");
                 channel.write(Exchange.refusedTunnelHead(
-                        channel.alloc(),
-                        a.head(),
-                        a.body().readableBytes(),
-                        settings.pseudonym(),
-                        authenticatesItself));
+                        channel.alloc(), a.head(), a.body().readableBytes(), origins.settings(), own));
                 channel.writeAndFlush(a.body());
                 finish();
             }
@@ -383,7 +381,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
     /** {@code fresh}: on a connection that has not been used before. */
     private void open(Exchange x, boolean fresh) {
         become(Phase.DIALING);
-        Future<Origins.Opened> opened = origins.open(x, fromGuest(x.forward().destination()), fresh);
+        Future<Origins.Opened> opened = origins.open(x, fromGuest(x.forward().destination()), fresh, this::auditRule);
         opening = opened;
         opened.addListener(_ -> {
             opening = null;
@@ -467,6 +465,9 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         public void onHead(ResponseHead head, BodyFraming framing) {
             log.debug("{} {} -> {}", x.method(), x.forward().destination(), head.status());
             audit(head.status(), "");
+            if (connection instanceof ProxyConnection p) {
+                auditAuth(x.guestAuthorization() != null ? BY_GUEST : p.authScheme());
+            }
             channel.write(x.responseHead(head, framing));
         }
 
@@ -550,9 +551,17 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** An error instead of a response. The connection lives on only if the request has been read to its end. */
+    /**
+     * An error instead of a response. The connection lives on only if the request has been read to its end. One that did not ask for a
+     * proxy ends as it would have ended without us: a port scan sees no answer of ours, and the audit's record has the reason.
+     */
     private void fail(Exchange x, Reply why) {
         log.debug("{} {}: {} {}", x.method(), x.forward().destination(), why.status(), why.text());
+        if (gate.kind() == AuditRecord.Kind.TAKEN_REQUEST && why.isOfTheConnection()) {
+            endAudit(why.text());
+            reset();
+            return;
+        }
         boolean closes = x.closesGuest() || !x.requestBody().isDone();
         boolean withBody = !x.method().equals("HEAD");
         audit(why.status(), "");
@@ -589,6 +598,20 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
         if (entry != null && !route.isEmpty()) {
             entry.route(route);
+        }
+    }
+
+    private void auditRule(String because) {
+        AuditEntry entry = audit;
+        if (entry != null) {
+            entry.rule(because);
+        }
+    }
+
+    private void auditAuth(String scheme) {
+        AuditEntry entry = audit;
+        if (entry != null) {
+            entry.auth(scheme);
         }
     }
 

@@ -5,12 +5,14 @@ import dev.longshore.proxy.upstream.OriginConnection;
 import dev.longshore.proxy.upstream.Plan;
 import dev.longshore.proxy.upstream.ProxyConnection;
 import dev.longshore.proxy.upstream.Reply;
+import dev.longshore.proxy.upstream.UpstreamSettings;
 import dev.longshore.proxy.upstream.Upstreams;
 import dev.longshore.proxy.upstream.Way;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,16 +44,21 @@ final class Origins {
         this.loop = loop;
     }
 
-    boolean passesAuthorization() {
-        return upstreams.settings().passAuthorization();
+    UpstreamSettings settings() {
+        return upstreams.settings();
     }
 
-    /** For CONNECT: never {@link Way.Proxy}. Cancelling closes what was begun. */
-    Future<Way> tunnel(Destination to, @Nullable String guestAuthorization) {
+    /**
+     * For CONNECT: never {@link Way.Proxy}. Cancelling closes what was begun.
+     *
+     * @param decided hears of what decided the way, unless it is cancelled before
+     */
+    Future<Way> tunnel(Destination to, @Nullable String guestAuthorization, Consumer<String> decided) {
         Promise<Way> way = loop.newPromise();
         Future<Plan> plan = upstreams.plan(to, false, loop);
         plan.addListener(_ -> {
             if (!way.isDone()) {
+                decided.accept(plan.getNow().route().because());
                 pass(upstreams.open(plan.getNow(), true, guestAuthorization, loop), way);
             }
         });
@@ -85,8 +92,9 @@ final class Origins {
      * For an exchange, which is told whether it goes to a proxy. Cancelling closes what was begun.
      *
      * @param fresh none that was kept
+     * @param decided as for {@link #tunnel}
      */
-    Future<Opened> open(Exchange x, Destination to, boolean fresh) {
+    Future<Opened> open(Exchange x, Destination to, boolean fresh, Consumer<String> decided) {
         Promise<Opened> opened = loop.newPromise();
         Future<Plan> planned = upstreams.plan(to, true, loop);
         planned.addListener(_ -> {
@@ -94,11 +102,13 @@ final class Origins {
                 return;
             }
             Plan plan = planned.getNow();
-            Origin kept =
-                    fresh || plan.refused() != null ? null : idle.take(upstreams.key(plan, x.guestAuthorization()));
+            decided.accept(plan.route().because());
+            Object key = upstreams.key(plan, x.guestAuthorization());
+            Origin kept = fresh || plan.refused() != null ? null : idle.take(key);
             if (kept != null) {
-                x.sendTo(kept instanceof ProxyConnection);
-                opened.trySuccess(new Opened.Ready(kept, true, to, null));
+                boolean proxy = kept instanceof ProxyConnection;
+                x.sendTo(proxy);
+                opened.trySuccess(new Opened.Ready(kept, true, to, proxy ? null : Upstreams.tunnelOf(key)));
             } else {
                 connect(x, plan, x.offersUpgrade(), opened);
             }

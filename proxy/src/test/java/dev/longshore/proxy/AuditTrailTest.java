@@ -9,6 +9,7 @@ import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.auth.AuthSettings;
 import dev.longshore.proxy.auth.CredentialSource;
 import dev.longshore.proxy.route.Hop;
+import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.testkit.ScriptedChannel;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
@@ -49,8 +50,9 @@ class AuditTrailTest {
         assertThat(r.toJson())
                 .isEqualTo(
                         "{\"time\":\"2026-01-02T03:04:05Z\",\"millis\":3000,\"kind\":\"request\",\"method\":\"POST\","
-                                + "\"host\":\"a.test\",\"port\":80,\"path\":\"/x\",\"route\":\"" + UpstreamRig.TWO
-                                + "\",\"status\":201,\"fromGuest\":5,\"toGuest\":2}");
+                                + "\"host\":\"a.test\",\"port\":80,\"named\":\"target\",\"path\":\"/x\",\"route\":\""
+                                + UpstreamRig.TWO
+                                + "\",\"rule\":\"the test\",\"status\":201,\"fromGuest\":5,\"toGuest\":2}");
         assertThat(r.route()).isEqualTo("http://two.proxy:3128");
         assertThat(UpstreamRig.ONE).asString().doesNotContain("secret-of-bob");
         guest.close();
@@ -92,6 +94,8 @@ class AuditTrailTest {
         assertThat(r.kind()).isEqualTo(Kind.CONNECT);
         assertThat(r.host() + ":" + r.port()).isEqualTo("a.test:443");
         assertThat(r.status()).isEqualTo(200);
+        assertThat(r.named()).isEqualTo(AuditRecord.Named.CONNECT);
+        assertThat(r.auth()).isEmpty();
         assertThat(r.bytesFromGuest()).isEqualTo("earlymore".length());
         assertThat(r.bytesToGuest()).isEqualTo("serverlast".length());
         assertThat(r.error()).isEmpty();
@@ -118,6 +122,60 @@ class AuditTrailTest {
         AuditRecord invalid = only();
         assertThat(invalid.kind()).isEqualTo(Kind.INVALID);
         assertThat(invalid.toJson()).doesNotContain("port").contains("\"error\":");
+    }
+
+    @Test
+    void authentication_isRecordedByItsScheme_neverByItsSecret() {
+        rig.hops = List.of(new Hop.Through(UpstreamRig.ONE));
+        String demand = "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=r\r\nContent-Length: 0\r\n\r\n";
+        guest.receive("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive(demand);
+        rig.run();
+        upstream.receive("HTTP/1.1 204 No\r\n\r\n");
+
+        AuditRecord request = only();
+        assertThat(request.auth()).isEqualTo("Basic");
+        assertThat(request.toJson()).doesNotContain("secret-of-bob");
+
+        rig.guest().receive(CONNECT); // what was accepted goes unasked
+        ScriptedChannel tunnel = rig.connect();
+        tunnel.receive("HTTP/1.1 200 OK\r\n\r\n");
+        tunnel.receiveReset();
+        assertThat(only().auth()).isEqualTo("Basic");
+    }
+
+    @Test
+    void guestsOwnAuthentication_isRecordedAsItsOwn() {
+        UpstreamRig r = new UpstreamRig(true, CredentialSource.NONE, AuthSettings.DEFAULT, auditor, UpstreamRig.TWO);
+        r.guest().receive("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nProxy-Authorization: Basic eA==\r\n\r\n");
+        r.connect().receive("HTTP/1.1 204 No\r\n\r\n");
+
+        assertThat(only().auth()).isEqualTo("guest");
+    }
+
+    /** A tunnel that is kept for the next request is still a proxy's. */
+    @Test
+    void keptTunnel_isRecordedAsItsProxys() {
+        ProxyAddress socks = new ProxyAddress(ProxyAddress.Protocol.SOCKS5, "s", 1, null);
+        rig.hops = List.of(new Hop.Through(socks));
+        String request = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        guest.receive(request);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive("\5\0");
+        upstream.receive("\5\0\0\1\0\0\0\0\0\0");
+        rig.run();
+        upstream.receive("HTTP/1.1 204 No\r\n\r\n");
+        assertThat(only().route()).isEqualTo("socks5://s:1");
+
+        guest.receive(request);
+        assertThat(rig.dials).isEmpty();
+        upstream.receive("HTTP/1.1 204 No\r\n\r\n");
+        assertThat(only().route()).isEqualTo("socks5://s:1");
+
+        rig.hops = List.of(new Hop.Direct());
+        guest.receive(request);
+        assertThat(rig.dialed.getLast()).startsWith("direct:");
     }
 
     /** A thousand records and more are in memory. */
@@ -149,6 +207,8 @@ class AuditTrailTest {
         assertThat(r.kind()).isEqualTo(Kind.TAKEN_TUNNEL);
         assertThat(r.container()).isEqualTo("web");
         assertThat(r.host()).isEqualTo("b.test");
+        assertThat(r.named()).isEqualTo(AuditRecord.Named.DNS);
+        assertThat(r.rule()).isEqualTo("the test");
         assertThat(r.route()).isEqualTo("DIRECT");
         assertThat(r.bytesFromGuest()).isEqualTo(5);
         assertThat(r.bytesToGuest()).isEqualTo(3);

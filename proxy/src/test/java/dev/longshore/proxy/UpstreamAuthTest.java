@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longshore.proxy.auth.AuthSettings;
 import dev.longshore.proxy.auth.CredentialSource;
 import dev.longshore.proxy.auth.ProxyState;
+import dev.longshore.proxy.auth.Scheme;
 import dev.longshore.proxy.route.Hop;
 import dev.longshore.proxy.route.ProxyAddress;
 import dev.longshore.proxy.route.ProxyAddress.Login;
@@ -474,6 +475,28 @@ class UpstreamAuthTest {
         upstream.receive(demand("Negotiate", "NTLM", "Basic realm=r"));
 
         assertThat(upstream.sent()).contains(BOB);
+    }
+
+    @Test
+    void pinnedScheme_isTheOnlyOne_andCountsAtOnce() {
+        guest.receive(GET);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive(demand("Digest realm=r, nonce=n, algorithm=SHA-256, qop=auth", "Basic realm=r"));
+        assertThat(upstream.sent()).contains("Proxy-Authorization: Digest ");
+        upstream.receive(OK);
+
+        rig.authenticator.set(AuthSettings.of(true, Scheme.BASIC, null));
+        guest.receive(GET);
+        ScriptedChannel other = rig.connect();
+        assertThat(other.sent()).doesNotContain("Proxy-Authorization");
+        other.receive(demand("Digest realm=r, nonce=n, algorithm=SHA-256, qop=auth", "NTLM", "Basic realm=r"));
+        assertThat(other.sent()).contains(BOB);
+
+        rig.authenticator.set(AuthSettings.of(false, Scheme.NTLM, null));
+        ScriptedChannel g = rig.guest();
+        g.receive(GET);
+        rig.connect().receive(demand("Basic realm=r"));
+        assertThat(g.sent()).startsWith("HTTP/1.1 502 ").contains("there are none that fit");
     }
 
     @Test

@@ -23,10 +23,13 @@ public final class AuditEntry {
     private final String method;
     private final String host;
     private final int port;
+    private final AuditRecord.Named named;
     private final String path;
     private final @Nullable IpAddress source;
     private final String container;
     private String route = "";
+    private String rule = "";
+    private String auth = "";
     private int status;
     private long fromGuest;
     private long toGuest;
@@ -40,6 +43,7 @@ public final class AuditEntry {
             String method,
             String host,
             int port,
+            AuditRecord.Named named,
             String path,
             @Nullable IpAddress source,
             String container) {
@@ -51,6 +55,7 @@ public final class AuditEntry {
         this.method = method;
         this.host = host;
         this.port = port;
+        this.named = named;
         this.path = path;
         this.source = source;
         this.container = container;
@@ -59,6 +64,16 @@ public final class AuditEntry {
     /** Which way it goes: {@code DIRECT}, or a proxy without its login. */
     public void route(String taken) {
         route = taken;
+    }
+
+    /** What decided the way. */
+    public void rule(String because) {
+        rule = Auditor.cut(because);
+    }
+
+    /** The scheme by which the proxy was told who it is from; empty for none. */
+    public void auth(String scheme) {
+        auth = scheme;
     }
 
     /** Of the answer to the guest. */
@@ -110,8 +125,11 @@ public final class AuditEntry {
                 method,
                 host,
                 port,
+                named,
                 path,
                 route,
+                rule,
+                auth,
                 status,
                 fromGuest,
                 toGuest,

@@ -17,8 +17,11 @@ import org.jspecify.annotations.Nullable;
  * @param method of HTTP; empty for tunnels that did not ask for one
  * @param host a name or an address literal; empty if none was understood
  * @param port 1..65535, or 0 where there is no host
+ * @param named how the host was known
  * @param path without the query; empty for tunnels
  * @param route the hop it took, as {@code DIRECT} or {@code http://proxy:3128}; or why it took none
+ * @param rule what decided the way, for people; empty if nothing did
+ * @param auth the scheme by which the upstream proxy took us, as in {@code Basic}; empty if it asked for none
  * @param status of the answer to the guest; 0 where none was given
  * @param bytesFromGuest bodies or tunnelled bytes
  * @param bytesToGuest the same the other way
@@ -33,8 +36,11 @@ public record AuditRecord(
         String method,
         String host,
         int port,
+        Named named,
         String path,
         String route,
+        String rule,
+        String auth,
         int status,
         long bytesFromGuest,
         long bytesToGuest,
@@ -50,6 +56,26 @@ public record AuditRecord(
         TAKEN_TUNNEL,
         /** What could not be understood. */
         INVALID
+    }
+
+    /** How the host of a destination was known. */
+    public enum Named {
+        /** A request's target. */
+        TARGET,
+        CONNECT,
+        /** The field of a request that was taken unasked. */
+        HOST,
+        /** TLS's server name, in a tunnel that was taken unasked. */
+        SNI,
+        /** The guest had been told this name for the address. */
+        DNS,
+        /** There is only an address, or nothing. */
+        NONE
+    }
+
+    /** In small letters. */
+    public String namedWord() {
+        return named.name().toLowerCase(Locale.ROOT);
     }
 
     /** {@code request}, {@code connect}, {@code taken-request}, {@code taken-tunnel}, {@code invalid}. */
@@ -68,9 +94,9 @@ public record AuditRecord(
                 .add("method", method)
                 .add("host", host);
         if (port != 0) {
-            line.add("port", port);
+            line.add("port", port).add("named", namedWord());
         }
-        line.add("path", path).add("route", route);
+        line.add("path", path).add("route", route).add("rule", rule).add("auth", auth);
         if (status != 0) {
             line.add("status", status);
         }

@@ -44,9 +44,24 @@ public final class Auditor {
                 method,
                 host(to),
                 to.port(),
+                named(kind, to),
                 cut(query < 0 ? target : target.substring(0, query)),
                 to.source(),
                 loop);
+    }
+
+    /** A name without its address is what the guest says, which may mean another address than the connection's. */
+    private static AuditRecord.Named named(AuditRecord.Kind kind, Destination to) {
+        if (to.name() == null) {
+            return AuditRecord.Named.NONE;
+        }
+        return switch (kind) {
+            case REQUEST -> AuditRecord.Named.TARGET;
+            case CONNECT -> AuditRecord.Named.CONNECT;
+            case TAKEN_REQUEST -> to.address() == null ? AuditRecord.Named.HOST : AuditRecord.Named.DNS;
+            case TAKEN_TUNNEL -> to.address() == null ? AuditRecord.Named.SNI : AuditRecord.Named.DNS;
+            case INVALID -> AuditRecord.Named.NONE;
+        };
     }
 
     static String cut(String text) {
@@ -60,7 +75,7 @@ public final class Auditor {
 
     /** An entry for what could not be understood. */
     public AuditEntry invalid(@Nullable IpAddress source, EventLoop loop) {
-        return entry(AuditRecord.Kind.INVALID, "", "", 0, "", source, loop);
+        return entry(AuditRecord.Kind.INVALID, "", "", 0, AuditRecord.Named.NONE, "", source, loop);
     }
 
     private AuditEntry entry(
@@ -68,10 +83,11 @@ public final class Auditor {
             String method,
             String host,
             int port,
+            AuditRecord.Named named,
             String path,
             @Nullable IpAddress source,
             EventLoop loop) {
         String container = source == null ? "" : containers.apply(source);
-        return new AuditEntry(audit, clock, loop, kind, method, host, port, path, source, container);
+        return new AuditEntry(audit, clock, loop, kind, method, host, port, named, path, source, container);
     }
 }

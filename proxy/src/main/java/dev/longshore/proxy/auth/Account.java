@@ -30,7 +30,7 @@ final class Account {
     static final long REFUSAL = TimeUnit.MINUTES.toNanos(15);
 
     /** Credentials that were refused, or are none, are looked for again after this. */
-    private static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(30);
+    static final long LOOK_AGAIN = TimeUnit.SECONDS.toNanos(30);
 
     /** Of a directory behind the proxy; two tries in it are fewer than any locks an account for. */
     static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);

@@ -35,6 +35,7 @@ public final class Authenticator implements AutoCloseable {
     private final CredentialSource source;
     private final Executor blocking;
     private final LongSupplier nanoClock;
+    private final Tickets tickets;
     private final SecureRandom random = new SecureRandom();
     private final Map<ProxyAddress, Account> accounts = new LinkedHashMap<>(16, 0.75f, true);
 
@@ -48,6 +49,7 @@ public final class Authenticator implements AutoCloseable {
         this.source = source;
         this.blocking = blocking;
         this.nanoClock = nanoClock;
+        this.tickets = new Tickets(nanoClock, Kerberos::byKeytab);
     }
 
     private static ThreadPoolExecutor newThreads() {
@@ -98,7 +100,8 @@ public final class Authenticator implements AutoCloseable {
     boolean mayHaveCredentials(ProxyAddress proxy) {
         return proxy.login() != null
                 || !source.equals(CredentialSource.NONE)
-                || (settings.schemes().contains(Scheme.NEGOTIATE) && Kerberos.hasCache());
+                || (settings.schemes().contains(Scheme.NEGOTIATE)
+                        && (settings.keytab() != null || Kerberos.hasCache()));
     }
 
     /** The login for a proxy that takes one without being asked (SOCKS); null if none is known. */
@@ -131,16 +134,25 @@ public final class Authenticator implements AutoCloseable {
         }
     }
 
-    /** Credentials have been changed by the user: what was refused may be tried again. */
+    /** Credentials, or how they are used, have been changed by the user: what was refused may be tried again. */
     public void forgetRefusals() {
         synchronized (accounts) {
             accounts.clear();
         }
     }
 
-    /** From the next challenge on. */
+    /** From the next request on: what was accepted in a way that is not wanted any more is forgotten. */
     public void set(AuthSettings next) {
+        boolean changed = !next.equals(settings);
         settings = next;
+        if (changed) {
+            forgetRefusals();
+        }
+    }
+
+    /** Of who needs no password. May block. */
+    Kerberos.Holder tickets() throws AuthFailure {
+        return tickets.find(settings.keytab());
     }
 
     /** Where others may wait, too. */

@@ -106,6 +106,12 @@ public final class ConnectionAuth {
         return way == null ? "nobody yet" : way.identity;
     }
 
+    /** By which scheme the last request said who it is from, as the user sees it; empty if it did not. */
+    public String scheme() {
+        Way w = way;
+        return w == null || state == State.IDLE ? "" : w.scheme.toString();
+    }
+
     /** The connection itself belongs to its identity, not its requests. */
     public boolean bindsConnection() {
         return way != null && way.scheme.bindsConnection();
@@ -345,7 +351,7 @@ public final class ConnectionAuth {
         Challenge negotiate = find(offered, "negotiate");
         if (negotiate != null && may.contains(Scheme.NEGOTIATE)) {
             try {
-                Kerberos.Holder holder = Kerberos.fromCache();
+                Kerberos.Holder holder = owner.tickets();
                 return new Way(Scheme.NEGOTIATE, "Negotiate", Identity.of(holder), null, holder, negotiate);
             } catch (AuthFailure e) {
                 // no ticket: there are other ways
@@ -482,7 +488,7 @@ public final class ConnectionAuth {
             Login login = w.login;
             holder = w.holder != null
                     ? w.holder
-                    : login == null ? Kerberos.fromCache() : account.tickets(login, () -> Kerberos.byPassword(login));
+                    : login == null ? owner.tickets() : account.tickets(login, () -> Kerberos.byPassword(login));
             if (login == null && !Identity.of(holder).equals(w.identity)) {
                 return null; // somebody else's by now
             }

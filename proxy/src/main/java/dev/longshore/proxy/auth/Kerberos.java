@@ -94,6 +94,25 @@ final class Kerberos {
                 "the KDC gave no ticket for the user and password that are set for the proxy");
     }
 
+    /** Asks the KDC for tickets, with keys in place of a password. */
+    static Holder byKeytab(Keytab keytab) throws AuthFailure {
+        if (!isConfigured()) {
+            throw new AuthFailure("Kerberos is not set up here (krb5.conf)");
+        }
+        if (!Files.isReadable(keytab.file())) {
+            throw new AuthFailure("the keytab can't be read: " + keytab.file());
+        }
+        return login(
+                Map.of(
+                        "useKeyTab", "true",
+                        "keyTab", keytab.file().toString(),
+                        "principal", keytab.principal(),
+                        "doNotPrompt", "true",
+                        "refreshKrb5Config", "true"),
+                null,
+                "the KDC gave no ticket for the keytab");
+    }
+
     private static Holder login(Map<String, String> options, @Nullable Login login, String otherwise)
             throws AuthFailure {
         try {
@@ -103,8 +122,8 @@ final class Kerberos {
         } catch (LoginException | SecurityException e) { // its text may name files and principals: not for a guest
             LOG.debug("no login at a KDC: {}", e.toString());
             String text = String.valueOf(e.getMessage());
-            boolean wrong =
-                    login != null && (text.contains("(24)") || text.contains("(31)") || text.contains("Checksum"));
+            boolean secret = login != null || options.containsKey("useKeyTab");
+            boolean wrong = secret && (text.contains("(24)") || text.contains("(31)") || text.contains("Checksum"));
             throw new AuthFailure(
                     otherwise, wrong); // KDC_ERR_PREAUTH_FAILED, KRB_AP_ERR_BAD_INTEGRITY: RFC 4120 §7.5.9
         }

@@ -3,6 +3,7 @@ package dev.longshore.proxy.intercept;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.proxy.HttpProxy;
 import dev.longshore.proxy.Intercepted;
+import dev.longshore.proxy.audit.AuditEntry;
 import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.audit.Auditor;
 import dev.longshore.proxy.route.Hop;
@@ -154,8 +155,10 @@ public final class TransparentDialer implements Dialer {
         }
 
         private void block(String why) {
-            auditor.begin(AuditRecord.Kind.TAKEN_TUNNEL, "", to.towards(null), "", loop)
-                    .end(why);
+            AuditEntry entry = auditor.begin(AuditRecord.Kind.TAKEN_TUNNEL, "", to.towards(null), "", loop);
+            Future<RouteDecision> route = routes.getFirst();
+            entry.rule(route.isSuccess() ? route.getNow().because() : "");
+            entry.end(why);
             result.trySuccess(new DialResult.Denied(why));
         }
 

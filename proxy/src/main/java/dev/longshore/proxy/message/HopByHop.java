@@ -64,40 +64,91 @@ public final class HopByHop {
     /** What TRACE does not show to those who can read its response: RFC 9110 §9.3.8. */
     private static final Set<String> SECRET = Set.of("authorization", "cookie", "proxy-authorization");
 
-    /** Framing, routing and authentication have no place behind a body: RFC 9110 §6.5.1. */
+    /**
+     * What has no place behind a body. Whoever receives a trailer may join it to the header section (RFC 9110 §6.5.1), so nothing passes
+     * that is decided upon before the body is read: RFC 7230 §4.1.2's classes, each complete, and what was defined since. It is no list of
+     * what may pass, since gRPC's and others' metadata has any name; what a name means that is not known here, a recipient that knows
+     * it had to define for trailers. Digests (RFC 9530), Authentication-Info (RFC 7615 §3) and Server-Timing may be there, and pass.
+     */
     private static final Set<String> NOT_IN_TRAILERS = Set.of(
+            // routing
             "host",
-            "trailer",
-            "authorization",
-            "www-authenticate",
-            "cookie",
-            "set-cookie",
-            "content-type",
-            "content-encoding",
-            "content-range",
+            "forwarded",
+            "via",
+            "x-host",
+            "x-real-ip",
+            "x-original-url",
+            "x-original-host",
+            "x-rewrite-url",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "true-client-ip",
+            // requests' controls and conditions
             "cache-control",
+            "expect",
+            "max-forwards",
+            "pragma",
+            "range",
+            "if",
             "if-match",
             "if-none-match",
             "if-modified-since",
             "if-unmodified-since",
             "if-range",
-            "warning",
-            "expect",
-            "max-forwards",
-            "pragma",
-            "range",
+            "if-schedule-tag-match",
+            "depth",
+            "destination",
+            "overwrite",
+            "prefer",
+            "early-data",
+            "priority",
+            "upgrade-insecure-requests",
+            // who somebody is
+            "authorization",
+            "www-authenticate",
+            "cookie",
+            "cookie2",
+            "set-cookie",
+            "set-cookie2",
+            "from",
+            "origin",
+            "referer",
+            "client-cert",
+            "client-cert-chain",
+            // responses' control data
             "age",
             "expires",
             "date",
             "location",
             "retry-after",
             "vary",
-            "via",
-            "forwarded",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "x-forwarded-proto",
-            "x-real-ip");
+            "warning",
+            "allow",
+            "alt-svc",
+            "alt-used",
+            "refresh",
+            "clear-site-data",
+            "strict-transport-security",
+            "x-frame-options",
+            "x-content-type-options",
+            "x-xss-protection",
+            "permissions-policy",
+            "referrer-policy",
+            "timing-allow-origin",
+            // how to read the body
+            "trailer",
+            "content-type",
+            "content-encoding",
+            "content-range",
+            "content-language",
+            "content-location",
+            "content-disposition",
+            "content-security-policy",
+            "content-security-policy-report-only");
+
+    private static final List<String> FAMILIES_NOT_IN_TRAILERS =
+            List.of("access-control-", "cross-origin-", "sec-", "x-forwarded-");
 
     /** What goes on of a header section, in its order. */
     public static Fields forwardable(Fields received) {
@@ -124,7 +175,9 @@ public final class HopByHop {
         Fields forwarded = received.copy();
         forwarded.removeIf(f -> {
             String name = f.name().toLowerCase(Locale.ROOT);
-            return ENDS_HERE.contains(name) || NOT_IN_TRAILERS.contains(name);
+            return ENDS_HERE.contains(name)
+                    || NOT_IN_TRAILERS.contains(name)
+                    || FAMILIES_NOT_IN_TRAILERS.stream().anyMatch(name::startsWith);
         });
         return forwarded;
     }

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a script returns: ways to try one after the other, separated by semicolons, as in {@code PROXY a:8080; SOCKS5 b:1080; DIRECT}.
- * {@code PROXY} and {@code HTTP} are HTTP proxies, {@code HTTPS} those that are spoken to by TLS, {@code SOCKS} and {@code SOCKS5}
- * SOCKS 5, {@code SOCKS4} SOCKS 4. A proxy at {@code reject.docker.internal} is Docker Desktop's way to say: blocked. What is not
+ * {@code PROXY} and {@code HTTP} are HTTP proxies, {@code HTTPS} those that are spoken to by TLS, {@code SOCKS5}
+ * SOCKS 5, {@code SOCKS4} SOCKS 4, and {@code SOCKS}, which browsers read in different ways, SOCKS 5 and then 4. A proxy at {@code reject.docker.internal} is Docker Desktop's way to say: blocked. What is not
  * understood is left out, as browsers do.
  */
 final class PacReply {
@@ -39,6 +39,11 @@ final class PacReply {
             if (hop != null) {
                 hops.add(hop);
             }
+            if (hop instanceof Hop.Through t && isAnySocks(part) && hops.size() < MAX_HOPS) {
+                ProxyAddress p = t.proxy();
+                hops.add(
+                        new Hop.Through(new ProxyAddress(ProxyAddress.Protocol.SOCKS4, p.host(), p.port(), p.login())));
+            }
         }
         return hops;
     }
@@ -61,6 +66,10 @@ final class PacReply {
         } catch (IllegalArgumentException e) {
             return null;
         }
+    }
+
+    private static boolean isAnySocks(String part) {
+        return BLANKS.split(part.strip(), 2)[0].equalsIgnoreCase("SOCKS");
     }
 
     private static ProxyAddress.@Nullable Protocol protocol(String kind) {

@@ -119,7 +119,10 @@ final class ConnectTunnel implements Request, OriginConnection.Listener {
         if (authorization != null) {
             fields.add("Proxy-Authorization", authorization);
         }
-        fields.add("Via", "1.1 " + settings.pseudonym());
+        String via = settings.via("1.1");
+        if (via != null) {
+            fields.add("Via", via);
+        }
         return HeadWriter.head(alloc, "CONNECT " + authority + " HTTP/1.1", fields);
     }
 
@@ -144,7 +147,8 @@ final class ConnectTunnel implements Request, OriginConnection.Listener {
         } else {
             early.release();
         }
-        if (!outcome.trySuccess(new Outcome.Done(new Way.Remote(channel, connection.proxy())))) {
+        if (!outcome.trySuccess(
+                new Outcome.Done(new Way.Remote(channel, connection.proxy(), connection.authScheme())))) {
             channel.close();
         }
     }

@@ -100,7 +100,7 @@ final class HopAttempts {
     private void direct() {
         await(upstreams.egress().dial(plan.to(), loop), ended -> {
             if (ended instanceof DialResult.Connected c) {
-                succeed(new Way.Remote(c.channel(), null), c.channel());
+                succeed(new Way.Remote(c.channel(), null, ""), c.channel());
             } else {
                 failure = Reply.of(ended);
                 next();
@@ -166,15 +166,16 @@ final class HopAttempts {
                     channel.close();
                 }
             });
-            handshake.addListener(_ -> onSocks(proxy, channel, handshake.getNow()));
+            String auth = known == null ? "" : "SOCKS";
+            handshake.addListener(_ -> onSocks(proxy, channel, auth, handshake.getNow()));
         });
     }
 
-    private void onSocks(ProxyAddress proxy, DuplexChannel channel, SocksHandshake.Outcome outcome) {
+    private void onSocks(ProxyAddress proxy, DuplexChannel channel, String auth, SocksHandshake.Outcome outcome) {
         switch (outcome) {
             case SocksHandshake.Outcome.Open _ -> {
                 upstreams.memory().good(proxy);
-                succeed(new Way.Remote(channel, proxy), channel);
+                succeed(new Way.Remote(channel, proxy, auth), channel);
             }
             case SocksHandshake.Outcome.Refused r -> {
                 channel.close();

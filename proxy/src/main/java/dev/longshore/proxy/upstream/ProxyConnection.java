@@ -62,6 +62,11 @@ public final class ProxyConnection implements Origin {
         return proxy;
     }
 
+    /** By which scheme it was authenticated, for people; empty if it was not, or the guest did so itself. */
+    public String authScheme() {
+        return auth.scheme();
+    }
+
     @Override
     public void begin(Request toSend, OriginConnection.Listener exchange) {
         request = toSend;

@@ -47,6 +47,22 @@ public record Reply(int status, @Nullable String error, String text) {
         };
     }
 
+    /** True if a client that had gone there without a proxy would have seen its connection fail, and no answer. */
+    public boolean isOfTheConnection() {
+        return switch (error) {
+            case "connection_refused",
+                    "connection_timeout",
+                    "connection_terminated",
+                    "destination_ip_prohibited",
+                    "destination_ip_unroutable",
+                    "destination_unavailable",
+                    "dns_error",
+                    "http_request_denied",
+                    "proxy_internal_error" -> true;
+            case null, default -> false;
+        };
+    }
+
     /** The same, of an upstream proxy. */
     public Reply by(ProxyAddress proxy) {
         String prefix = "the upstream proxy " + proxy;

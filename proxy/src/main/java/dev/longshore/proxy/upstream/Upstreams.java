@@ -31,7 +31,7 @@ public final class Upstreams implements Dialer {
     private final EgressDialer egress;
     private final ProxyConnector connector;
     private final Authenticator authenticator;
-    private final UpstreamSettings settings;
+    private volatile UpstreamSettings settings; // set by the user, seen by every later request
     private final HopMemory memory;
 
     /**
@@ -72,6 +72,11 @@ public final class Upstreams implements Dialer {
 
     public UpstreamSettings settings() {
         return settings;
+    }
+
+    /** From the next request on; from any thread. */
+    public void set(UpstreamSettings next) {
+        settings = next;
     }
 
     /** Asks the policy, as far as it can tell, and then for the route. */
@@ -138,6 +143,11 @@ public final class Upstreams implements Dialer {
         return new Key(to, by, "");
     }
 
+    /** Whose tunnel a connection with this key is; null for a socket to the remote. */
+    public static @Nullable ProxyAddress tunnelOf(Object key) {
+        return key instanceof Key k ? k.proxy : null;
+    }
+
     private static boolean readsRequests(ProxyAddress proxy) {
         return proxy.protocol() == Protocol.HTTP || proxy.protocol() == Protocol.HTTPS;
     }
@@ -190,6 +200,9 @@ public final class Upstreams implements Dialer {
             if (result.isDone() || !plan.isSuccess()) {
                 return;
             }
+            if (entry != null) {
+                entry.rule(plan.getNow().route().because());
+            }
             if (isDirect(plan.getNow())) {
                 route(entry, null);
                 pass(egress.dial(to, loop), result);
@@ -200,6 +213,9 @@ public final class Upstreams implements Dialer {
                 Way opened = way.isSuccess() ? way.getNow() : new Way.Failed(new Reply(502, null, "given up"));
                 if (opened instanceof Way.Remote r) {
                     route(entry, r.by());
+                    if (entry != null) {
+                        entry.auth(r.auth());
+                    }
                 }
                 DialResult ended = asDial(opened);
                 if (!result.trySuccess(ended) && ended instanceof DialResult.Connected late) {

@@ -12,8 +12,9 @@ public sealed interface Way {
      * Bytes go to the remote itself and come from it. Auto-read is off.
      *
      * @param by whose tunnel it is; null for a socket to the remote
+     * @param auth the scheme by which that one was told who we are; empty for none
      */
-    record Remote(DuplexChannel channel, @Nullable ProxyAddress by) implements Way {}
+    record Remote(DuplexChannel channel, @Nullable ProxyAddress by, String auth) implements Way {}
 
     /** Requests go to a proxy, in absolute-form. */
     record Proxy(ProxyConnection connection) implements Way {}

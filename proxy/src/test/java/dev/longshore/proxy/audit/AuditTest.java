@@ -26,8 +26,11 @@ class AuditTest {
                 "GET",
                 host,
                 80,
+                AuditRecord.Named.HOST,
                 "/a",
                 "DIRECT",
+                "the rule",
+                "Basic",
                 200,
                 0,
                 34,
@@ -39,8 +42,8 @@ class AuditTest {
         assertThat(record("a.test", "").toJson())
                 .isEqualTo(
                         "{\"time\":\"2026-01-02T03:04:05.678Z\",\"millis\":12,\"source\":\"172.17.0.2\",\"container\":\"web\","
-                                + "\"kind\":\"taken-request\",\"method\":\"GET\",\"host\":\"a.test\",\"port\":80,\"path\":\"/a\","
-                                + "\"route\":\"DIRECT\",\"status\":200,\"fromGuest\":0,\"toGuest\":34}");
+                                + "\"kind\":\"taken-request\",\"method\":\"GET\",\"host\":\"a.test\",\"port\":80,\"named\":\"host\","
+                                + "\"path\":\"/a\",\"route\":\"DIRECT\",\"rule\":\"the rule\",\"auth\":\"Basic\",\"status\":200,\"fromGuest\":0,\"toGuest\":34}");
         assertThat(record("a", "\"x\\\n\u001b\u00e9\uffff").toJson())
                 .endsWith(",\"error\":\"\\\"x\\\\\\u000a\\u001b\\u00e9\\uffff\"}")
                 .matches("[ -~]+");

@@ -8,6 +8,7 @@ import dev.longshore.proxy.route.ProxyAddress.Login;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import org.ietf.jgss.GSSContext;
 
 /** What a proxy may write: challenges and NTLM messages. How to search: {@code ./longshore fuzz}. */
 class AuthFuzzTest {
@@ -52,6 +53,22 @@ class AuthFuzzTest {
             assertThat(offset + length).isLessThanOrEqualTo(answer.length);
         }
         assertThat(Arrays.copyOf(answer, 7)).isEqualTo("NTLMSSP".getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** Any second token of a proxy, in answer to our first: refused, or there is no more to say. */
+    @FuzzTest(maxDuration = "2m")
+    void spnegoToken(byte[] input) throws AuthFailure {
+        Kerberos.Holder holder = ForgedTickets.of("HTTP/proxy.test");
+        GSSContext context = Kerberos.begin(holder, "proxy.test");
+        assertThat(Kerberos.next(holder, context, new byte[0])).isNotEmpty();
+        try {
+            byte[] received = input;
+            for (int leg = 0; leg < 3 && !context.isEstablished(); leg++) {
+                received = Kerberos.next(holder, context, received);
+            }
+        } catch (AuthFailure e) {
+            assertThat(e.text()).doesNotContain("\n");
+        }
     }
 
     /** Whatever a credential helper prints, and whatever a line of a credential file is: a login or none. */

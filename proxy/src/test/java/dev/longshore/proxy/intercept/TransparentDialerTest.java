@@ -269,6 +269,39 @@ class TransparentDialerTest {
         assertThat(origin.sent()).startsWith("GET /y ");
     }
 
+    /** for-mac#5572: whoever scans ports, or waits for one to open, must not be answered by a page of ours. */
+    @Test
+    void requestThatGetsNoConnection_isReset_notAnswered() {
+        routes.put("*", HTTP);
+        for (DialResult failure : List.of(
+                new DialResult.Refused(),
+                new DialResult.TimedOut(),
+                new DialResult.Unreachable(false, "no route"),
+                new DialResult.UnknownHost("no such name"),
+                new DialResult.Denied("rule 7"))) {
+            ScriptedChannel g = ScriptedChannel.beside(guest);
+            g.pipeline().addLast(((DialResult.InProcess) dial(80).getNow()).remote());
+            g.config().setAutoRead(true);
+            g.receive("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+            answer(failure);
+
+            assertThat(g.sent()).isEmpty();
+            assertThat(g.isOpen()).isFalse();
+        }
+        assertThat(audited).isEmpty(); // this proxy has no auditor
+    }
+
+    /** What can't be understood never was for anybody: a server would have said so, too. */
+    @Test
+    void requestThatIsNoRequest_isAnswered() {
+        routes.put("*", HTTP);
+        ScriptedChannel g = sniffed(dial(80));
+
+        g.receive("GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n");
+
+        assertThat(g.sent()).startsWith("HTTP/1.1 400 ");
+    }
+
     /** for-win#13258: HTTP/1.0 without Host. */
     @Test
     void requestWithoutHost_goesToTheAddress() {

@@ -13,7 +13,7 @@ class PacReplyTest {
             DIRECT                                      | [DIRECT]
             PROXY a.example:8080                        | [http://a.example:8080]
             proxy A.example:8080 ; direct               | [http://a.example:8080, DIRECT]
-            HTTP a:1; HTTPS b:2; SOCKS c:3; SOCKS4 d:4; SOCKS5 e:5 | [http://a:1, https://b:2, socks5://c:3, socks4://d:4, socks5://e:5]
+            HTTP a:1; HTTPS b:2; SOCKS c:3; SOCKS4 d:4; SOCKS5 e:5 | [http://a:1, https://b:2, socks5://c:3, socks4://c:3, socks4://d:4, socks5://e:5]
             PROXY a                                     | [http://a:80]
             HTTPS a                                     | [https://a:443]
             PROXY [2001:db8::1]:8080                    | [http://[2001:db8::1]:8080]
