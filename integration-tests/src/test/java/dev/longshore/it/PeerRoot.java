@@ -19,13 +19,14 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A Debian root directory with other people's programs: the servers and clients that ours are compared with and that tests need on the
- * far side. They are those of {@code peer-packages.txt}, none of which this computer has to have. Immutable.
+ * A Debian root directory with other people's programs, none of which this computer has to have: the servers and clients that ours are
+ * compared with and that tests need on the far side, those of {@code peer-packages.txt}; or those of another list. Immutable.
  *
  * <p>It is made once for each list of packages, in some tens of seconds, and kept in the user's cache as {@code peers/HASH}. Nothing
  * writes to it afterwards: {@link PeerMachine} has a layer of its own above it.
  */
 final class PeerRoot {
+    private static final String PEERS = "peer-packages.txt";
     private static final String SUITE = "bookworm";
     private static final Duration BUILD = Duration.ofMinutes(15);
     private static final List<String> LEFT_OUT =
@@ -37,10 +38,18 @@ final class PeerRoot {
         this.directory = directory;
     }
 
-    /** The root, made first if need be. Threads and processes that want it at once wait for the one that makes it. */
-    static synchronized PeerRoot ensure() { // a file's lock is the process's
-        List<String> packages = packages();
-        Path all = Home.locate(System.getenv(), Path.of("/")).cache().resolve("peers");
+    /** The root of {@code peer-packages.txt}, made first if need be. */
+    static PeerRoot ensure() {
+        return ensure(PEERS);
+    }
+
+    /**
+     * The root of another list, which is a resource beside this class, made first if need be. Threads and processes that want it at once
+     * wait for the one that makes it.
+     */
+    static synchronized PeerRoot ensure(String list) { // a file's lock is the process's
+        List<String> packages = packages(list);
+        Path all = place(list);
         Path wanted = all.resolve(hash(packages));
         try {
             Files.createDirectories(all);
@@ -57,15 +66,20 @@ final class PeerRoot {
         return new PeerRoot(wanted);
     }
 
+    /** Beside the cache if containers are to have it: they get nothing of this program's own directories. */
+    private static Path place(String list) {
+        Path cache = Home.locate(System.getenv(), Path.of("/")).cache();
+        return list.equals(PEERS) ? cache.resolve("peers") : cache.resolveSibling(cache.getFileName() + "-tests");
+    }
+
     /** Where it lies; to be read only. */
     Path directory() {
         return directory;
     }
 
-    private static List<String> packages() {
-        try (InputStream in = PeerRoot.class.getResourceAsStream("peer-packages.txt")) {
-            String text =
-                    new String(Objects.requireNonNull(in, "peer-packages.txt").readAllBytes(), StandardCharsets.UTF_8);
+    private static List<String> packages(String list) {
+        try (InputStream in = PeerRoot.class.getResourceAsStream(list)) {
+            String text = new String(Objects.requireNonNull(in, list).readAllBytes(), StandardCharsets.UTF_8);
             return text.lines()
                     .map(line -> line.replaceFirst("#.*", "").strip())
                     .filter(line -> !line.isEmpty())
