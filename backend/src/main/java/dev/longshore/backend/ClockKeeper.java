@@ -2,6 +2,8 @@ package dev.longshore.backend;
 
 import io.netty.channel.EventLoop;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -10,7 +12,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keeps the guest's clock: sets it at the start, each hour, and when the host's clock has jumped, as it does after a
- * suspend. Confined to the lifecycle thread, apart from the check, which runs on the loop.
+ * suspend; and more exactly as soon as the guest is quick to answer. Confined to the lifecycle thread, apart from the check, which runs on
+ * the loop.
  */
 final class ClockKeeper implements Part {
     private static final Logger LOG = LoggerFactory.getLogger(ClockKeeper.class);
@@ -19,14 +22,30 @@ final class ClockKeeper implements Part {
     private static final int CHECKS_PER_SYNC = 240;
 
     private final EventLoop loop;
-    private final AgentClient agent;
+    private final ClockSync sync;
     private @Nullable ScheduledFuture<?> checks;
     private int checked;
     private long offsetMillis;
 
+    /** By how many nanoseconds it may be wrong at most. Written where the agent's answers come. */
+    private volatile long errorNanos = Long.MAX_VALUE;
+
     ClockKeeper(EventLoop loop, AgentClient agent) {
         this.loop = loop;
-        this.agent = agent;
+        this.sync = new ClockSync(
+                new ClockSync.Guest() {
+                    @Override
+                    public CompletableFuture<String> ping() {
+                        return agent.ping();
+                    }
+
+                    @Override
+                    public CompletableFuture<String> setTime(Instant now) {
+                        return agent.setTime(now);
+                    }
+                },
+                InstantSource.system(),
+                System::nanoTime);
     }
 
     @Override
@@ -56,19 +75,35 @@ final class ClockKeeper implements Part {
         boolean jumped = Math.abs(now - offsetMillis) > JUMP_MILLIS;
         offsetMillis = now;
         checked++;
-        if (jumped || checked % CHECKS_PER_SYNC == 0) {
-            sync(jumped ? "the host's clock jumped" : "hourly");
+        if (jumped) {
+            sync("the host's clock jumped");
+        } else if (checked % CHECKS_PER_SYNC == 0) {
+            sync.refine().whenComplete((nanos, error) -> report("hourly", nanos, error));
+        } else if (errorNanos > ClockSync.CLOSE_NANOS) {
+            sync.refine().thenAccept(nanos -> done("exactly", nanos)); // else it is tried again in a moment
         }
     }
 
     private void sync(String why) {
-        agent.setTime(Instant.now()).whenComplete((ok, error) -> {
-            if (error == null) {
-                LOG.debug("set the guest's clock: {}", why);
-            } else {
-                LOG.warn("the guest's clock could not be set: {}", error.getMessage());
-            }
-        });
+        sync.set().whenComplete((nanos, error) -> report(why, nanos, error));
+    }
+
+    private void report(String why, @Nullable Long nanos, @Nullable Throwable error) {
+        if (nanos != null) {
+            done(why, nanos);
+        } else if (error != null) {
+            LOG.warn(
+                    "the guest's clock could not be set: {}",
+                    ClockSync.cause(error).getMessage());
+        }
+    }
+
+    /** @param nanos as {@link ClockSync#refine} returns it */
+    private void done(String why, long nanos) {
+        if (nanos != Long.MAX_VALUE) {
+            errorNanos = nanos;
+            LOG.debug("set the guest's clock: {}; it may be wrong by {} us", why, TimeUnit.NANOSECONDS.toMicros(nanos));
+        }
     }
 
     @Override
