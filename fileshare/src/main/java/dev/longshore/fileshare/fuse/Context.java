@@ -51,7 +51,7 @@ final class Context {
                 at,
                 node.id(),
                 virtual ? 0 : times.entry(), // what is shared may change at any time
-                attributeNanos(node),
+                attributeNanos(node, stat),
                 stat,
                 submount(parent, node));
     }
@@ -68,7 +68,12 @@ final class Context {
         }
     }
 
-    long attributeNanos(Node node) {
-        return node instanceof VirtualDirectory || SharedFolders.isAccessor(node) ? 0 : times.attributes();
+    /**
+     * For how long the guest may believe {@code stat}. Not at all if the file has set-id bits: Linux has us take them away with a write
+     * past its page cache, and does not forget the mode that it knows (fs/fuse/file.c, fuse_direct_io).
+     */
+    long attributeNanos(Node node, Stat stat) {
+        boolean setId = (stat.mode() & (Stat.S_ISUID | Stat.S_ISGID)) != 0 && node.isRegular();
+        return setId || node instanceof VirtualDirectory || SharedFolders.isAccessor(node) ? 0 : times.attributes();
     }
 }

@@ -90,12 +90,12 @@ final class InodeOps {
 
     private int writeAttr(Node n) {
         c.attributesFor(n, host.stat);
-        return Attributes.writeAttr(q.body(), c.attributeNanos(n), host.stat, 0);
+        return Attributes.writeAttr(q.body(), c.attributeNanos(n, host.stat), host.stat, 0);
     }
 
     private int writeStatx(Node n) {
         c.attributesFor(n, host.stat);
-        return Attributes.writeStatx(q.body(), c.attributeNanos(n), host.stat);
+        return Attributes.writeStatx(q.body(), c.attributeNanos(n, host.stat), host.stat);
     }
 
     // ---- setting attributes

@@ -626,4 +626,27 @@ class FuseServerTest {
             assertThat(x.reply()).hasSize(16);
         }
     }
+
+    /** xfstests generic/355: a guest's kernel that believed the mode would show set-id bits that a write had taken away. */
+    @Test
+    void modeWithSetIdBits_isBelievedForNoTime() {
+        long file = guest.create(root, "f", Open.O_RDWR, 0x1A4)[0];
+        assertThat(believedSeconds(file)).isEqualTo(1);
+
+        guest.setattr(file, -1, -1, 0x9ED).ok(); // 04755
+        assertThat(believedSeconds(file)).isZero();
+        assertThat(guest.lookupReply(root, "f").ok().u64(24)).isZero();
+        guest.setattr(file, -1, -1, 0x5ED).ok(); // 02755
+        assertThat(believedSeconds(file)).isZero();
+        guest.setattr(file, -1, -1, 0x1ED).ok();
+        assertThat(believedSeconds(file)).isEqualTo(1);
+
+        long directory = guest.mkdir(root, "d", 0x1ED).node();
+        guest.setattr(directory, -1, -1, 0x5ED).ok();
+        assertThat(believedSeconds(directory)).isEqualTo(1);
+    }
+
+    private long believedSeconds(long node) {
+        return guest.getattrReply(node).ok().u64(0);
+    }
 }
