@@ -146,6 +146,10 @@ final class DnsRig implements AutoCloseable {
     }
 
     Message receiveTcp(EmbeddedChannel channel) {
+        return parse(receiveTcpBytes(channel));
+    }
+
+    byte[] receiveTcpBytes(EmbeddedChannel channel) {
         ByteBuf all = Unpooled.buffer();
         net.loop.runUntil(
                 () -> {
@@ -159,7 +163,7 @@ final class DnsRig implements AutoCloseable {
                 "an answer by TCP");
         byte[] bytes = new byte[all.readUnsignedShort()];
         all.readBytes(bytes);
-        return parse(bytes);
+        return bytes;
     }
 
     Message askTcp(Message query) {

@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.xbill.DNS.Message;
-import org.xbill.DNS.Section;
 import org.xbill.DNS.Type;
 
 /**
@@ -61,7 +60,7 @@ class DnsUpstreamFuzzTest {
             rig.resolver().hangUp();
         }
         rig.pass(LONGER_THAN_ALL);
-        check(rig.receiveTcp(channel).toWire(), query);
+        check(rig.receiveTcpBytes(channel), query);
         channel.checkException();
         channel.finishAndReleaseAll();
         clean();
@@ -84,10 +83,14 @@ class DnsUpstreamFuzzTest {
         }
     }
 
+    /** Records pass as they are, whatever is in them: only what is ours is looked at. */
     private static void check(byte[] answer, Message query) {
-        Message m = DnsRig.parse(answer);
-        assertThat(m.getHeader().getID()).isEqualTo(query.getHeader().getID());
-        assertThat(m.getSection(Section.QUESTION)).isEqualTo(query.getSection(Section.QUESTION));
+        byte[] asked = query.toWire();
+        assertThat(answer.length).isGreaterThanOrEqualTo(asked.length);
+        assertThat(Arrays.copyOf(answer, 2)).isEqualTo(Arrays.copyOf(asked, 2));
+        assertThat(answer[2] & 0x80).as("QR").isEqualTo(0x80);
+        assertThat(Arrays.copyOfRange(answer, DnsMessage.HEADER_BYTES, asked.length))
+                .isEqualTo(Arrays.copyOfRange(asked, DnsMessage.HEADER_BYTES, asked.length));
     }
 
     private void clean() {
