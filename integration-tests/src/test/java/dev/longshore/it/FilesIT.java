@@ -241,7 +241,7 @@ class FilesIT {
         assertThat(run(
                         "/tmp",
                         "ls -A " + there + " | wc -l; (touch " + there + "/settings.json; mv " + there
-                                + " /src/elsewhere) 2>&1"))
+                                + " /src/elsewhere; true) 2>&1"))
                 .startsWith("0\n")
                 .contains("Read-only file system")
                 .containsIgnoringCase("busy");
