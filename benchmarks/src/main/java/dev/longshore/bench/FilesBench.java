@@ -131,6 +131,9 @@ final class FilesBench implements Callable<Integer> {
         }
         Path cache = Home.locate(System.getenv(), Path.of("/")).cache();
         boolean uml = guest == FileContender.InGuest.Kind.UML;
+        if (!uml && Commands.find(Machine.QEMU).isEmpty()) {
+            throw new BenchException(Machine.QEMU + " is not installed: apt-get install qemu-system-x86");
+        }
         UmlKernel kernel =
                 uml ? UmlKernel.choose(new Peers(Optional.empty()), cache, lab) : UmlKernel.forQemu(cache, lab);
         out.println(kernel.description());

@@ -16,6 +16,8 @@ import java.util.stream.Collectors;
  * the one that collects what the terminal says.
  */
 final class Machine implements AutoCloseable {
+    static final String QEMU = "qemu-system-x86_64";
+
     private static final int BOOT_MS = 60_000;
     private static final int GRACE_MS = 10_000;
     private static final Pattern END = Pattern.compile("\n<end (\\d+)>\n");
@@ -23,7 +25,7 @@ final class Machine implements AutoCloseable {
     /** Behind what makes the machine ready: commands of the terminal, until it ends. {@code $?} says whether it is ready. */
     static final String LOOP = """
             s=$?
-            [ -e /dev/ttyS0 ] && t=/dev/ttyS0 || t=/dev/tty1
+            grep -q console=ttyS1 /proc/cmdline && t=/dev/ttyS0 || t=/dev/tty1
             exec < $t > $t
             stty raw -echo
             printf '\\n<end %d>\\n' $s
@@ -79,7 +81,7 @@ final class Machine implements AutoCloseable {
         return boot(
                 log,
                 List.of(
-                        "qemu-system-x86_64",
+                        QEMU,
                         "-nodefaults",
                         "-no-user-config",
                         "-no-reboot",
