@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -27,6 +28,9 @@ final class EngineTrust implements AutoCloseable {
 
     /** After so many attempts the user hears why it takes so long. */
     private static final int QUIET_ATTEMPTS = 5;
+
+    /** Longest wait before certificates are offered again that the guest did not take, as a power of two of the pause. */
+    private static final int MAX_BACKOFF = 6;
 
     private static final String AT_ONCE = " (longshore restart: at once)";
 
@@ -60,14 +64,20 @@ final class EngineTrust implements AutoCloseable {
 
     // Of the worker:
     private List<Path> files = List.of();
-    private @Nullable List<String> handed;
-    private @Nullable List<String> known; // by the Engine's process
+    private @Nullable List<String> seen; // on the host
+    private @Nullable List<String> handed; // null while what the guest has is not known
+    private @Nullable List<String> known; // by the Engine's process; null if that may have begun without ours
     private List<String> problems = List.of();
+    private int failures; // of handing over, one after the other
+    private @Nullable Future<?> retry;
     private @Nullable SettingsWatch watch;
     private boolean trying;
     private int attempts;
 
-    /** @param onChange called with the files when their content, or that of the host's store, is another one */
+    /**
+     * @param onChange called with the files when their content, or that of the host's store, is another one, whatever becomes of the
+     *     Engine
+     */
     EngineTrust(Control control, Consumer<List<Path>> onChange, Consumer<Events.What> events) {
         this(control, HostAuthorities.STORES, onChange, events, PAUSE);
     }
@@ -131,25 +141,54 @@ final class EngineTrust implements AutoCloseable {
             problems = found.problems();
             problems.forEach(this::tell);
         }
-        if (found.lines().equals(handed)) {
-            return;
+        boolean other = seen != null && !found.lines().equals(seen);
+        seen = found.lines();
+        if (other) {
+            onChange.accept(files); // whether the guest takes them or not: it is about our own connections
         }
-        boolean first = handed == null;
+        Future<?> again = retry;
+        if (again != null) {
+            again.cancel(false);
+            retry = null;
+        }
+        if (!found.lines().equals(handed) && hand(found)) {
+            handedOver(found.lines());
+        }
+    }
+
+    /** True if the guest has them now; else it is tried again, since it may only have been busy. */
+    private boolean hand(HostAuthorities.Found found) {
+        handed = null; // an answer that is lost is no sign of what was done
         try {
             control.hand(found.lines());
         } catch (Exception e) {
-            tell("the Engine does not trust what the host trusts: " + e.getMessage());
-            return;
+            if (worker.isShutdown()) {
+                return false; // that is why it failed
+            }
+            if (failures++ == 0) {
+                tell("the Engine does not trust what the host trusts: " + e.getMessage() + "; it is tried again");
+            } else {
+                LOG.debug("certificate authorities were not taken for the {}th time: {}", failures, e.toString());
+            }
+            retry = later(this::look, pause.multipliedBy(1L << Math.min(failures - 1, MAX_BACKOFF)));
+            return false;
         }
         handed = found.lines();
-        if (first) {
-            known = handed;
-            LOG.info("the Engine trusts the host's {} certificate authorities", found.certificates());
-            return;
+        LOG.info("the guest has the host's {} certificate authorities", found.certificates());
+        return true;
+    }
+
+    private void handedOver(List<String> lines) {
+        boolean late = failures > 0;
+        failures = 0;
+        if (known == null && !control.isUp()) {
+            known = lines; // it looks when it makes its first connection, which nobody can have asked it for
         }
-        LOG.info("{} certificate authorities now", found.certificates());
-        onChange.accept(files);
-        if (!trying) {
+        if (lines.equals(known)) {
+            if (late) {
+                tell("the Engine trusts what the host trusts now");
+            }
+        } else if (!trying) {
             trying = true;
             attempts = 0;
             attempt();
@@ -188,10 +227,15 @@ final class EngineTrust implements AutoCloseable {
                             + AT_ONCE);
         }
         trying = true;
+        Future<?> _ = later(this::attempt, pause);
+    }
+
+    private @Nullable Future<?> later(Runnable task, Duration delay) {
         try {
-            worker.schedule(this::attempt, pause.toMillis(), TimeUnit.MILLISECONDS);
+            return worker.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
             LOG.debug("the guest stops");
+            return null;
         }
     }
 

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -36,14 +37,17 @@ class EngineTrustTest {
     private Path mine;
 
     private final class FakeEngine implements EngineTrust.Control {
-        volatile boolean up = true;
+        volatile boolean up;
         volatile boolean swarm;
         final AtomicInteger busy = new AtomicInteger();
         volatile boolean broken;
+        final AtomicInteger silent = new AtomicInteger();
+        final Semaphore asked = new Semaphore(0); // whether it is up
 
         @Override
         public void hand(List<String> lines) throws IOException {
-            if (lines.contains("SICK")) {
+            if (silent.getAndDecrement() > 0) {
+                steps.add("silence");
                 throw new IOException("the agent is silent");
             }
             steps.add("hand " + String.join(",", lines.subList(1, lines.size() - 1)));
@@ -51,7 +55,9 @@ class EngineTrustTest {
 
         @Override
         public boolean isUp() {
-            return up;
+            boolean answer = up;
+            asked.release();
+            return answer;
         }
 
         @Override
@@ -83,14 +89,20 @@ class EngineTrustTest {
     void begin() throws Exception {
         mine = dir.resolve("mine.pem");
         certificate("AAAA");
-        trust = new EngineTrust(
+        trust = fresh();
+        trust.use(List.of(mine));
+        expect("hand AAAA");
+        engine.asked.acquire();
+        engine.up = true;
+    }
+
+    private EngineTrust fresh() {
+        return new EngineTrust(
                 engine,
                 List.of(dir.resolve("store.pem")),
                 files -> steps.add("changed " + files.getFirst().getFileName()),
                 what -> told.add(((Events.Notice) what).text()),
                 Duration.ofMillis(1));
-        trust.use(List.of(mine));
-        expect("hand AAAA");
     }
 
     @AfterEach
@@ -113,10 +125,10 @@ class EngineTrustTest {
     @Test
     void fileThatChanges_isHandedOver_andTheEngineRestarted() throws Exception {
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem", "pause", "restart", "resume");
+        expect("changed mine.pem", "hand BBBB", "pause", "restart", "resume");
         assertThat(told.take()).contains(RESTARTED);
         certificate("CCCC");
-        expect("hand CCCC", "changed mine.pem", "pause", "restart", "resume");
+        expect("changed mine.pem", "hand CCCC", "pause", "restart", "resume");
         assertThat(told.take()).contains(RESTARTED);
     }
 
@@ -125,12 +137,12 @@ class EngineTrustTest {
         Path other = Files.copy(mine, dir.resolve("other.pem"));
         Files.writeString(other, Files.readString(other).replace("AAAA", "DDDD"));
         trust.use(List.of(other));
-        expect("hand DDDD", "changed other.pem", "pause", "restart", "resume");
+        expect("changed other.pem", "hand DDDD", "pause", "restart", "resume");
 
         Files.copy(mine, dir.resolve("store.pem"));
         expect(
-                "hand AAAA,-----END CERTIFICATE-----,-----BEGIN CERTIFICATE-----,DDDD",
                 "changed other.pem",
+                "hand AAAA,-----END CERTIFICATE-----,-----BEGIN CERTIFICATE-----,DDDD",
                 "pause",
                 "restart",
                 "resume");
@@ -141,14 +153,14 @@ class EngineTrustTest {
         trust.use(List.of(mine, dir.resolve("mine.pem")));
         Files.setLastModifiedTime(mine, java.nio.file.attribute.FileTime.fromMillis(0));
         certificate("BBBB");
-        expect("hand BBBB");
+        expect("changed mine.pem", "hand BBBB");
     }
 
     @Test
     void engineThatIsUsed_isWaitedFor_andTheUserIsTold() throws Exception {
         engine.busy.set(7);
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem");
+        expect("changed mine.pem", "hand BBBB");
         for (int i = 0; i < 8; i++) {
             expect("pause");
         }
@@ -161,44 +173,90 @@ class EngineTrustTest {
     void changeThatIsTakenBackMeanwhile_restartsNothing() throws Exception {
         engine.up = false;
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem");
+        expect("changed mine.pem", "hand BBBB");
         certificate("AAAA");
-        expect("hand AAAA", "changed mine.pem");
+        expect("changed mine.pem", "hand AAAA");
         engine.up = true;
         certificate("CCCC");
-        expect("hand CCCC", "changed mine.pem", "pause", "restart", "resume");
+        expect("changed mine.pem", "hand CCCC", "pause", "restart", "resume");
     }
 
     @Test
     void swarm_isLeftAlone_andTheUserToldWhatToDo() throws Exception {
         engine.swarm = true;
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem");
+        expect("changed mine.pem", "hand BBBB");
         assertThat(told.take()).contains("swarm", "longshore restart");
         engine.swarm = false;
         certificate("CCCC");
-        expect("hand CCCC", "changed mine.pem", "pause", "restart", "resume");
+        expect("changed mine.pem", "hand CCCC", "pause", "restart", "resume");
     }
 
     @Test
     void restartThatFails_isTold_andCallersGoOn() throws Exception {
         engine.broken = true;
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem", "pause", "resume");
+        expect("changed mine.pem", "hand BBBB", "pause", "resume");
         assertThat(told.take()).contains("it would not die", "longshore restart");
     }
 
     @Test
-    void agentThatDoesNotTakeThem_isTold() throws Exception {
-        certificate("SICK");
-        assertThat(told.take()).contains("does not trust what the host trusts", "the agent is silent");
+    void agentThatDoesNotTakeThem_isTold_andAskedAgain_withoutAnotherChange() throws Exception {
+        engine.silent.set(3);
+        certificate("BBBB");
+        expect("changed mine.pem", "silence", "silence", "silence", "hand BBBB", "pause", "restart", "resume");
+        assertThat(told.take()).contains("does not trust what the host trusts", "the agent is silent", "tried again");
+        assertThat(told.take()).contains(RESTARTED);
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void firstThatAreTakenLate_byAnEngineThatIsUp_restartIt() throws Exception {
+        beginAgain(2, true);
+        expect("silence", "silence", "hand AAAA", "pause", "restart", "resume");
+        assertThat(told.take()).contains("does not trust what the host trusts");
+        assertThat(told.take()).contains(RESTARTED);
+    }
+
+    @Test
+    void firstThatAreTakenLate_beforeTheEngineIsUp_restartNothing() throws Exception {
+        beginAgain(2, false);
+        expect("silence", "silence", "hand AAAA");
+        assertThat(told.take()).contains("does not trust what the host trusts");
+        assertThat(told.take()).contains("trusts what the host trusts now");
+        engine.up = true;
+        certificate("BBBB");
+        expect("changed mine.pem", "hand BBBB", "pause", "restart", "resume");
+    }
+
+    private void beginAgain(int silence, boolean up) {
+        trust.close();
+        engine.silent.set(silence);
+        engine.up = up;
+        trust = fresh();
+        trust.use(List.of(mine));
+    }
+
+    @Test
+    void answerThatIsLost_isNoSignOfWhatTheGuestHas() throws Exception {
+        engine.silent.set(Integer.MAX_VALUE);
+        certificate("BBBB");
+        expect("changed mine.pem", "silence");
+        certificate("AAAA");
+        await("changed mine.pem");
+        engine.silent.set(0);
+        await("hand AAAA");
+    }
+
+    private void await(String step) throws InterruptedException {
+        while (!steps.take().equals(step)) {}
     }
 
     @Test
     void close_endsAWait() throws Exception {
         engine.busy.set(Integer.MAX_VALUE);
         certificate("BBBB");
-        expect("hand BBBB", "changed mine.pem", "pause");
+        expect("changed mine.pem", "hand BBBB", "pause");
         trust.close();
         steps.clear();
         trust.use(List.of());
