@@ -15,6 +15,8 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.xbill.DNS.CNAMERecord;
 import org.xbill.DNS.DClass;
 import org.xbill.DNS.Flags;
@@ -164,11 +166,35 @@ class NetworkDnsCacheTest {
         rig.pass(Duration.ofSeconds(2));
         rig.ask("a.test", Type.A);
         assertThat(resolver.asked).hasSize(2);
-        saysNothing(Rcode.REFUSED, null);
+    }
+
+    /** RFC 9520 §2.2, §2.7: these, too; and as what they are. */
+    @ParameterizedTest
+    @ValueSource(ints = {Rcode.REFUSED, Rcode.FORMERR})
+    void refusal_isKeptForTwoSeconds_asItself(int rcode) {
+        saysNothing(rcode, null);
+        rig.resolvers.getLast().says = resolver.says;
+        assertThat(rig.ask("b.test", Type.A).getRcode()).isEqualTo(rcode);
+        int asked = asked();
+        Message again = rig.ask("b.test", Type.A);
+        assertThat(again.getRcode()).isEqualTo(rcode);
+        assertThat(again.getSection(Section.ANSWER)).isEmpty();
+        assertThat(asked()).isEqualTo(asked);
+
+        saysAddress(60);
+        rig.resolvers.getLast().says = resolver.says;
+        rig.pass(Duration.ofSeconds(2));
+        assertThat(rig.ask("b.test", Type.A).getRcode()).isEqualTo(Rcode.NOERROR);
+    }
+
+    @Test
+    void notImplemented_isNotKept() {
+        saysNothing(Rcode.NOTIMP, null);
         rig.resolvers.getLast().says = resolver.says;
         rig.ask("b.test", Type.A);
+        int asked = asked();
         rig.ask("b.test", Type.A);
-        assertThat(resolver.asked).hasSize(4);
+        assertThat(asked()).isGreaterThan(asked);
     }
 
     @Test

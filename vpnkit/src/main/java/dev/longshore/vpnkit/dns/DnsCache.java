@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Theory of operation: what is kept is the message as it goes to the guest, without OPT, as bytes; a hit copies them, puts the question
  * as it was asked now in front, and writes each time to live less the seconds since. So nothing is parsed on a hit, and any type of
  * record is kept as it came. An answer lives as long as its shortest record; one that says that there is nothing, as long as its SOA says (RFC
- * 2308 §5), and without SOA not at all; a failure {@link #FAILURE_SECONDS} (RFC 9520 §3.2), a resolver's or that there was no answer. A message with a time to live of 0 is not kept.
+ * 2308 §5), and without SOA not at all; a failure {@link #FAILURE_SECONDS} (RFC 9520 §3.2): SERVFAIL, REFUSED and FORMERR of a resolver, or that there was no answer. A message with a time to live of 0 is not kept.
  *
  * <p>It is a table of our own and not a library's, since it belongs to one thread: a hit moves two links and makes no object, and
  * there is no maintenance for others to do. The least recently used answers leave when {@link #MAX_BYTES} are full.
@@ -131,7 +131,7 @@ final class DnsCache {
             }
             DnsMessage.setFlags(
                     b, 0, (flags & ~DnsMessage.FLAG_RECURSION_DESIRED) | (q.flags & DnsMessage.FLAG_RECURSION_DESIRED));
-            boolean failed = (flags & 0xF) == DnsMessage.RCODE_SERVFAIL;
+            boolean failed = (flags & 0xF) == DnsMessage.RCODE_SERVFAIL; // RFC 8914 §4.14 is about that one only
             DnsReply.Reason why = failed ? DnsReply.CACHED_ERROR : filtered ? DnsReply.FILTERED : DnsReply.NONE;
             return DnsReply.finish(b, q, answers, authorities, additionals, flags & 0xF, why);
         }
@@ -195,9 +195,15 @@ final class DnsCache {
         }
         return switch (rcode) {
             case DnsMessage.RCODE_OK, DnsMessage.RCODE_NXDOMAIN -> leastTtl(q, m, l, rcode);
-            case DnsMessage.RCODE_SERVFAIL -> FAILURE_SECONDS;
-            default -> 0;
+            default -> isFailure(rcode) ? FAILURE_SECONDS : 0;
         };
+    }
+
+    /** RFC 9520 §2: what says nothing of the name, but that it is no use to ask at once. */
+    private static boolean isFailure(int rcode) {
+        return rcode == DnsMessage.RCODE_SERVFAIL
+                || rcode == DnsMessage.RCODE_REFUSED
+                || rcode == DnsMessage.RCODE_FORMERR;
     }
 
     private static int leastTtl(DnsQuestion q, ByteBuf m, DnsLayout l, int rcode) {
@@ -237,7 +243,7 @@ final class DnsCache {
     private static short[] capTtls(ByteBuf m, DnsLayout l, byte[] records, int life) {
         int count = DnsMessage.records(m, 0) - (l.hasOpt() ? 1 : 0);
         int answers = DnsMessage.answers(m, 0);
-        boolean isFailure = DnsMessage.rcode(m, 0) == DnsMessage.RCODE_SERVFAIL;
+        boolean isFailure = isFailure(DnsMessage.rcode(m, 0));
         short[] ttls = new short[count];
         int i = l.recordsAt;
         int k = 0;
