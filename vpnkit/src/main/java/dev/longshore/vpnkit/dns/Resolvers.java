@@ -42,8 +42,19 @@ public final class Resolvers {
     /** Where systemd-resolved has those that it asks itself. */
     private static final Path BEHIND_STUB = Path.of("/run/systemd/resolve/resolv.conf");
 
+    /** Says whom the host's own programs ask for names. */
+    private static final Path SWITCH = Path.of("/etc/nsswitch.conf");
+
+    /** nss-resolve(8) as a word of the line "hosts": these programs ask systemd-resolved, whatever resolv.conf says. */
+    private static final Pattern ASKS_RESOLVED = Pattern.compile("\\s*hosts:(.*\\s)?resolve(\\s.*)?");
+
+    /** resolved.conf(5), DNSStubListener. */
+    private static final List<InetSocketAddress> STUB =
+            List.of(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.53"), PORT));
+
     private final @Nullable Path file;
     private final Path behindStub;
+    private final Path nameSwitch;
     private final LongSupplier nanoClock;
     private List<InetSocketAddress> servers;
     private List<InetSocketAddress> lastResort = List.of();
@@ -57,16 +68,22 @@ public final class Resolvers {
 
     private List<InetSocketAddress> chosen = List.of();
 
-    private Resolvers(@Nullable Path file, Path behindStub, List<InetSocketAddress> servers, LongSupplier nanoClock) {
+    private Resolvers(
+            @Nullable Path file,
+            Path behindStub,
+            Path nameSwitch,
+            List<InetSocketAddress> servers,
+            LongSupplier nanoClock) {
         this.file = file;
         this.behindStub = behindStub;
+        this.nameSwitch = nameSwitch;
         this.servers = servers;
         this.nanoClock = nanoClock;
     }
 
     /** Always these: a setting, or a test. */
     public static Resolvers fixed(List<InetSocketAddress> servers) {
-        return new Resolvers(null, BEHIND_STUB, List.copyOf(servers), () -> 0);
+        return new Resolvers(null, BEHIND_STUB, SWITCH, List.copyOf(servers), () -> 0);
     }
 
     /** The same with {@link #lastResort}. */
@@ -78,12 +95,15 @@ public final class Resolvers {
 
     /** Those in {@code file}, which is read again when it changes: replaced, rewritten, or its symbolic link moved. */
     public static Resolvers ofFile(Path file, LongSupplier nanoClock) {
-        return ofFile(file, BEHIND_STUB, nanoClock);
+        return ofFile(file, BEHIND_STUB, SWITCH, nanoClock);
     }
 
-    /** @param behindStub see {@link #lastResort} */
-    static Resolvers ofFile(Path file, Path behindStub, LongSupplier nanoClock) {
-        return new Resolvers(file, behindStub, DEFAULT, nanoClock);
+    /**
+     * @param behindStub see {@link #lastResort}
+     * @param nameSwitch nsswitch.conf(5)
+     */
+    static Resolvers ofFile(Path file, Path behindStub, Path nameSwitch, LongSupplier nanoClock) {
+        return new Resolvers(file, behindStub, nameSwitch, DEFAULT, nanoClock);
     }
 
     /**
@@ -133,7 +153,7 @@ public final class Resolvers {
 
     private void look(Path path) {
         try {
-            Object version = List.of(version(path), Files.exists(behindStub) ? version(behindStub) : "");
+            Object version = List.of(version(path), versionIfThere(behindStub), versionIfThere(nameSwitch));
             if (version.equals(seen) && !scoped) {
                 return;
             }
@@ -143,7 +163,7 @@ public final class Resolvers {
             searchDomains = parseSearch(lines);
             scoped = lines.stream().anyMatch(l -> l.indexOf('%') >= 0);
             List<InetSocketAddress> before = servers;
-            servers = found.isEmpty() ? DEFAULT : found;
+            servers = found.isEmpty() ? DEFAULT : leadsPastStub(path) ? STUB : found;
             lastResort = servers.stream().allMatch(Resolvers::isStub) && Files.exists(behindStub)
                     ? parse(lines(behindStub))
                     : List.of();
@@ -153,6 +173,26 @@ public final class Resolvers {
         } catch (IOException e) {
             LOG.debug("{} can't be read, the resolvers stay {}: {}", path, servers, e.toString());
         }
+    }
+
+    /**
+     * True if resolv.conf is the list of all links' servers together, and the host's programs ask systemd-resolved, which knows which domain
+     * is which link's. So do we: then a VPN's names are asked of the VPN's servers, and no others are.
+     */
+    private boolean leadsPastStub(Path path) {
+        try {
+            return Files.exists(behindStub)
+                    && Files.isSameFile(path, behindStub)
+                    && lines(nameSwitch).stream()
+                            .map(line -> line.replaceFirst("#.*", ""))
+                            .anyMatch(line -> ASKS_RESOLVED.matcher(line).matches());
+        } catch (IOException e) {
+            return false; // no such file: they ask whom resolv.conf says
+        }
+    }
+
+    private static Object versionIfThere(Path path) throws IOException {
+        return Files.exists(path) ? version(path) : "";
     }
 
     private static Object version(Path path) throws IOException {

@@ -92,12 +92,40 @@ class ResolversTest {
         assertThat(resolvers.servers()).isNotSameAs(found).isEqualTo(found);
     }
 
+    /** resolv.conf may be a link to all servers of all links; the host's programs ask systemd-resolved all the same. */
+    @Test
+    void linkPastTheStub_isAskedByTheStub_ifTheHostsProgramsAskThere() throws IOException {
+        Path behind = Files.writeString(dir.resolve("behind"), "nameserver 192.0.2.1\nnameserver 10.8.0.1\n");
+        Path file = Files.createSymbolicLink(dir.resolve("resolv.conf"), behind);
+        Path nsswitch = dir.resolve("nsswitch.conf");
+        Resolvers resolvers = Resolvers.ofFile(file, behind, nsswitch, () -> now);
+        assertThat(resolvers.servers()).containsExactly(resolver("192.0.2.1"), resolver("10.8.0.1"));
+
+        for (String not : List.of("files dns", "files resolved dns", "files # resolve", "dns\nhosts_: resolve")) {
+            Files.writeString(nsswitch, "passwd: files\nhosts: " + not + "\n");
+            twoSecondsPass();
+            assertThat(resolvers.servers()).as(not).hasSize(2);
+        }
+        for (String yes :
+                List.of("mymachines resolve [!UNAVAIL=return] files myhostname dns", "resolve", "files\tresolve")) {
+            Files.writeString(nsswitch, "passwd: files\nhosts: " + yes + "\n");
+            twoSecondsPass();
+            assertThat(resolvers.servers()).as(yes).containsExactly(resolver("127.0.0.53"));
+            assertThat(resolvers.lastResort()).containsExactly(resolver("192.0.2.1"), resolver("10.8.0.1"));
+        }
+
+        Files.delete(file);
+        Files.writeString(file, "nameserver 192.0.2.9\n"); // a file of its own means what it says
+        twoSecondsPass();
+        assertThat(resolvers.servers()).containsExactly(resolver("192.0.2.9"));
+    }
+
     /** systemd-resolved: its stub is asked, and what that asks only if the stub is not there. */
     @Test
     void behindTheStub_isTheLastResort() throws IOException {
         Path file = Files.writeString(dir.resolve("resolv.conf"), "nameserver 127.0.0.53\nsearch a.test\n");
         Path behind = dir.resolve("behind");
-        Resolvers resolvers = Resolvers.ofFile(file, behind, () -> now);
+        Resolvers resolvers = Resolvers.ofFile(file, behind, dir.resolve("nsswitch.conf"), () -> now);
         assertThat(resolvers.servers()).containsExactly(resolver("127.0.0.53"));
         assertThat(resolvers.lastResort()).isEmpty();
 
