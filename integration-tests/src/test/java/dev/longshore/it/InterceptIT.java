@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @BesideTheGuest
 class InterceptIT {
     private static final int CURL_COULD_NOT_CONNECT = 7;
+    private static final int CURL_COULD_NOT_RECEIVE = 56;
     private static final Duration GREETING = Duration.ofSeconds(30);
 
     private static InterceptLab lab;
@@ -245,6 +246,35 @@ class InterceptIT {
         assertThat(lab.guest("curl", "-sS", "-k", "https://web.test/").run().exit())
                 .isEqualTo(CURL_COULD_NOT_CONNECT);
         assertAsked("CONNECT web.test:443");
+    }
+
+    /** What the policy forbids whatever it is called is refused before anybody listens to a request. */
+    @ParameterizedTest
+    @ValueSource(strings = {"http://", "https://"})
+    void addressThatIsDenied_isRefused(String scheme) {
+        Command.Result result = lab.guest("curl", "-sS", "-k", scheme + InterceptLab.DENIED + "/")
+                .run();
+        assertThat(result.exit()).as(result.err()).isEqualTo(CURL_COULD_NOT_CONNECT);
+        assertThat(asked()).isEmpty();
+    }
+
+    /** A request that is taken and gets no connection ends as a connection, without a page of ours. */
+    @Test
+    void requestThatGetsNoConnection_isReset_andNothingIsAnswered() {
+        Command.Result result = lab.guest(
+                        "curl", "-sS", "-i", "-H", "Host: denied.test", "http://" + InterceptLab.NAMELESS + "/")
+                .run();
+        assertThat(result.err()).contains("reset by peer");
+        assertThat(result.exit()).isEqualTo(CURL_COULD_NOT_RECEIVE);
+        assertThat(result.out()).isEmpty();
+
+        try (Running client =
+                lab.guest("socat", "-", "TCP4:" + InterceptLab.NAMELESS + ":80").start()) {
+            client.type("GET / HTTP/1.1\r\nHost: denied.test\r\n\r");
+            Await.until("the reset", GREETING, () -> client.err().contains("Connection reset by peer"));
+            assertThat(client.out()).isEmpty();
+        }
+        assertThat(asked()).isEmpty();
     }
 
     /** Where the first bytes decide, the connection is there first, and is reset then. */

@@ -27,6 +27,7 @@ final class InterceptLab implements AutoCloseable {
     static final String NAMELESS = "203.0.113.12"; // no name at all
     static final String HIDDEN = "203.0.113.13"; // inner.test, which only squid knows; as an address it is denied
     static final String RAW = "203.0.113.14"; // raw.test
+    static final String DENIED = "203.0.113.99"; // by the policy, as denied.test is
     private static final String ADMIN_FILE = "/usr/share/longshore/admin-settings.json";
     private static final String HERE = "10.79.1.1";
     private static final String SQUID = "10.79.1.2";
@@ -133,8 +134,10 @@ final class InterceptLab implements AutoCloseable {
     private NetProgram startLongshore(Path dir) throws IOException {
         Path admin = Files.writeString(dir.resolve("admin.json"), """
                 {"containersProxy": {"locked": true, "mode": "manual", "http": "http://%1$s:%2$d",
-                 "https": "http://%1$s:%2$d", "transparentPorts": "*"}}
-                """.formatted(SQUID, SQUID_PORT));
+                 "https": "http://%1$s:%2$d", "transparentPorts": "*"},
+                 "egressPolicy": {"locked": true, "value": {"rules": [
+                   {"name": "lab", "action": "deny", "to": ["%3$s/32", "denied.test"]}]}}}
+                """.formatted(SQUID, SQUID_PORT, DENIED));
         Files.createDirectories(Path.of(ADMIN_FILE).getParent());
         NetProgram program = NetProgram.of(Command.of(
                 "unshare",

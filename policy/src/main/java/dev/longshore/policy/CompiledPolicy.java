@@ -77,6 +77,18 @@ final class CompiledPolicy {
         return BY_DEFAULT;
     }
 
+    /** True if a rule before the one that has decided would allow the same to somebody who says one of its names. */
+    boolean mayAllowAName(Facts facts, int decision) {
+        int end = decision < 0 ? rules.length : decision;
+        for (int i = 0; i < end; i++) {
+            CompiledRule rule = rules[i];
+            if (rule.rule.action() == EgressPolicy.Action.ALLOW && !rule.rule.dryRun() && rule.mayFitAName(facts)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** True if a rule denies everything by this name to everybody, and none before it could allow some of that. */
     boolean deniesName(String name) {
         for (CompiledRule rule : rules) {

@@ -98,6 +98,12 @@ final class CompiledRule {
         return fitsAddress(f.hi, f.lo) ? Fit.YES : Fit.NO;
     }
 
+    /** True if it fits by some name. */
+    boolean mayFitAName(Facts f) {
+        boolean named = !names.isEmpty() || domains.length > 0;
+        return named && (protocols & bit(f.protocol)) != 0 && fitsPort(f.port) && fitsWho(f.who);
+    }
+
     private boolean fitsAddress(long hi, long lo) {
         if (IpAddress.isV4(hi, lo)) {
             return v4.contains(hi, lo);

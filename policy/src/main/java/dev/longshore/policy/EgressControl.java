@@ -283,6 +283,11 @@ public final class EgressControl implements EgressGate {
         return policy.decide(f);
     }
 
+    /** True if a rule before that of the decision allows the same by some name. */
+    boolean mayAllowAName(Facts f, int decision) {
+        return policy.mayAllowAName(f, decision);
+    }
+
     /** False for what is only told of. */
     boolean isDenied(int decision) {
         return policy.action(decision) == Action.DENY && policy.policy.mode() == EgressPolicy.Mode.ENFORCE;

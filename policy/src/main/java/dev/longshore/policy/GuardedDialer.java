@@ -50,13 +50,25 @@ public final class GuardedDialer implements EgressDialer {
 
     @Override
     public Future<Optional<String>> refusal(Destination destination, EventLoop loop) {
+        return refusal(destination, loop, false);
+    }
+
+    /** Names that the guest was told for the address are all there are; where it was told none, another may still come to light. */
+    @Override
+    public Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop) {
+        return refusal(destination, loop, true);
+    }
+
+    private Future<Optional<String>> refusal(Destination destination, EventLoop loop, boolean byAnyName) {
         assert loop.inEventLoop();
         if (!control.isActive() || isOurs(destination)) {
             return loop.newSucceededFuture(Optional.empty());
         }
         Future<DialResult> judgement = byWhom(destination, loop, who -> {
-            int decision = control.decide(facts(who, destination));
-            if (decision != CompiledPolicy.UNDECIDED && control.isDenied(decision)) {
+            Facts facts = facts(who, destination);
+            int decision = control.decide(facts);
+            boolean open = byAnyName && facts.names() == 0 && control.mayAllowAName(facts, decision);
+            if (!open && decision != CompiledPolicy.UNDECIDED && control.isDenied(decision)) {
                 control.count(decision, sourceLo(destination));
                 return loop.newSucceededFuture(new DialResult.Denied(control.refusal(decision)));
             }

@@ -66,6 +66,40 @@ class OtherWaysTest {
         assertThat(dial(ADDRESS)).isInstanceOf(DialResult.Denied.class);
     }
 
+    private Optional<String> refusalByAnyName(Destination to) {
+        var refusal = rig.dialer.refusalByAnyName(to, rig.loop);
+        rig.loop.runDue();
+        return refusal.getNow();
+    }
+
+    /** What a client says later may be a name that is allowed, and means another address then. */
+    @Test
+    void deniedAddress_isDeniedByAnyName_ifNoNameIsAllowed() {
+        rig.obey("{'rules': [{'name': 'net', 'action': 'deny', 'to': '192.0.2.0/24'}]}");
+        assertThat(refusalByAnyName(ADDRESS))
+                .hasValueSatisfying(why -> assertThat(why).contains("net"));
+
+        rig.obey("{'default': 'deny'}");
+        assertThat(refusalByAnyName(ADDRESS)).isPresent();
+
+        rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'to': '*.a.test'}]}");
+        assertThat(refusal(ADDRESS)).isPresent();
+        assertThat(refusalByAnyName(ADDRESS)).isEmpty();
+
+        rig.obey("{'rules': [{'action': 'deny', 'to': '192.0.2.0/24'}, {'action': 'allow', 'to': 'a.test'}]}");
+        assertThat(refusalByAnyName(ADDRESS))
+                .as("the rule behind does not come to it")
+                .isPresent();
+    }
+
+    @Test
+    void allowedNames_ofOthers_orOtherPorts_openNothing() {
+        rig.obey("{'default': 'deny', 'rules': [{'action': 'allow', 'ports': 80, 'to': 'a.test'},"
+                + " {'action': 'allow', 'protocols': 'udp', 'to': 'a.test'},"
+                + " {'action': 'allow', 'dryRun': true, 'to': 'a.test'}]}");
+        assertThat(refusalByAnyName(ADDRESS)).isPresent();
+    }
+
     @Test
     void rulesForAddresses_doNotFitNamesThatOthersLookUp() {
         rig.obey("{'rules': [{'action': 'deny', 'to': '10.0.0.0/8'}]}");

@@ -83,6 +83,11 @@ final class UpstreamRig {
         }
 
         @Override
+        @Override
+        public Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop) {
+            return loop.newSucceededFuture(Optional.empty());
+        }
+
         public Future<DialResult> dialBy(Destination destination, EventLoop loop, Supplier<Future<DialResult>> way) {
             return way.get();
         }

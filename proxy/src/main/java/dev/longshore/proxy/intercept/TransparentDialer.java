@@ -14,6 +14,7 @@ import dev.longshore.proxy.route.Router;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
+import dev.longshore.vpnkit.hostsocket.EgressDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
@@ -21,6 +22,7 @@ import io.netty.util.concurrent.Promise;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * requests. The names are those that the guest was told for the address. As long as every name, read or not, is routed directly,
  * the connection is dialled directly, and nothing is different from a network without a proxy. Where there is one name at most
  * and the connection would be tunnelled in any case, the tunnel is made before the guest's SYN is answered: so what is refused
- * stays refused, and protocols in which the server speaks first wait for nothing. Only where it depends on what the guest
+ * stays refused, and protocols in which the server speaks first wait for nothing. What the policy denies by any name is refused at once. Only where it depends on what the guest
  * says, because an address has several names, or because HTTP is to be passed on as requests, the SYN is answered first and a
  * {@link Sniffer} listens.
  *
@@ -44,7 +46,7 @@ public final class TransparentDialer implements Dialer {
     /** A client that has not spoken by then is taken to wait for the server. Not on the ports of HTTP and HTTPS. */
     private static final Duration SERVER_FIRST = Duration.ofMillis(150);
 
-    private final Dialer direct;
+    private final EgressDialer direct;
     private final Dialer tunnels;
     private final Router router;
     private final OwnAddresses own;
@@ -54,14 +56,14 @@ public final class TransparentDialer implements Dialer {
     private TransparentPorts ports = TransparentPorts.NONE;
 
     /**
-     * @param direct for what is routed directly by every name
+     * @param direct for what is routed directly by every name, and the policy
      * @param tunnels connects along {@code router}'s routes; where that fails says why
      * @param told the names that the guest was told for an address, in small letters
      * @param http carries requests on
      * @param auditor hears of what is blocked here; {@code tunnels} and {@code http} tell of the rest
      */
     public TransparentDialer(
-            Dialer direct,
+            EgressDialer direct,
             Dialer tunnels,
             Router router,
             OwnAddresses own,
@@ -146,7 +148,10 @@ public final class TransparentDialer implements Dialer {
             if (all(Hop.Direct.class)) {
                 pass(direct.dial(destination, loop));
             } else if (all(Hop.Blocked.class)) {
-                block(((Hop.Blocked) first(routes.getFirst())).reason());
+                Future<RouteDecision> route = routes.getFirst();
+                block(
+                        ((Hop.Blocked) first(route)).reason(),
+                        route.isSuccess() ? route.getNow().because() : "");
             } else if (to.told().size() <= 1 && (to.port() == HTTPS_PORT || nobodyReads())) {
                 tunnel();
             } else {
@@ -154,10 +159,9 @@ public final class TransparentDialer implements Dialer {
             }
         }
 
-        private void block(String why) {
+        private void block(String why, String because) {
             AuditEntry entry = auditor.begin(AuditRecord.Kind.TAKEN_TUNNEL, "", to.towards(null), "", loop);
-            Future<RouteDecision> route = routes.getFirst();
-            entry.rule(route.isSuccess() ? route.getNow().because() : "");
+            entry.rule(because);
             entry.end(why);
             result.trySuccess(new DialResult.Denied(why));
         }
@@ -208,6 +212,21 @@ public final class TransparentDialer implements Dialer {
         }
 
         private void sniff() {
+            Future<Optional<String>> refusal = direct.refusalByAnyName(destination, loop);
+            refusal.addListener(_ -> {
+                Optional<String> why = refusal.isSuccess() ? refusal.getNow() : Optional.empty();
+                if (result.isDone()) {
+                    return;
+                }
+                if (why.isPresent()) {
+                    block(why.get(), "the egress policy");
+                } else {
+                    listen();
+                }
+            });
+        }
+
+        private void listen() {
             boolean clientFirst = to.port() == HTTP_PORT || to.port() == HTTPS_PORT;
             Sniffer sniffer = new Sniffer(to, tunnels, http, clientFirst ? null : SERVER_FIRST);
             result.trySuccess(new DialResult.InProcess(sniffer));

@@ -17,6 +17,7 @@ import dev.longshore.testkit.ScriptedChannel;
 import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import dev.longshore.vpnkit.hostsocket.Dialer;
+import dev.longshore.vpnkit.hostsocket.EgressDialer;
 import dev.longshore.vpnkit.hostsocket.OwnAddresses;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
@@ -26,9 +27,12 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 /** Which connections are taken, when the guest's SYN is answered, and where they go. */
@@ -50,6 +54,7 @@ class TransparentDialerTest {
     private final List<Destination> destinations = new ArrayList<>();
     private final Deque<Promise<DialResult>> dials = new ArrayDeque<>();
     private final Map<String, Hop> routes = new HashMap<>();
+    private final Set<IpAddress> denied = new HashSet<>();
     private final Map<IpAddress, List<String>> told = new HashMap<>();
     private final OwnAddresses own = new OwnAddresses(
             Set.of(IpAddress.parse("192.168.65.254")),
@@ -57,7 +62,7 @@ class TransparentDialerTest {
             List.of(new OwnAddresses.Subnet(IpAddress.parse("192.168.65.0"), 24)));
     private final HttpProxy http = new HttpProxy(ProxySettings.of("longshore-test", own), recorder(tunnelled), 10);
     private final TransparentDialer dialer = new TransparentDialer(
-            recorder(directly),
+            policy(recorder(directly)),
             recorder(tunnelled),
             this::route,
             own,
@@ -77,6 +82,34 @@ class TransparentDialerTest {
             Promise<DialResult> dial = loop.newPromise();
             dials.add(dial);
             return dial;
+        };
+    }
+
+    /** Denies {@link #denied} by any name. */
+    private EgressDialer policy(Dialer dialer) {
+        EgressDialer allowing = EgressDialer.allowing(dialer);
+        return new EgressDialer() {
+            @Override
+            public Future<DialResult> dial(Destination destination, EventLoop loop) {
+                return allowing.dial(destination, loop);
+            }
+
+            @Override
+            public Future<Optional<String>> refusal(Destination destination, EventLoop loop) {
+                return allowing.refusal(destination, loop);
+            }
+
+            @Override
+            public Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop) {
+                boolean no = denied.contains(destination.address());
+                return loop.newSucceededFuture(no ? Optional.of("by rule 8") : Optional.empty());
+            }
+
+            @Override
+            public Future<DialResult> dialBy(
+                    Destination destination, EventLoop loop, Supplier<Future<DialResult>> way) {
+                return way.get();
+            }
         };
     }
 
@@ -144,6 +177,26 @@ class TransparentDialerTest {
         assertThat(audited)
                 .extracting(r -> r.container() + " " + r.host() + ":" + r.port() + " " + r.kind() + " " + r.error())
                 .containsExactly("web 203.0.113.9:443 TAKEN_TUNNEL rule 7", "web 203.0.113.9:25 TAKEN_TUNNEL rule 7");
+    }
+
+    /** Where requests would be read, or the name be listened for: there is nothing that it could say to be let through. */
+    @Test
+    void deniedByThePolicyByAnyName_isDeniedBeforeTheSynIsAnswered() {
+        denied.add(REMOTE);
+        routes.put("*", HTTP);
+        assertThat(dial(80).getNow()).isEqualTo(new DialResult.Denied("by rule 8"));
+        assertThat(dial(8080).getNow()).isEqualTo(new DialResult.Denied("by rule 8"));
+        told.put(REMOTE, List.of("a.test", "b.test"));
+        assertThat(dial(443).getNow()).isEqualTo(new DialResult.Denied("by rule 8"));
+
+        assertThat(audited)
+                .extracting(r -> r.host() + ":" + r.port() + " " + r.rule() + ": " + r.error())
+                .containsExactly(
+                        "203.0.113.9:80 the egress policy: by rule 8",
+                        "203.0.113.9:8080 the egress policy: by rule 8",
+                        "203.0.113.9:443 the egress policy: by rule 8");
+        denied.clear();
+        assertThat(dial(80).getNow()).isInstanceOf(DialResult.InProcess.class);
     }
 
     /** for-mac#5572: what is refused looks refused, also through a proxy. */
@@ -446,7 +499,7 @@ class TransparentDialerTest {
     @Test
     void brokenRoute_blocks() {
         TransparentDialer broken = new TransparentDialer(
-                recorder(directly),
+                policy(recorder(directly)),
                 recorder(tunnelled),
                 (q, loop) -> loop.newFailedFuture(new IllegalStateException("bug")),
                 own,
@@ -465,7 +518,7 @@ class TransparentDialerTest {
     void routeThatTakesItsTime_isWaitedFor_andAGuestThatGivesUpEndsIt() {
         Promise<RouteDecision> slow = guest.eventLoop().newPromise();
         TransparentDialer waiting = new TransparentDialer(
-                recorder(directly),
+                policy(recorder(directly)),
                 recorder(tunnelled),
                 (q, loop) -> slow,
                 own,

@@ -19,6 +19,15 @@ public interface EgressDialer extends Dialer {
     Future<Optional<String>> refusal(Destination destination, EventLoop loop);
 
     /**
+     * The reason why nobody may connect to the destination's address, by whatever name it is called in the end; empty if that cannot be
+     * said, or it is allowed. So what is forbidden in any case is refused before anybody listens to what the guest says.
+     *
+     * @param loop where the future completes
+     * @return never fails
+     */
+    Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop);
+
+    /**
      * As {@link #dial}, by {@code way}, which is not begun if the policy forbids it. Nobody here knows the addresses that the
      * destination's name has at the other end: rules for addresses do not fit it.
      *
@@ -37,6 +46,11 @@ public interface EgressDialer extends Dialer {
 
             @Override
             public Future<Optional<String>> refusal(Destination destination, EventLoop loop) {
+                return loop.newSucceededFuture(Optional.empty());
+            }
+
+            @Override
+            public Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop) {
                 return loop.newSucceededFuture(Optional.empty());
             }
 
