@@ -17,11 +17,25 @@ final class AuditCounts implements Audit {
     private final LongAdder toGuest = new LongAdder();
     private final LongAdder authenticated = new LongAdder();
 
-    private record Pair(LongAdder well, LongAdder failed) {}
+    private record Pair(LongAdder begun, LongAdder well, LongAdder failed) {
+        /** Now; of sums that move. */
+        long active() {
+            long ended = well.sum() + failed.sum(); // first: each has begun before
+            return Math.max(0, begun.sum() - ended);
+        }
+    }
 
     AuditCounts() {
         for (AuditRecord.Kind kind : AuditRecord.Kind.values()) {
-            kinds.put(kind, new Pair(new LongAdder(), new LongAdder()));
+            kinds.put(kind, new Pair(new LongAdder(), new LongAdder(), new LongAdder()));
+        }
+    }
+
+    @Override
+    public void begun(AuditRecord.Kind kind) {
+        Pair pair = kinds.get(kind);
+        if (pair != null) {
+            pair.begun.increment();
         }
     }
 
@@ -50,6 +64,8 @@ final class AuditCounts implements Audit {
             String help = "Requests and tunnels through the HTTP proxy that have ended.";
             all.add(new Reading("proxy.requests", "kind=" + word + ",outcome=well", help, pair.well.sum()));
             all.add(new Reading("proxy.requests", "kind=" + word + ",outcome=failed", help, pair.failed.sum()));
+            String now = "Requests and tunnels through the HTTP proxy that are under way now.";
+            all.add(new Reading("proxy.requests.active", "kind=" + word, now, pair.active()));
         });
         String bytes = "Bytes of bodies and tunnels that have ended.";
         all.add(new Reading("proxy.bytes", "direction=fromGuest", bytes, fromGuest.sum()));

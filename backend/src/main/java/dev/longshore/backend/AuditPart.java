@@ -47,6 +47,11 @@ final class AuditPart implements Audit, AutoCloseable {
     }
 
     @Override
+    public void begun(AuditRecord.Kind kind) {
+        counts.begun(kind);
+    }
+
+    @Override
     public void add(AuditRecord record) {
         recent.add(record);
         counts.add(record);

@@ -108,6 +108,7 @@ final class ProxyView implements ProxyControl {
                 r.namedWord(),
                 r.path(),
                 r.route(),
+                r.remote(),
                 r.rule(),
                 r.auth(),
                 r.status(),

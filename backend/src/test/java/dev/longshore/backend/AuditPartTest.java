@@ -34,6 +34,7 @@ class AuditPartTest {
                 AuditRecord.Named.CONNECT,
                 "",
                 "DIRECT",
+                "192.0.2.3:443",
                 "",
                 "Digest",
                 status,
@@ -72,6 +73,20 @@ class AuditPartTest {
         assertThat(Files.readAllLines(file))
                 .extracting(line -> line.replaceFirst(".*\"host\":\"", "").replaceFirst("\".*", ""))
                 .containsExactly("well0", "well3", "well6", "refused", "broken", "missing");
+    }
+
+    @Test
+    void whatIsUnderWay_isCountedUntilItHasEnded() {
+        try (AuditPart audit = new AuditPart(null)) {
+            audit.begun(AuditRecord.Kind.CONNECT);
+            audit.begun(AuditRecord.Kind.CONNECT);
+            audit.begun(AuditRecord.Kind.REQUEST);
+            audit.add(record("well", 200, ""));
+
+            assertThat(value(audit.readings(), "kind=connect")).isEqualTo(1);
+            assertThat(value(audit.readings(), "kind=request")).isEqualTo(1);
+            assertThat(value(audit.readings(), "kind=taken-tunnel")).isZero();
+        }
     }
 
     private static long value(List<Reading> readings, String tags) {

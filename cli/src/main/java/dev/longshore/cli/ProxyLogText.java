@@ -67,6 +67,7 @@ final class ProxyLogText {
         all.put("named", e.getNamed());
         all.put("path", e.getPath());
         all.put("route", e.getRoute());
+        all.put("remote", e.getRemote());
         all.put("rule", e.getRule());
         all.put("auth", e.getAuth());
         all.put("status", e.getStatus());

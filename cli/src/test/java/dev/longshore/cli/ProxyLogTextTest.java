@@ -15,6 +15,7 @@ class ProxyLogTextTest {
             .setContainer("web")
             .setKind("taken-request")
             .setNamed("host")
+            .setRemote("192.0.2.3:3128")
             .setRule("r")
             .setAuth("NTLM")
             .setMethod("GET")
@@ -48,7 +49,7 @@ class ProxyLogTextTest {
         assertThat(ProxyLogText.json(REQUEST))
                 .isEqualTo("{\"time\":\"2027-01-15T08:00:00.005Z\",\"millis\":12,\"source\":\"172.17.0.2\","
                         + "\"container\":\"web\",\"kind\":\"taken-request\",\"method\":\"GET\",\"host\":\"2001:db8::1\","
-                        + "\"port\":80,\"named\":\"host\",\"path\":\"/a\",\"route\":\"http://proxy:3128\",\"rule\":\"r\","
+                        + "\"port\":80,\"named\":\"host\",\"path\":\"/a\",\"route\":\"http://proxy:3128\",\"remote\":\"192.0.2.3:3128\",\"rule\":\"r\","
                         + "\"auth\":\"NTLM\",\"status\":200,\"fromGuest\":1,\"toGuest\":34,\"error\":\"\"}");
     }
 

@@ -28,6 +28,7 @@ public interface ProxyControl {
             String named,
             String path,
             String route,
+            String remote,
             String rule,
             String auth,
             int status,

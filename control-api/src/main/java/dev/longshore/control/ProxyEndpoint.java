@@ -110,6 +110,7 @@ final class ProxyEndpoint extends ProxyServiceGrpc.ProxyServiceImplBase {
                 .setPath(e.path())
                 .setRoute(e.route())
                 .setRule(e.rule())
+                .setRemote(e.remote())
                 .setAuth(e.auth())
                 .setStatus(e.status())
                 .setBytesFromGuest(e.bytesFromGuest())

@@ -146,6 +146,7 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
                         "connect",
                         "/p",
                         "DIRECT",
+                        "192.0.2.3:443",
                         "rule",
                         "Basic",
                         200,

@@ -99,6 +99,7 @@ class ProxyServiceTest {
                         .setNamed("connect")
                         .setPath("/p")
                         .setRoute("DIRECT")
+                        .setRemote("192.0.2.3:443")
                         .setRule("rule")
                         .setAuth("Basic")
                         .setStatus(200)

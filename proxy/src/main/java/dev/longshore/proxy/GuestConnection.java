@@ -318,6 +318,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
             case Way.Remote r -> {
                 audit(200, route(r.by()));
                 auditAuth(own ? BY_GUEST : r.auth());
+                auditRemote(r.channel());
                 channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
                 handOver(r.channel(), Unpooled.EMPTY_BUFFER);
             }
@@ -401,6 +402,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         audit(0, connection instanceof ProxyConnection p ? route(p.proxy()) : route(ready.by()));
         connection.begin(x, new ResponseRelay(x, ready));
         connection.setReading(channel.isWritable());
+        auditRemote(connection.channel());
         process();
         connection.flush();
     }
@@ -610,6 +612,13 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
 
     private void auditAuth(String scheme) {
         AuditEntry entry = audit;
+    private void auditRemote(DuplexChannel connection) {
+        AuditEntry entry = audit;
+        if (entry != null) {
+            entry.connectedTo(connection);
+        }
+    }
+
         if (entry != null) {
             entry.auth(scheme);
         }

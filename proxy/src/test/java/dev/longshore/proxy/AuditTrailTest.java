@@ -3,6 +3,7 @@ package dev.longshore.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.proxy.audit.Audit;
 import dev.longshore.proxy.audit.AuditRecord;
 import dev.longshore.proxy.audit.AuditRecord.Kind;
 import dev.longshore.proxy.audit.Auditor;
@@ -15,6 +16,7 @@ import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.DialResult;
 import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -29,7 +31,21 @@ class AuditTrailTest {
     private static final String CONNECT = "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n";
 
     private final List<AuditRecord> records = new ArrayList<>();
-    private final Auditor auditor = new Auditor(records::add, InstantSource.fixed(NOW), source -> "web");
+    private final List<Kind> begun = new ArrayList<>();
+    private final Auditor auditor = new Auditor(
+            new Audit() {
+                @Override
+                public void add(AuditRecord record) {
+                    records.add(record);
+                }
+
+                @Override
+                public void begun(Kind kind) {
+                    begun.add(kind);
+                }
+            },
+            InstantSource.fixed(NOW),
+            source -> "web");
     private final UpstreamRig rig =
             new UpstreamRig(false, CredentialSource.NONE, AuthSettings.DEFAULT, auditor, UpstreamRig.TWO);
     private final ScriptedChannel guest = rig.guest();
@@ -42,7 +58,7 @@ class AuditTrailTest {
     @Test
     void request_isRecordedWithItsBodies_withoutItsQuery() {
         guest.receive("POST http://a.test/x?token=secret HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello");
-        ScriptedChannel upstream = rig.connect();
+        ScriptedChannel upstream = rig.connect(new InetSocketAddress("192.0.2.3", 3128));
         rig.pass(3);
         upstream.receive("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok");
 
@@ -52,7 +68,7 @@ class AuditTrailTest {
                         "{\"time\":\"2026-01-02T03:04:05Z\",\"millis\":3000,\"kind\":\"request\",\"method\":\"POST\","
                                 + "\"host\":\"a.test\",\"port\":80,\"named\":\"target\",\"path\":\"/x\",\"route\":\""
                                 + UpstreamRig.TWO
-                                + "\",\"rule\":\"the test\",\"status\":201,\"fromGuest\":5,\"toGuest\":2}");
+                                + "\",\"remote\":\"192.0.2.3:3128\",\"rule\":\"the test\",\"status\":201,\"fromGuest\":5,\"toGuest\":2}");
         assertThat(r.route()).isEqualTo("http://two.proxy:3128");
         assertThat(UpstreamRig.ONE).asString().doesNotContain("secret-of-bob");
         guest.close();
@@ -82,7 +98,8 @@ class AuditTrailTest {
     @Test
     void tunnel_isRecordedAtItsEnd_withAllBytes() {
         guest.receive(CONNECT + "early");
-        ScriptedChannel upstream = rig.connect();
+        ScriptedChannel upstream = rig.connect(new InetSocketAddress("192.0.2.4", 3128));
+        assertThat(begun).containsExactly(Kind.CONNECT);
         upstream.receive("HTTP/1.1 200 OK\r\n\r\nserver");
         guest.receive("more");
         upstream.receive("last");
@@ -95,6 +112,7 @@ class AuditTrailTest {
         assertThat(r.host() + ":" + r.port()).isEqualTo("a.test:443");
         assertThat(r.status()).isEqualTo(200);
         assertThat(r.named()).isEqualTo(AuditRecord.Named.CONNECT);
+        assertThat(r.remote()).isEqualTo("192.0.2.4:3128");
         assertThat(r.auth()).isEmpty();
         assertThat(r.bytesFromGuest()).isEqualTo("earlymore".length());
         assertThat(r.bytesToGuest()).isEqualTo("serverlast".length());
@@ -195,7 +213,7 @@ class AuditTrailTest {
         Destination to =
                 new Destination("b.test", IpAddress.parse("203.0.113.9"), 443, 0, IpAddress.parse("172.17.0.2"));
         Future<DialResult> dial = rig.upstreams.audited(auditor).dial(to, guest.eventLoop());
-        ScriptedChannel remote = rig.connect();
+        ScriptedChannel remote = rig.connect(new InetSocketAddress("2001:db8::9", 443));
         assertThat(dial.getNow()).isEqualTo(new DialResult.Connected(remote));
 
         remote.writeAndFlush(Unpooled.copiedBuffer("hello", StandardCharsets.US_ASCII));
@@ -218,3 +236,4 @@ class AuditTrailTest {
         assertThat(only().error()).isEqualTo("connection refused");
     }
 }
+        assertThat(r.remote()).isEqualTo("[2001:db8::9]:443");

@@ -22,6 +22,7 @@ import dev.longshore.vpnkit.hostsocket.EgressDialer;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.net.SocketAddress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -83,11 +84,11 @@ final class UpstreamRig {
         }
 
         @Override
-        @Override
         public Future<Optional<String>> refusalByAnyName(Destination destination, EventLoop loop) {
             return loop.newSucceededFuture(Optional.empty());
         }
 
+        @Override
         public Future<DialResult> dialBy(Destination destination, EventLoop loop, Supplier<Future<DialResult>> way) {
             return way.get();
         }
@@ -113,7 +114,15 @@ final class UpstreamRig {
 
     /** The oldest unanswered dial succeeds. */
     ScriptedChannel connect() {
-        ScriptedChannel upstream = ScriptedChannel.beside(loopOwner);
+        return connect(ScriptedChannel.beside(loopOwner));
+    }
+
+    /** It succeeds, with a peer that has an address. */
+    ScriptedChannel connect(SocketAddress peer) {
+        return connect(ScriptedChannel.beside(loopOwner).with(peer));
+    }
+
+    private ScriptedChannel connect(ScriptedChannel upstream) {
         answer(new DialResult.Connected(upstream));
         return upstream;
     }

@@ -10,6 +10,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
+import java.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +21,7 @@ public final class ScriptedChannel extends EmbeddedChannel implements DuplexChan
     private @Nullable EventLoop shared;
     private boolean inputShutdown;
     private boolean outputShutdown;
+    private @Nullable SocketAddress peer;
 
     /** Auto-read is off at first. */
     public ScriptedChannel(ChannelHandler... handlers) {
@@ -33,6 +35,17 @@ public final class ScriptedChannel extends EmbeddedChannel implements DuplexChan
         ScriptedChannel channel = new ScriptedChannel();
         channel.shared = other.eventLoop();
         return channel;
+    }
+
+    /** The peer's address from now on, as of a socket; it has none of an Internet otherwise. */
+    public ScriptedChannel with(SocketAddress address) {
+        peer = address;
+        return this;
+    }
+
+    @Override
+    protected @Nullable SocketAddress remoteAddress0() {
+        return peer == null ? super.remoteAddress0() : peer;
     }
 
     @Override

@@ -6,4 +6,7 @@ public interface Audit {
     Audit NONE = record -> {};
 
     void add(AuditRecord record);
+
+    /** One has begun that will be added when it has ended. */
+    default void begun(AuditRecord.Kind kind) {}
 }

@@ -1,6 +1,7 @@
 package dev.longshore.proxy.audit;
 
 import dev.longshore.packet.wire.IpAddress;
+import dev.longshore.vpnkit.hostsocket.Destination;
 import dev.longshore.vpnkit.hostsocket.Relay;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -9,6 +10,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
 import java.time.InstantSource;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +30,7 @@ public final class AuditEntry {
     private final @Nullable IpAddress source;
     private final String container;
     private String route = "";
+    private String remote = "";
     private String rule = "";
     private String auth = "";
     private int status;
@@ -60,6 +63,7 @@ public final class AuditEntry {
         this.source = source;
         this.container = container;
     }
+        audit.begun(kind);
 
     /** Which way it goes: {@code DIRECT}, or a proxy without its login. */
     public void route(String taken) {
@@ -67,6 +71,13 @@ public final class AuditEntry {
     }
 
     /** What decided the way. */
+    /** Who is at the other end of the connection that was made for it: the host itself, or the proxy. */
+    public void connectedTo(Channel channel) {
+        if (channel.remoteAddress() instanceof InetSocketAddress a && !a.isUnresolved()) {
+            remote = Destination.of(IpAddress.of(a.getAddress()), a.getPort()).toString();
+        }
+    }
+
     public void rule(String because) {
         rule = Auditor.cut(because);
     }
@@ -100,9 +111,10 @@ public final class AuditEntry {
     }
 
     /** Counts what goes through the remote's channel, which others use, and ends with it. */
-    public void endWith(Channel remote) {
-        remote.pipeline().addFirst(new Count());
-        remote.closeFuture().addListener(_ -> end(""));
+    public void endWith(Channel to) {
+        connectedTo(to);
+        to.pipeline().addFirst(new Count());
+        to.closeFuture().addListener(_ -> end(""));
     }
 
     /**
@@ -134,6 +146,7 @@ public final class AuditEntry {
                 fromGuest,
                 toGuest,
                 Auditor.cut(error)));
+                remote,
     }
 
     private final class Count extends ChannelDuplexHandler {

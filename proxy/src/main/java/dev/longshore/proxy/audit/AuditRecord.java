@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param named how the host was known
  * @param path without the query; empty for tunnels
  * @param route the hop it took, as {@code DIRECT} or {@code http://proxy:3128}; or why it took none
+ * @param remote the address and port that the daemon was connected to, the host's own or the proxy's; empty if there was no connection
  * @param rule what decided the way, for people; empty if nothing did
  * @param auth the scheme by which the upstream proxy took us, as in {@code Basic}; empty if it asked for none
  * @param status of the answer to the guest; 0 where none was given
@@ -39,6 +40,7 @@ public record AuditRecord(
         Named named,
         String path,
         String route,
+        String remote,
         String rule,
         String auth,
         int status,
@@ -96,7 +98,11 @@ public record AuditRecord(
         if (port != 0) {
             line.add("port", port).add("named", namedWord());
         }
-        line.add("path", path).add("route", route).add("rule", rule).add("auth", auth);
+        line.add("path", path)
+                .add("route", route)
+                .add("remote", remote)
+                .add("rule", rule)
+                .add("auth", auth);
         if (status != 0) {
             line.add("status", status);
         }

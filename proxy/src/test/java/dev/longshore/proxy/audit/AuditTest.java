@@ -29,6 +29,7 @@ class AuditTest {
                 AuditRecord.Named.HOST,
                 "/a",
                 "DIRECT",
+                "192.0.2.3:80",
                 "the rule",
                 "Basic",
                 200,
@@ -43,7 +44,7 @@ class AuditTest {
                 .isEqualTo(
                         "{\"time\":\"2026-01-02T03:04:05.678Z\",\"millis\":12,\"source\":\"172.17.0.2\",\"container\":\"web\","
                                 + "\"kind\":\"taken-request\",\"method\":\"GET\",\"host\":\"a.test\",\"port\":80,\"named\":\"host\","
-                                + "\"path\":\"/a\",\"route\":\"DIRECT\",\"rule\":\"the rule\",\"auth\":\"Basic\",\"status\":200,\"fromGuest\":0,\"toGuest\":34}");
+                                + "\"path\":\"/a\",\"route\":\"DIRECT\",\"remote\":\"192.0.2.3:80\",\"rule\":\"the rule\",\"auth\":\"Basic\",\"status\":200,\"fromGuest\":0,\"toGuest\":34}");
         assertThat(record("a", "\"x\\\n\u001b\u00e9\uffff").toJson())
                 .endsWith(",\"error\":\"\\\"x\\\\\\u000a\\u001b\\u00e9\\uffff\"}")
                 .matches("[ -~]+");
