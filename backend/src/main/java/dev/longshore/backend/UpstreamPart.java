@@ -74,7 +74,8 @@ final class UpstreamPart implements AutoCloseable {
     }
 
     private static UpstreamSettings wishes(UpstreamSettings now, Settings settings) {
-        return now.with(settings.proxy().via(), settings.proxy().login().passes());
+        Settings.Proxy proxy = settings.proxy();
+        return now.with(proxy.via(), proxy.login().passes(), Duration.ofMinutes(proxy.tunnelIdleMinutes()));
     }
 
     private static CredentialSource logins(Map<String, String> environment) {

@@ -265,6 +265,22 @@ public final class SettingTable {
             "Say in Via that a message came through this proxy (RFC 9110); without it, loops of proxies are not"
                     + " noticed.");
 
+    public static final Setting<Boolean> PROXY_AUTO_DETECT = setting(
+            "proxy.autoDetect",
+            ValueTypes.BOOL,
+            false,
+            Effect.LIVE,
+            "Where the host is set to find its proxy by itself, fetch http://wpad/wpad.dat, as it does (WPAD). Whoever answers to that name"
+                    + " in the network decides where requests go.");
+
+    public static final Setting<Integer> PROXY_TUNNEL_IDLE = setting(
+            "proxy.tunnelIdleMinutes",
+            ValueTypes.whole(0, 100_000),
+            0,
+            Effect.LIVE,
+            "Reset tunnels through the proxy (CONNECT, WebSocket, taken connections) in which nothing has moved for so long; 0 for never:"
+                    + " TCP's keep-alive finds out who is gone.");
+
     public static final Setting<ProxyMode> CONTAINERS_PROXY_MODE = setting(
             "containersProxy.mode",
             ValueTypes.word(
@@ -417,6 +433,8 @@ public final class SettingTable {
             PROXY_KEYTAB,
             PROXY_PASS_AUTHORIZATION,
             PROXY_VIA,
+            PROXY_AUTO_DETECT,
+            PROXY_TUNNEL_IDLE,
             CONTAINERS_PROXY_MODE,
             CONTAINERS_PROXY_HTTP,
             CONTAINERS_PROXY_HTTPS,

@@ -33,6 +33,7 @@ import static dev.longshore.config.SettingTable.PORT_BINDING;
 import static dev.longshore.config.SettingTable.PROXY_AUDIT;
 import static dev.longshore.config.SettingTable.PROXY_AUDIT_SAMPLE;
 import static dev.longshore.config.SettingTable.PROXY_AUTH_SCHEME;
+import static dev.longshore.config.SettingTable.PROXY_AUTO_DETECT;
 import static dev.longshore.config.SettingTable.PROXY_EMBEDDED_PAC;
 import static dev.longshore.config.SettingTable.PROXY_EXCLUDE;
 import static dev.longshore.config.SettingTable.PROXY_HTTP;
@@ -42,6 +43,7 @@ import static dev.longshore.config.SettingTable.PROXY_KEYTAB;
 import static dev.longshore.config.SettingTable.PROXY_MODE;
 import static dev.longshore.config.SettingTable.PROXY_PAC;
 import static dev.longshore.config.SettingTable.PROXY_PASS_AUTHORIZATION;
+import static dev.longshore.config.SettingTable.PROXY_TUNNEL_IDLE;
 import static dev.longshore.config.SettingTable.PROXY_VIA;
 import static dev.longshore.config.SettingTable.PUBLISHED_PORTS;
 import static dev.longshore.config.SettingTable.SUBNET;
@@ -114,6 +116,8 @@ public record Settings(
                                 all.get(PROXY_PASS_AUTHORIZATION)),
                         new ProxyAudit(all.get(PROXY_AUDIT), all.get(PROXY_AUDIT_SAMPLE)),
                         all.get(PROXY_VIA),
+                        all.get(PROXY_AUTO_DETECT),
+                        all.get(PROXY_TUNNEL_IDLE),
                         all.isLocked(PROXY_MODE)),
                 new ContainersProxy(
                         all.get(CONTAINERS_PROXY_MODE),
@@ -215,6 +219,8 @@ public record Settings(
      * @param pac a script's URL, which counts before http, https and exclude; empty for none
      * @param embeddedPac a script, which counts before all of these; empty for none
      * @param via messages say that they came through us
+     * @param autoDetect a host that is set to find its proxy by itself (WPAD) is followed in that
+     * @param tunnelIdleMinutes after which a tunnel ends in which nothing moves, 0 (never)..100000
      * @param locked an administrator has said all of this
      */
     public record Proxy(
@@ -227,6 +233,8 @@ public record Settings(
             ProxyLogin login,
             ProxyAudit audit,
             boolean via,
+            boolean autoDetect,
+            int tunnelIdleMinutes,
             boolean locked) {
         public Proxy {
             exclude = List.copyOf(exclude);

@@ -103,6 +103,8 @@ class SettingsFilesTest {
                         new Settings.ProxyLogin(true, ProxyScheme.AUTO, "", false),
                         new Settings.ProxyAudit(false, 1),
                         true,
+                        false,
+                        0,
                         false));
         assertThat(settings.containersProxy().mode()).isEqualTo(ProxyMode.SYSTEM);
         assertThat(settings.containersProxy().transparentPorts()).isEqualTo("80,8080");
@@ -121,12 +123,14 @@ class SettingsFilesTest {
     void proxysWays_read_areTyped() {
         Settings.Proxy proxy = usable("""
             {"proxy": {"authScheme": "digest", "kerberosKeytab": "svc@R.TEST=/k", "passAuthorization": true,
-                       "via": false, "auditLog": true, "auditSample": 100}}
+                       "via": false, "tunnelIdleMinutes": 90, "autoDetect": true, "auditLog": true, "auditSample": 100}}
             """).settings().proxy();
 
         assertThat(proxy.login()).isEqualTo(new Settings.ProxyLogin(false, ProxyScheme.DIGEST, "svc@R.TEST=/k", true));
         assertThat(proxy.audit()).isEqualTo(new Settings.ProxyAudit(true, 100));
         assertThat(proxy.via()).isFalse();
+        assertThat(proxy.tunnelIdleMinutes()).isEqualTo(90);
+        assertThat(proxy.autoDetect()).isTrue();
         for (String bad : List.of("svc", "svc@R", "=/k", "svc=k", "s vc=/k")) {
             assertThatThrownBy(() -> ProxyValues.keytab(bad)).hasMessageContaining("PRINCIPAL=FILE");
         }

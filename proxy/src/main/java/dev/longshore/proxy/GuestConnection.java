@@ -20,6 +20,7 @@ import dev.longshore.proxy.upstream.Origin;
 import dev.longshore.proxy.upstream.OriginConnection;
 import dev.longshore.proxy.upstream.ProxyConnection;
 import dev.longshore.proxy.upstream.Reply;
+import dev.longshore.proxy.upstream.TunnelLimit;
 import dev.longshore.proxy.upstream.Upstreams;
 import dev.longshore.proxy.upstream.Way;
 import dev.longshore.vpnkit.hostsocket.Destination;
@@ -317,8 +318,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         switch (way) {
             case Way.Remote r -> {
                 audit(200, route(r.by()));
-                auditAuth(own ? BY_GUEST : r.auth());
                 auditRemote(r.channel());
+                auditAuth(own ? BY_GUEST : r.auth());
                 channel.write(Unpooled.copiedBuffer("HTTP/1.1 200 Connection established\r\n\r\n", US_ASCII));
                 handOver(r.channel(), Unpooled.EMPTY_BUFFER);
             }
@@ -364,6 +365,7 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         become(Phase.OVER);
         account();
         channel.pipeline().remove(this);
+        TunnelLimit.watch(host, origins::settings, entry == null ? why -> {} : entry::endsFor);
         Future<Relay.Totals> relay = Relay.join(channel, host);
         if (entry != null) {
             entry.endWith(relay);
@@ -400,9 +402,9 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         Origin connection = ready.origin();
         origin = connection;
         audit(0, connection instanceof ProxyConnection p ? route(p.proxy()) : route(ready.by()));
+        auditRemote(connection.channel());
         connection.begin(x, new ResponseRelay(x, ready));
         connection.setReading(channel.isWritable());
-        auditRemote(connection.channel());
         process();
         connection.flush();
     }
@@ -610,8 +612,6 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    private void auditAuth(String scheme) {
-        AuditEntry entry = audit;
     private void auditRemote(DuplexChannel connection) {
         AuditEntry entry = audit;
         if (entry != null) {
@@ -619,6 +619,8 @@ final class GuestConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
+    private void auditAuth(String scheme) {
+        AuditEntry entry = audit;
         if (entry != null) {
             entry.auth(scheme);
         }

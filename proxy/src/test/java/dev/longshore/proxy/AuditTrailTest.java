@@ -18,10 +18,12 @@ import io.netty.buffer.Unpooled;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** What goes through the proxy leaves a record each, once, with what is known and without secrets. */
@@ -110,13 +112,84 @@ class AuditTrailTest {
         AuditRecord r = only();
         assertThat(r.kind()).isEqualTo(Kind.CONNECT);
         assertThat(r.host() + ":" + r.port()).isEqualTo("a.test:443");
+        assertThat(r.remote()).isEqualTo("192.0.2.4:3128");
         assertThat(r.status()).isEqualTo(200);
         assertThat(r.named()).isEqualTo(AuditRecord.Named.CONNECT);
-        assertThat(r.remote()).isEqualTo("192.0.2.4:3128");
         assertThat(r.auth()).isEmpty();
         assertThat(r.bytesFromGuest()).isEqualTo("earlymore".length());
         assertThat(r.bytesToGuest()).isEqualTo("serverlast".length());
         assertThat(r.error()).isEmpty();
+    }
+
+    /** Somebody's quiet session: TCP's keep-alive decides. */
+    @Test
+    void tunnelThatIsQuiet_staysOpen_ifNothingElseIsWanted() {
+        ScriptedChannel upstream = tunnel();
+
+        rig.pass(TimeUnit.DAYS.toSeconds(30));
+
+        assertThat(guest.isOpen()).isTrue();
+        assertThat(upstream.isOpen()).isTrue();
+    }
+
+    @Test
+    void tunnelThatIsQuietForTooLong_isReset_andTheRecordSaysWhy() {
+        ScriptedChannel upstream = tunnel();
+        rig.upstreams.set(rig.upstreams.settings().with(true, false, Duration.ofMinutes(90))); // counts for it, too
+
+        rig.pass(TimeUnit.MINUTES.toSeconds(80));
+        guest.receive("x");
+        rig.pass(TimeUnit.MINUTES.toSeconds(80));
+        upstream.receive("y");
+        rig.pass(TimeUnit.MINUTES.toSeconds(89));
+        assertThat(guest.isOpen()).isTrue();
+        rig.pass(61);
+
+        assertThat(guest.isOpen()).isFalse();
+        assertThat(upstream.isOpen()).isFalse();
+        AuditRecord r = only();
+        assertThat(r.error()).isEqualTo("nothing came through for 90 min");
+        assertThat(r.bytesFromGuest()).isEqualTo(1);
+        assertThat(r.bytesToGuest()).isEqualTo(1);
+    }
+
+    /** Who has said that there is no more to come, and hears nothing, waits for nobody. */
+    @Test
+    void halfClosedTunnel_endsAfterTwoQuietHours_whateverIsWanted() {
+        ScriptedChannel upstream = tunnel();
+        guest.receiveEof();
+        upstream.receive("late");
+        rig.pass(TimeUnit.MINUTES.toSeconds(119));
+        assertThat(guest.isOpen()).isTrue();
+        rig.pass(61);
+
+        assertThat(guest.isOpen()).isFalse();
+        assertThat(upstream.isOpen()).isFalse();
+        assertThat(only().error()).isEqualTo("nothing came through for 120 min");
+    }
+
+    @Test
+    void takenTunnel_hasTheSameLimits() {
+        rig.upstreams.set(rig.upstreams.settings().with(true, false, Duration.ofMinutes(1)));
+        Destination to = new Destination(null, IpAddress.parse("203.0.113.9"), 443, 0, null);
+        Future<DialResult> dial = rig.upstreams.audited(auditor).dial(to, guest.eventLoop());
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive("HTTP/1.1 200 OK\r\n\r\n");
+        rig.run();
+        assertThat(dial.getNow()).isEqualTo(new DialResult.Connected(upstream));
+
+        rig.pass(61);
+
+        assertThat(upstream.isOpen()).isFalse();
+        assertThat(only().error()).isEqualTo("nothing came through for 1 min");
+    }
+
+    private ScriptedChannel tunnel() {
+        guest.receive(CONNECT);
+        ScriptedChannel upstream = rig.connect();
+        upstream.receive("HTTP/1.1 200 OK\r\n\r\n");
+        rig.run();
+        return upstream;
     }
 
     @Test
@@ -228,6 +301,7 @@ class AuditTrailTest {
         assertThat(r.named()).isEqualTo(AuditRecord.Named.DNS);
         assertThat(r.rule()).isEqualTo("the test");
         assertThat(r.route()).isEqualTo("DIRECT");
+        assertThat(r.remote()).isEqualTo("[2001:db8::9]:443");
         assertThat(r.bytesFromGuest()).isEqualTo(5);
         assertThat(r.bytesToGuest()).isEqualTo(3);
 
@@ -236,4 +310,3 @@ class AuditTrailTest {
         assertThat(only().error()).isEqualTo("connection refused");
     }
 }
-        assertThat(r.remote()).isEqualTo("[2001:db8::9]:443");

@@ -24,18 +24,18 @@ class UpstreamTest {
 
     @Test
     void via_isLeftOut_whereTheUserWantsThat() {
-        rig.upstreams.set(rig.upstreams.settings().with(false, false));
+        rig.upstreams.set(rig.upstreams.settings().with(false, false, Duration.ZERO));
         guest.receive("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nVia: 1.0 fred\r\n\r\n");
         ScriptedChannel upstream = rig.connect();
         assertThat(upstream.sent()).contains("Via: 1.0 fred\r\n").doesNotContain("longshore");
         upstream.receive("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         assertThat(guest.sent()).startsWith("HTTP/1.1 200 OK\r\n").doesNotContain("Via");
 
-        rig.upstreams.set(rig.upstreams.settings().with(true, false));
+        rig.upstreams.set(rig.upstreams.settings().with(true, false, Duration.ZERO));
         guest.receive("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
         assertThat(upstream.sent()).contains("Via: 1.1 longshore");
 
-        rig.upstreams.set(rig.upstreams.settings().with(false, false));
+        rig.upstreams.set(rig.upstreams.settings().with(false, false, Duration.ZERO));
         ScriptedChannel other = rig.guest();
         other.receive("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
         ScriptedChannel tunnel = rig.connect();

@@ -36,6 +36,7 @@ public final class AuditEntry {
     private int status;
     private long fromGuest;
     private long toGuest;
+    private String problem = "";
     private boolean ended;
 
     AuditEntry(
@@ -62,15 +63,14 @@ public final class AuditEntry {
         this.path = path;
         this.source = source;
         this.container = container;
-    }
         audit.begun(kind);
+    }
 
     /** Which way it goes: {@code DIRECT}, or a proxy without its login. */
     public void route(String taken) {
         route = taken;
     }
 
-    /** What decided the way. */
     /** Who is at the other end of the connection that was made for it: the host itself, or the proxy. */
     public void connectedTo(Channel channel) {
         if (channel.remoteAddress() instanceof InetSocketAddress a && !a.isUnresolved()) {
@@ -78,6 +78,7 @@ public final class AuditEntry {
         }
     }
 
+    /** What decided the way. */
     public void rule(String because) {
         rule = Auditor.cut(because);
     }
@@ -85,6 +86,11 @@ public final class AuditEntry {
     /** The scheme by which the proxy was told who it is from; empty for none. */
     public void auth(String scheme) {
         auth = scheme;
+    }
+
+    /** We end it, for this reason; the end itself is still to come. */
+    public void endsFor(String reason) {
+        problem = reason;
     }
 
     /** Of the answer to the guest. */
@@ -140,13 +146,13 @@ public final class AuditEntry {
                 named,
                 path,
                 route,
+                remote,
                 rule,
                 auth,
                 status,
                 fromGuest,
                 toGuest,
-                Auditor.cut(error)));
-                remote,
+                Auditor.cut(problem.isEmpty() ? error : problem)));
     }
 
     private final class Count extends ChannelDuplexHandler {

@@ -10,18 +10,20 @@ import org.jspecify.annotations.Nullable;
  * @param saysVia whether messages that pass get a Via (RFC 9110 §7.6.3)
  * @param passAuthorization whether a guest's own Proxy-Authorization goes on to upstream proxies, and their 407 back to it
  * @param answerTimeout how long a proxy may take to open a tunnel
+ * @param tunnelIdle after how long a tunnel ends through which nothing comes; zero for never
  */
-public record UpstreamSettings(String pseudonym, boolean saysVia, boolean passAuthorization, Duration answerTimeout) {
+public record UpstreamSettings(
+        String pseudonym, boolean saysVia, boolean passAuthorization, Duration answerTimeout, Duration tunnelIdle) {
     /** A proxy waits for a dead origin as long as its TCP does: two minutes. */
     private static final Duration ANSWER = Duration.ofSeconds(150);
 
     public static UpstreamSettings of(String pseudonym, boolean passAuthorization) {
-        return new UpstreamSettings(pseudonym, true, passAuthorization, ANSWER);
+        return new UpstreamSettings(pseudonym, true, passAuthorization, ANSWER, Duration.ZERO);
     }
 
     /** The same with other wishes of the user. */
-    public UpstreamSettings with(boolean via, boolean passes) {
-        return new UpstreamSettings(pseudonym, via, passes, answerTimeout);
+    public UpstreamSettings with(boolean via, boolean passes, Duration idle) {
+        return new UpstreamSettings(pseudonym, via, passes, answerTimeout, idle);
     }
 
     /**

@@ -216,6 +216,7 @@ public final class Upstreams implements Dialer {
                     if (entry != null) {
                         entry.auth(r.auth());
                     }
+                    TunnelLimit.watch(r.channel(), this::settings, entry == null ? why -> {} : entry::endsFor);
                 }
                 DialResult ended = asDial(opened);
                 if (!result.trySuccess(ended) && ended instanceof DialResult.Connected late) {
