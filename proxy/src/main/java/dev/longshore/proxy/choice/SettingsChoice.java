@@ -28,6 +28,7 @@ final class SettingsChoice {
             List<String> exclude,
             Secret pac,
             Secret embeddedPac,
+            boolean detects,
             boolean locked) {
         String source() {
             String by = locked ? ", locked by an administrator" : "";
@@ -46,6 +47,7 @@ final class SettingsChoice {
                     own.exclude(),
                     own.pac(),
                     own.embeddedPac(),
+                    own.autoDetect(),
                     own.locked());
             return of(group, null, system);
         }
@@ -57,6 +59,7 @@ final class SettingsChoice {
                 containers.exclude(),
                 containers.pac(),
                 containers.embeddedPac(),
+                own.autoDetect(),
                 containers.locked());
         boolean nothing = containers.http().isEmpty() && containers.https().isEmpty();
         boolean everything = containers.transparentPorts().equals("*");
@@ -118,6 +121,10 @@ final class SettingsChoice {
             case ProxyConfig.Fixed f ->
                 new ProxyConfig.Fixed(
                         source, f.plain(), f.tunnel(), f.exclude(), f.only(), f.excludeKey(), f.missing());
+            case ProxyConfig.Script s
+            when s.location().equals(ProxyConfig.Location.WPAD) && !group.detects ->
+                new ProxyConfig.None(
+                        source + ": the network's own script (WPAD), which is not looked for (proxy.autoDetect)");
             case ProxyConfig.Script s ->
                 new ProxyConfig.Script(
                         source, s.location(), group.locked ? ProxyConfig.Closed.ALWAYS : ProxyConfig.Closed.OPEN);

@@ -60,12 +60,17 @@ final class PacReply {
         }
         try {
             ProxyAddress proxy = ProxyUrl.address(protocol, words[1], null);
-            return proxy.host().equals(REJECT)
-                    ? new Hop.Blocked("the proxy script says " + REJECT)
+            return isNobody(proxy.host())
+                    ? new Hop.Blocked("the proxy script says " + proxy.host())
                     : new Hop.Through(proxy);
         } catch (IllegalArgumentException e) {
             return null;
         }
+    }
+
+    /** Docker Desktop's word for "blocked", and what scripts made for others have for it: names that never are (RFC 6761 §6.4). */
+    private static boolean isNobody(String host) {
+        return host.equals(REJECT) || host.endsWith(".invalid");
     }
 
     private static boolean isAnySocks(String part) {

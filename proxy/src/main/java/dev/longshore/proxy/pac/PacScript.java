@@ -46,6 +46,10 @@ public final class PacScript implements PacFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(PacScript.class);
     private static final Duration FETCH = Duration.ofSeconds(15);
+
+    /** Most networks have no such script, and requests wait for the first answer. */
+    private static final Duration FETCH_WPAD = Duration.ofSeconds(2);
+
     private static final long FIRST_RETRY_SECONDS = 5;
     private static final long LAST_RETRY_SECONDS = 300;
 
@@ -98,7 +102,7 @@ public final class PacScript implements PacFile {
         ScheduledThreadPoolExecutor threads = new ScheduledThreadPoolExecutor(2, new DefaultThreadFactory("pac", true));
         threads.setRemoveOnCancelPolicy(true);
         threads.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
-        PacLoader loader = new PacLoader(FETCH);
+        PacLoader loader = new PacLoader(location.equals(ProxyConfig.Location.WPAD) ? FETCH_WPAD : FETCH);
         PacScript script = new PacScript(
                 location,
                 new Parts(

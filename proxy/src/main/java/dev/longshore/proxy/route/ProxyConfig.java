@@ -53,6 +53,13 @@ public sealed interface ProxyConfig {
      * @param shown for people, without secrets
      */
     record Location(String url, String text, String shown) {
+        /**
+         * The network's own script (WPAD), where a system says no more than that it wants that. The name is looked up as the host's
+         * programs look it up, in the search domains that are set, and in none above them.
+         */
+        public static final Location WPAD =
+                new Location("http://wpad/wpad.dat", "", "the network's own script, http://wpad/wpad.dat");
+
         @Override
         public String toString() {
             return shown;

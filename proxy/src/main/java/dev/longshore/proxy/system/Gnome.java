@@ -48,7 +48,7 @@ final class Gnome {
 
     private static ProxyConfig automatic(String url) {
         return url.isEmpty()
-                ? new ProxyConfig.None(NAME + ": the network's own script (WPAD), which is not looked for")
+                ? new ProxyConfig.Script(NAME, ProxyConfig.Location.WPAD, ProxyConfig.Closed.OPEN)
                 : new ProxyConfig.Script(NAME, Locations.of(url), ProxyConfig.Closed.OPEN);
     }
 

@@ -37,7 +37,7 @@ final class Kde {
                         ? null
                         : new ProxyConfig.Script(NAME, Locations.of(script), ProxyConfig.Closed.OPEN);
             }
-            case "3" -> new ProxyConfig.None(NAME + ": the network's own script (WPAD), which is not looked for");
+            case "3" -> new ProxyConfig.Script(NAME, ProxyConfig.Location.WPAD, ProxyConfig.Closed.OPEN);
             case "4" -> fromVariables(values, environment);
             default -> null;
         };

@@ -71,7 +71,7 @@ final class Scutil {
             return new ProxyConfig.Unusable(NAME, "of " + NAME + ", " + e.getMessage());
         }
         return isOn(values, "ProxyAutoDiscoveryEnable")
-                ? new ProxyConfig.None(NAME + ": the network's own script (WPAD), which is not looked for")
+                ? new ProxyConfig.Script(NAME, ProxyConfig.Location.WPAD, ProxyConfig.Closed.OPEN)
                 : null;
     }
 

@@ -267,6 +267,23 @@ class LiveRouterTest {
         assertThat(way(false, "a.example")).startsWith("[blocked: ");
     }
 
+    /** Whoever answers to "wpad" would decide: only where the user says so. */
+    @Test
+    void networksOwnScript_isLookedForOnlyIfThatIsWanted() throws IOException {
+        said = new PacResult.Said("PROXY p:1", List.of(new Hop.Through(ProxyUrl.parse("http://p:1"))));
+        system.become(new ProxyConfig.Script("GNOME", ProxyConfig.Location.WPAD, ProxyConfig.Closed.OPEN));
+        settings("");
+        assertThat(way(false, "a.example")).isEqualTo("[DIRECT]");
+        assertThat(router.show().config().source()).contains("GNOME", "WPAD", "proxy.autoDetect");
+        assertThat(scripts).isEmpty();
+
+        settings("{\"proxy\": {\"autoDetect\": true}}");
+        assertThat(way(false, "a.example")).isEqualTo("[http://p:1]");
+        assertThat(router.show().config().source()).contains("GNOME");
+        settings("{\"proxy\": {\"autoDetect\": false}}");
+        assertThat(way(false, "a.example")).isEqualTo("[DIRECT]");
+    }
+
     @Test
     void scriptThatCantBeHad_isTold() throws IOException {
         said = new PacResult.Failed("its server answers 404");

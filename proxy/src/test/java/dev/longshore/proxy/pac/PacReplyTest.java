@@ -23,6 +23,8 @@ class PacReplyTest {
             PROXY user:pw@a:1                           | []
             PROXY reject.docker.internal:1234           | [blocked: the proxy script says reject.docker.internal]
             PROXY a:1; PROXY Reject.Docker.Internal:9; DIRECT | [http://a:1, blocked: the proxy script says reject.docker.internal]
+            PROXY blackhole.invalid:3128; DIRECT        | [blocked: the proxy script says blackhole.invalid]
+            PROXY invalid.example:1                     | [http://invalid.example:1]
             nonsense                                    | []
             DIRECTLY                                    | []
             """)
