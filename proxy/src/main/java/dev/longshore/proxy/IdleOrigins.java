@@ -1,6 +1,8 @@
 package dev.longshore.proxy;
 
 import dev.longshore.proxy.upstream.Origin;
+import io.netty.util.concurrent.Ticker;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -15,21 +17,33 @@ import org.jspecify.annotations.Nullable;
 final class IdleOrigins {
     private static final int MAX = 4;
 
-    private final IdleBudget budget;
-    private final LinkedHashMap<Object, Origin> idle = new LinkedHashMap<>();
+    /** What has been idle for longer is not used again: servers close it about then, and a request that they miss may not be repeated. */
+    static final Duration MAX_IDLE = Duration.ofSeconds(60);
 
-    IdleOrigins(IdleBudget budget) {
+    private final IdleBudget budget;
+    private final Ticker ticker;
+    private final LinkedHashMap<Object, Kept> idle = new LinkedHashMap<>();
+
+    /** @param since by the ticker, ns; compared by subtraction */
+    private record Kept(Origin origin, long since) {}
+
+    IdleOrigins(IdleBudget budget, Ticker ticker) {
         this.budget = budget;
+        this.ticker = ticker;
     }
 
     @Nullable
     Origin take(Object key) {
-        Origin origin = idle.remove(key);
-        if (origin == null) {
+        Kept kept = idle.remove(key);
+        if (kept == null) {
             return null;
         }
         budget.giveBack();
+        Origin origin = kept.origin;
         origin.onClose(null);
+        if (ticker.nanoTime() - kept.since >= MAX_IDLE.toNanos()) {
+            origin.close();
+        }
         return origin.isOpen() ? origin : null;
     }
 
@@ -39,9 +53,9 @@ final class IdleOrigins {
             origin.close();
             return;
         }
-        Origin same = idle.get(key);
+        Kept same = idle.get(key);
         if (same != null) {
-            same.close();
+            same.origin.close();
         }
         if (idle.size() == MAX) {
             closeOldest();
@@ -57,20 +71,21 @@ final class IdleOrigins {
                 return;
             }
         }
+        Kept kept = new Kept(origin, ticker.nanoTime());
         origin.onClose(() -> {
-            if (idle.remove(key, origin)) {
+            if (idle.remove(key, kept)) {
                 budget.giveBack();
             }
         });
-        idle.put(key, origin);
+        idle.put(key, kept);
         origin.setReading(true); // to see it close, or talk out of turn
     }
 
     private void closeOldest() {
-        idle.firstEntry().getValue().close();
+        idle.firstEntry().getValue().origin.close();
     }
 
     void closeAll() {
-        List.copyOf(idle.values()).forEach(Origin::close);
+        List.copyOf(idle.values()).forEach(kept -> kept.origin.close());
     }
 }

@@ -40,7 +40,7 @@ final class Origins {
 
     Origins(Upstreams upstreams, IdleBudget budget, EventLoop loop) {
         this.upstreams = upstreams;
-        this.idle = new IdleOrigins(budget);
+        this.idle = new IdleOrigins(budget, loop.ticker());
         this.loop = loop;
     }
 

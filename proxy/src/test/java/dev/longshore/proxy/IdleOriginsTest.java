@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 class IdleOriginsTest {
     private final ScriptedChannel guest = new ScriptedChannel();
     private final IdleBudget budget = new IdleBudget(6);
-    private final IdleOrigins one = new IdleOrigins(budget);
-    private final IdleOrigins other = new IdleOrigins(budget);
+    private final IdleOrigins one = new IdleOrigins(budget, guest.eventLoop().ticker());
+    private final IdleOrigins other = new IdleOrigins(budget, guest.eventLoop().ticker());
 
     private static Destination host(int i) {
         return Destination.named("h" + i + ".test", 80);
@@ -55,7 +55,7 @@ class IdleOriginsTest {
         assertThat(budget.kept()).isEqualTo(6);
         assertThat(others).extracting(Origin::isOpen).containsExactly(false, false, true, true);
         Origin third = open();
-        new IdleOrigins(budget).put(host(0), third);
+        new IdleOrigins(budget, guest.eventLoop().ticker()).put(host(0), third);
         assertThat(third.isOpen()).as("nothing of its own to give up").isFalse();
     }
 
@@ -67,7 +67,7 @@ class IdleOriginsTest {
         made.get(1).channel().close();
         guest.runPendingTasks();
         Origin next = open();
-        new IdleOrigins(budget).put(host(0), next);
+        new IdleOrigins(budget, guest.eventLoop().ticker()).put(host(0), next);
 
         assertThat(next.isOpen()).isTrue();
         assertThat(one.take(host(1))).isNull();
@@ -81,6 +81,18 @@ class IdleOriginsTest {
         origin.close();
         origin.close();
 
+        assertThat(budget.kept()).isZero();
+    }
+
+    /** Its server may be closing it just now. */
+    @Test
+    void keptForAMinute_isNotUsedAgain() {
+        List<Origin> made = fill(one, 2);
+        guest.pass(59);
+        assertThat(one.take(host(0))).isSameAs(made.getFirst());
+        guest.pass(1);
+        assertThat(one.take(host(1))).isNull();
+        assertThat(made.getLast().isOpen()).isFalse();
         assertThat(budget.kept()).isZero();
     }
 
@@ -110,7 +122,11 @@ class IdleOriginsTest {
     void anyOrderOfEvents_neverExceedsTheBudget_andEndsAtZero() {
         long seed = 11;
         Random random = new Random(seed);
-        List<IdleOrigins> all = List.of(one, other, new IdleOrigins(budget), new IdleOrigins(budget));
+        List<IdleOrigins> all = List.of(
+                one,
+                other,
+                new IdleOrigins(budget, guest.eventLoop().ticker()),
+                new IdleOrigins(budget, guest.eventLoop().ticker()));
         List<Origin> made = new ArrayList<>(List.of(open()));
         for (int i = 0; i < 5_000; i++) {
             IdleOrigins idle = all.get(random.nextInt(all.size()));
