@@ -35,6 +35,8 @@
 #define ENGINE_SOCKET "/run/docker.sock"
 /* Where Docker Desktop has its own, so that what people have written down works. */
 #define HOST_SERVICES "/run/host-services"
+/* Where the host's shared folders are mounted, under their own paths. */
+#define SHARED_FOLDERS "/host"
 
 /* Where the server leaves what docker-proxy has to begin its requests with: readable for root of the guest, not for containers. */
 #define KEY_DIRECTORY "/run/longshore"
@@ -63,6 +65,9 @@ int host_read_key(char key[KEY_DIGITS + 1]);
 const char *host_engine_socket(void);
 /* The directory of sockets that lead to the host, made if need be. */
 const char *host_services(void);
+
+/* Where the host's shared folders are mounted. */
+const char *host_shared_folders(void);
 
 /* Replaces the (forked) process by a shell that reads commands from standard input. Returns only on failure. */
 void host_exec_shell(void);

@@ -11,6 +11,7 @@
  *   hostnet <host's IPv4> <IPv6 or ->  ok   then `+ <tcp|udp> <address> <port>[ dual]` for each listener of the guest's network,
  *                                           `-` when it goes, until the session ends: see hostnet.c
  *   host <+|-> <tcp|udp> <port>             in such a session, without an answer: the host serves that port, or no more
+ *   fileevents              ok              then a line for each file of the host that has changed, until the session ends: see events.c
  *   engine <word>           ok              after the image's program for the Engine has done it: live-on, live-off, restart
  *   poweroff                ok              then the guest shuts down
  *   anything else           err <reason>
@@ -21,6 +22,7 @@
 #include "control.h"
 
 #include "agent.h"
+#include "events.h"
 #include "hostnet.h"
 #include "loop.h"
 #include "sockets.h"
@@ -247,6 +249,10 @@ static bool on_line(struct session *s, const char *line) {
     }
     if (strncmp(line, "host ", 5) == 0) {
         return answer_problem(s, hostnet_host_port(s->watch.fd, line + 5), false);
+    }
+    if (strcmp(line, "fileevents") == 0) {
+        int problem = events_begin(s->watch.fd);
+        return problem && answer_problem(s, strerror(problem), true);
     }
     if (strncmp(line, "engine ", 7) == 0) {
         return engine(s, line + 7);

@@ -60,6 +60,10 @@ const char *host_services(void) {
     return HOST_SERVICES;
 }
 
+const char *host_shared_folders(void) {
+    return SHARED_FOLDERS;
+}
+
 static void key_path(char *path, size_t size, const char *name) {
     if (mkdir(KEY_DIRECTORY, 0700) < 0 && errno != EEXIST) {
         perror("longshore-agent: " KEY_DIRECTORY);
@@ -126,6 +130,12 @@ const char *host_engine_socket(void) {
 const char *host_services(void) {
     const char *dir = getenv("AGENT_TEST_DIR");
     return dir ? dir : ".";
+}
+
+const char *host_shared_folders(void) {
+    static char path[256];
+    test_path(path, sizeof path, "shared");
+    return path;
 }
 
 static void key_path(char *path, size_t size, const char *name) {

@@ -211,7 +211,8 @@ int main(int argc, char **argv) {
     const char *only = argc > 3 ? argv[3] : NULL;
     int count = 0;
     int failed = run_all(PROXY_TESTS, only, &count) + run_all(RELAY_TESTS, only, &count) + run_all(CONTROL_TESTS, only, &count) + run_all(SOCKETS_TESTS, only, &count)
-                 + run_all(HOSTNET_TESTS, only, &count) + run_all(IPTABLES_TESTS, only, &count);
+                 + run_all(HOSTNET_TESTS, only, &count) + run_all(IPTABLES_TESTS, only, &count)
+                 + run_all(EVENTS_TESTS, only, &count);
     printf("%d tests, %d failed\n", count, failed);
     return failed != 0;
 }

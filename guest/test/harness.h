@@ -27,7 +27,8 @@ struct test {
     void (*run)(void);
 };
 
-extern const struct test PROXY_TESTS[], RELAY_TESTS[], CONTROL_TESTS[], SOCKETS_TESTS[], HOSTNET_TESTS[], IPTABLES_TESTS[];
+extern const struct test PROXY_TESTS[], RELAY_TESTS[], CONTROL_TESTS[], SOCKETS_TESTS[], HOSTNET_TESTS[], IPTABLES_TESTS[],
+    EVENTS_TESTS[];
 
 /* The binaries under test: with sanitizers and Unix sockets; and the one that is shipped. */
 extern const char *test_agent, *shipped_agent;
