@@ -6,6 +6,7 @@ import dev.longshore.fileshare.share.HandleTable;
 import dev.longshore.fileshare.share.Host;
 import dev.longshore.fileshare.share.Node;
 import dev.longshore.fileshare.share.NodeTable;
+import dev.longshore.fileshare.share.OwnChanges;
 import dev.longshore.fileshare.share.Owners;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
@@ -18,6 +19,7 @@ final class Context {
     final SharedFolders folders;
     final Withheld withheld;
     final Owners owners;
+    final OwnChanges own;
     final CacheTimes times;
     final Host host = new Host();
     final Buffers buffers;
@@ -30,6 +32,7 @@ final class Context {
             SharedFolders folders,
             Withheld withheld,
             Owners owners,
+            OwnChanges own,
             CacheTimes times,
             Buffers buffers) {
         this.buffers = buffers;
@@ -39,6 +42,7 @@ final class Context {
         this.folders = folders;
         this.withheld = withheld;
         this.owners = owners;
+        this.own = own;
         this.times = times;
     }
 
@@ -56,7 +60,7 @@ final class Context {
                 submount(parent, node));
     }
 
-    private static int submount(Node parent, Node node) {
+    static int submount(Node parent, Node node) {
         boolean other = node.isDirectory() && node.dev() != parent.dev() && !(parent instanceof VirtualDirectory);
         return other && !(node instanceof VirtualDirectory) ? Attributes.SUBMOUNT : 0;
     }

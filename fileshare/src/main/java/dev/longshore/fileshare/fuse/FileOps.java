@@ -229,6 +229,9 @@ final class FileOps {
 
     /** struct fuse_release_in: fh 0. */
     int release() {
+        if (q.u64(0) == HostEventOps.NO_HANDLE) {
+            return 0;
+        }
         return c.handles.close(q.u64(0), host) ? 0 : -Errno.EBADF;
     }
 

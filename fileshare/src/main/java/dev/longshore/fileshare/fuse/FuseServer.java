@@ -1,9 +1,11 @@
 package dev.longshore.fileshare.fuse;
 
+import dev.longshore.fileshare.os.Stat;
 import dev.longshore.fileshare.share.HandleTable;
 import dev.longshore.fileshare.share.Host;
 import dev.longshore.fileshare.share.Limits;
 import dev.longshore.fileshare.share.NodeTable;
+import dev.longshore.fileshare.share.OwnChanges;
 import dev.longshore.fileshare.share.Owners;
 import dev.longshore.fileshare.share.Ownership;
 import dev.longshore.fileshare.share.SharedFolder;
@@ -32,6 +34,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final SharedFolders folders;
     private final Withheld withheld;
     private final CacheTimes times;
+    private final OwnChanges own = new OwnChanges();
     private final FuseCounters counters = new FuseCounters();
 
     /** Of each thread that has handled a request. Not a ThreadLocal: its values would outlive this server. */
@@ -77,9 +80,18 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
 
     /** From now on these folders are shared and no others. May be called by any thread. */
     public void share(List<SharedFolder> shared) {
+        share(shared, List.of());
+    }
+
+    /**
+     * The same.
+     *
+     * @param accessors directories in which files without an owner of their own seem to belong to whoever asks: absolute and without links
+     */
+    public void share(List<SharedFolder> shared, List<Path> accessors) {
         Host host = new Host();
         try {
-            folders.set(shared, host);
+            folders.set(shared, accessors, host);
         } finally {
             host.posix.close();
         }
@@ -103,7 +115,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         });
         Buffers left = spare.poll();
         Buffers buffers = left == null ? new Buffers() : left;
-        return new Worker(this, new Context(nodes, handles, folders, withheld, owners, times, buffers));
+        return new Worker(this, new Context(nodes, handles, folders, withheld, owners, own, times, buffers));
     }
 
     @Override
@@ -147,6 +159,21 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private void ended(Worker w) {
         w.context().host.posix.close();
         spare.add(w.context().buffers);
+    }
+
+    /** What the guest has changed lately. */
+    public OwnChanges ownChanges() {
+        return own;
+    }
+
+    /** True if the guest may know the directory: nobody in it can watch another. Roots of shared folders are not looked for. */
+    public boolean knows(int dev, long ino) {
+        return nodes.knows(dev, ino);
+    }
+
+    /** True if the directory that {@code found} tells of is withheld from guests. */
+    public boolean withholds(Stat found) {
+        return withheld.mask(found) != null;
     }
 
     /** What was done so far. May be read by any thread, as what follows. */

@@ -98,6 +98,16 @@ final class InodeOps {
         return Attributes.writeStatx(q.body(), c.attributeNanos(n, host.stat), host.stat);
     }
 
+    /** The answer to a SETATTR that sets nothing. */
+    int attributesNow() {
+        Node n = c.nodes.find(q.nodeId());
+        if (n == null) {
+            return -Errno.ESTALE;
+        }
+        int r = c.nodes.stat(n, host, host.stat);
+        return r < 0 ? r : writeAttr(n);
+    }
+
     // ---- setting attributes
 
     /**

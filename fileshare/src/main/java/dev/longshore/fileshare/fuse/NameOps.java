@@ -10,6 +10,7 @@ import dev.longshore.fileshare.os.Stat;
 import dev.longshore.fileshare.share.Handle;
 import dev.longshore.fileshare.share.Host;
 import dev.longshore.fileshare.share.Node;
+import dev.longshore.fileshare.share.OwnChanges;
 import dev.longshore.fileshare.share.SharedFolders;
 import dev.longshore.fileshare.share.VirtualDirectory;
 import dev.longshore.fileshare.share.Withheld;
@@ -96,7 +97,7 @@ final class NameOps {
     }
 
     /** {@code host.stat} is of the file {@code name} in {@code parent}, which is open as {@code parentFd}. */
-    private int enter(Node parent, int parentFd, MemorySegment name, int length) {
+    int enter(Node parent, int parentFd, MemorySegment name, int length) {
         Node mask = c.withheld.mask(host.stat);
         if (mask != null) {
             return entry(parent, mask);
@@ -192,8 +193,10 @@ final class NameOps {
             return fd;
         }
         try {
+            c.own.begin(parent, name, length, OwnChanges.Name.CREATED);
             int r = makeInName(fd, name, mode, maker);
             if (r < 0) {
+                c.own.withdraw(parent, name, length, OwnChanges.Name.CREATED);
                 return r;
             }
             r = posix.statx(fd, name, host.stat);
@@ -299,8 +302,10 @@ final class NameOps {
             if (fd < 0) {
                 return fd;
             }
+            c.own.begin(parent, name, length, OwnChanges.Name.CREATED);
             int r = posix.link(fd, parentFd, name);
             if (r < 0) {
+                c.own.withdraw(parent, name, length, OwnChanges.Name.CREATED);
                 return r;
             }
             r = posix.statx(parentFd, name, host.stat);
@@ -334,9 +339,13 @@ final class NameOps {
             return parentFd;
         }
         try {
+            c.own.begin(parent, name, length, OwnChanges.Name.CREATED);
             int hostFlags = (flags & OPEN_FLAGS) | Open.O_CREAT | Open.O_EXCL | Open.O_NOFOLLOW | Open.O_CLOEXEC;
             int fd = makeInName(
                     parentFd, name, mode, (dir, n, hostMode) -> posix.openBeneath(dir, n, hostFlags, hostMode));
+            if (fd < 0) {
+                c.own.withdraw(parent, name, length, OwnChanges.Name.CREATED);
+            }
             if (fd == -Errno.EEXIST && (flags & Open.O_EXCL) == 0) {
                 return openExisting(parent, parentFd, name, length, flags);
             }
@@ -468,9 +477,12 @@ final class NameOps {
             if (c.withheld.isFixed(host.stat)) {
                 return -Errno.EBUSY;
             }
+            c.own.begin(parent, name, q.nameLength(), OwnChanges.Name.GONE);
             int r = posix.unlinkat(fd, name, flags);
             if (r == 0) {
                 lost(node, host.stat);
+            } else {
+                c.own.withdraw(parent, name, q.nameLength(), OwnChanges.Name.GONE);
             }
             return r;
         } finally {
@@ -551,11 +563,13 @@ final class NameOps {
             if (c.withheld.isFixed(host.stat) || c.withheld.isFixed(host.otherStat)) {
                 return -Errno.EBUSY;
             }
+            boolean exchanged = (flags & RENAME_EXCHANGE) != 0;
+            own(from, oldName, oldLength, to, newName, exchanged, true);
             int r = posix.renameat2(fromFd, oldName, toFd, newName, flags);
             if (r < 0) {
+                own(from, oldName, oldLength, to, newName, exchanged, false);
                 return r;
             }
-            boolean exchanged = (flags & RENAME_EXCHANGE) != 0;
             if (moved != null && !moved.equals(target)) {
                 c.nodes.moved(moved, to, newName, q.nameLength());
             }
@@ -574,6 +588,31 @@ final class NameOps {
             }
             c.nodes.release(to, host);
             c.nodes.release(from, host);
+        }
+    }
+
+    /** An exchange is two moves to those who watch. */
+    private void own(
+            Node from,
+            MemorySegment name,
+            int length,
+            Node to,
+            MemorySegment newName,
+            boolean exchange,
+            boolean begin) {
+        own(from, name, length, OwnChanges.Name.MOVED_FROM, begin);
+        own(to, newName, q.nameLength(), OwnChanges.Name.MOVED_TO, begin);
+        if (exchange) {
+            own(to, newName, q.nameLength(), OwnChanges.Name.MOVED_FROM, begin);
+            own(from, name, length, OwnChanges.Name.MOVED_TO, begin);
+        }
+    }
+
+    private void own(Node directory, MemorySegment name, int length, OwnChanges.Name what, boolean begin) {
+        if (begin) {
+            c.own.begin(directory, name, length, what);
+        } else {
+            c.own.withdraw(directory, name, length, what);
         }
     }
 

@@ -1,8 +1,11 @@
 package dev.longshore.fileshare.fuse;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import dev.longshore.fileshare.os.Open;
+import dev.longshore.fileshare.share.Node;
 import dev.longshore.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import org.slf4j.Logger;
@@ -45,6 +48,7 @@ final class Worker {
     private final FileOps files;
     private final DirectoryOps directories;
     private final XattrOps xattrs;
+    private final HostEventOps events;
 
     Worker(FuseServer server, Context c) {
         this.server = server;
@@ -55,6 +59,7 @@ final class Worker {
         files = new FileOps(c, inodes);
         directories = new DirectoryOps(c);
         xattrs = new XattrOps(c);
+        events = new HostEventOps(c, names, inodes, files);
         // File modes are the guest's: its kernel has applied the mask of whoever made the file.
         c.host.thread.unshareFs();
         c.host.thread.umask(0);
@@ -74,7 +79,12 @@ final class Worker {
             result = q.read(exchange);
             if (result == 0) {
                 read = q.opcode() == Opcode.READ;
-                result = dispatch(exchange);
+                result = HostEventOps.isReserved(q.gid()) && HostEventOps.concerns(q.opcode())
+                        ? events.dispatch()
+                        : dispatch(exchange);
+                if (result >= 0 && c.own.isWanted()) {
+                    touched();
+                }
             }
         } catch (RuntimeException e) {
             server.counters().bug();
@@ -87,6 +97,40 @@ final class Worker {
         } else {
             q.reply(exchange, result, read);
         }
+    }
+
+    /** What has just been done need not be told to the guest when somebody sees it on the host. */
+    private void touched() {
+        long id =
+                switch (q.opcode()) {
+                    case Opcode.WRITE,
+                            Opcode.SETATTR,
+                            Opcode.FALLOCATE,
+                            Opcode.SETXATTR,
+                            Opcode.REMOVEXATTR,
+                            Opcode.CREATE,
+                            Opcode.MKNOD,
+                            Opcode.MKDIR,
+                            Opcode.SYMLINK,
+                            Opcode.LINK -> q.nodeId();
+                    case Opcode.OPEN -> (q.u32(0) & Open.O_TRUNC) != 0 ? q.nodeId() : 0;
+                    case Opcode.COPY_FILE_RANGE -> q.u64(16);
+                    default -> 0;
+                };
+        if (id != 0 && !HostEventOps.isReserved(q.gid())) {
+            boolean made = isMaking(q.opcode());
+            Node n = c.nodes.find(made ? q.body().get(JAVA_LONG_UNALIGNED, 0) : id); // struct fuse_entry_out: nodeid 0
+            if (n != null) {
+                c.own.touched(n.dev(), n.ino());
+            }
+        }
+    }
+
+    private static boolean isMaking(int opcode) {
+        return switch (opcode) {
+            case Opcode.CREATE, Opcode.MKNOD, Opcode.MKDIR, Opcode.SYMLINK, Opcode.LINK -> true;
+            default -> false;
+        };
     }
 
     private void count(int result) {

@@ -147,6 +147,12 @@ public final class Stat {
         m.set(JAVA_INT, 132, minor);
     }
 
+    /** A file of which no more is known. */
+    public void unknown(long ino, int type) {
+        virtualDirectory(ino, 1);
+        mode(type | 0x180);
+    }
+
     /** A directory that is on no disk. */
     public void virtualDirectory(long ino, int links) {
         m.fill((byte) 0);

@@ -32,6 +32,10 @@ public class Node {
 
     byte @Nullable [] name;
 
+    /** Whether it, or what is below it, belongs to whoever asks; null if not. Read without the lock: a change counts from the next look. */
+    @Nullable
+    AccessorTree accessor;
+
     /** How often the guest was told of it less how often it forgot, as in {@code fuse_lookup}; saturates. */
     int lookups;
 
@@ -61,6 +65,10 @@ public class Node {
 
     @Nullable
     Node nextByKey;
+
+    /** Of those with the same {@link #parent} and {@link #name}, and others in the same bucket. */
+    @Nullable
+    Node nextByName;
 
     @Nullable
     Node newer;
@@ -102,6 +110,11 @@ public class Node {
 
     public boolean isRegular() {
         return type == Stat.S_IFREG;
+    }
+
+    /** The host's inode number. */
+    public long ino() {
+        return ino;
     }
 
     public int dev() {

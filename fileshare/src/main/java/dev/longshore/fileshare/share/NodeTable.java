@@ -48,6 +48,7 @@ public final class NodeTable {
     private final Limits limits;
     private @Nullable Node[] byId = new Node[FIRST_BUCKETS];
     private @Nullable Node[] byKey = new Node[FIRST_BUCKETS];
+    private @Nullable Node[] byName = new Node[FIRST_BUCKETS];
     private int size;
     private long nextId = ROOT_ID + 1;
 
@@ -82,6 +83,28 @@ public final class NodeTable {
     public synchronized @Nullable Node find(Stat stat) {
         Node n = byKey(stat);
         return n != null && n.is(stat) ? n : null;
+    }
+
+    /**
+     * What the guest was last told to be {@code name} in {@code parent} and may remember as that, whatever is there now; null if nothing.
+     */
+    public synchronized @Nullable Node find(Node parent, MemorySegment name, int length) {
+        for (Node n = byName[nameBucket(parent, NameHash.of(name, length))]; n != null; n = n.nextByName) {
+            if (n.parent == parent && n.lookups > 0 && !n.kept && n.name != null && same(n.name, name, length)) {
+                return n;
+            }
+        }
+        return null;
+    }
+
+    /** True if the guest may know the directory, or another file, with that identity; roots of shares are not looked for. */
+    public synchronized boolean knows(int dev, long ino) {
+        for (Node n = byKey[bucket(ino + dev, byKey.length)]; n != null; n = n.nextByKey) {
+            if (n.ino == ino && n.dev == dev) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private @Nullable Node byKey(Stat stat) {
@@ -128,13 +151,18 @@ public final class NodeTable {
     }
 
     private void place(Node n, Node parent, MemorySegment name, int length) {
+        n.accessor = parent.accessor == null ? null : parent.accessor.child(name, length);
         if (n.parent == parent && n.name != null && same(n.name, name, length)) {
             return;
         }
         Node before = n.parent;
+        removeByName(n);
         n.parent = parent;
         n.share = parent.share;
         n.name = name.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE);
+        if (!n.removed) {
+            addByName(n);
+        }
         if (before != parent && !n.removed) {
             parent.children++;
             removeIfUnused(leave(before));
@@ -144,6 +172,32 @@ public final class NodeTable {
             recent.addNewest(n);
         }
         n.kept = false;
+    }
+
+    /**
+     * The guest is told of a file that is no longer there, so that its kernel has something to remove: unknown to the host, and stale
+     * for every other use.
+     *
+     * @param type S_IFREG or S_IFDIR
+     * @return null if the guest knows too many
+     */
+    public synchronized @Nullable Node enterGone(Node parent, int type) {
+        if (size >= limits.nodes()) {
+            return null;
+        }
+        Node n = new Node(nextId++, 0, 0, 0, type);
+        n.share = parent.share;
+        n.lookups = 1;
+        addById(n);
+        growIfFull();
+        return n;
+    }
+
+    /** The guest is told of {@code node} once more, as what it knows it to be. */
+    public synchronized void enterAgain(Node node) {
+        if (node.lookups < Integer.MAX_VALUE && !node.fixed) {
+            node.lookups++;
+        }
     }
 
     private static boolean same(byte[] a, MemorySegment b, int length) {
@@ -209,6 +263,7 @@ public final class NodeTable {
     private void remove(Node n) {
         removeById(n);
         removeByKey(n);
+        removeByName(n);
         n.removed = true;
         n.override = null;
         int fd = n.pins == 0 ? takeFd(n) : -1;
@@ -628,6 +683,7 @@ public final class NodeTable {
     synchronized Node newRoot(Share share, Stat stat, int fd) {
         Node n = new Node(nextId++, stat.dev(), stat.ino(), stat.birth(), stat.type());
         n.share = share;
+        n.accessor = share.accessor;
         n.fd = fd;
         n.fixed = true;
         addById(n);
@@ -647,6 +703,28 @@ public final class NodeTable {
             close = takeUnclosed();
         }
         closeAll(close, host);
+    }
+
+    /** What belongs to whoever asks has changed: all nodes are looked at anew. */
+    synchronized void accessorsChanged() {
+        for (Node head : byId) {
+            for (Node n = head; n != null; n = n.nextById) {
+                if (!(n instanceof VirtualDirectory)) {
+                    n.accessor = accessor(n, 0);
+                }
+            }
+        }
+    }
+
+    private static @Nullable AccessorTree accessor(Node n, int depth) {
+        if (n.fixed || n.parent == null || n.name == null) {
+            return n.fixed && n.share != null ? n.share.accessor : null;
+        }
+        if (depth == MAX_DEPTH) {
+            return null;
+        }
+        AccessorTree above = accessor(n.parent, depth + 1);
+        return above == null ? null : above.child(MemorySegment.ofArray(n.name), n.name.length);
     }
 
     /** Closes the descriptors of what is no longer shared. */
@@ -752,14 +830,56 @@ public final class NodeTable {
         n.nextByKey = null;
     }
 
+    private int nameBucket(Node parent, long hash) {
+        return bucket(parent.id + (hash ^ (hash >>> 29)), byName.length);
+    }
+
+    /** Takes the place of another one with that name: the guest was told of this later. */
+    private void addByName(Node n) {
+        Node parent = n.parent;
+        byte[] name = n.name;
+        if (parent == null || name == null) {
+            return;
+        }
+        int at = nameBucket(parent, NameHash.of(name));
+        for (Node p = byName[at]; p != null; p = p.nextByName) {
+            if (p.parent == parent && Arrays.equals(p.name, name)) {
+                removeByName(p);
+                break;
+            }
+        }
+        n.nextByName = byName[at];
+        byName[at] = n;
+    }
+
+    private void removeByName(Node n) {
+        if (n.parent == null || n.name == null) {
+            return;
+        }
+        int at = nameBucket(n.parent, NameHash.of(n.name));
+        if (byName[at] == n) {
+            byName[at] = n.nextByName;
+        } else {
+            for (Node p = byName[at]; p != null; p = p.nextByName) {
+                if (p.nextByName == n) {
+                    p.nextByName = n.nextByName;
+                    break;
+                }
+            }
+        }
+        n.nextByName = null;
+    }
+
     private void growIfFull() {
         if (size <= byId.length || byId.length >= 1 << 23) {
             return;
         }
         @Nullable Node[] ids = byId;
         @Nullable Node[] keys = byKey;
+        @Nullable Node[] names = byName;
         byId = new Node[ids.length * 2];
         byKey = new Node[ids.length * 2];
+        byName = new Node[ids.length * 2];
         size = 0;
         for (Node head : ids) {
             for (Node n = head; n != null; ) {
@@ -772,6 +892,13 @@ public final class NodeTable {
             for (Node n = head; n != null; ) {
                 Node next = n.nextByKey;
                 addByKey(n);
+                n = next;
+            }
+        }
+        for (Node head : names) {
+            for (Node n = head; n != null; ) {
+                Node next = n.nextByName;
+                addByName(n);
                 n = next;
             }
         }

@@ -19,6 +19,10 @@ final class Share {
     /** Where the root was when it was opened, as the kernel tells it; null if it does not. What is not below it is not shared. */
     volatile byte @Nullable [] place;
 
+    /** Directories in it that belong to whoever asks. */
+    @Nullable
+    AccessorTree accessor;
+
     /** False once the folder is no longer shared: from then on the guest's nodes of it are stale. */
     volatile boolean active = true;
 

@@ -41,9 +41,10 @@ public final class SharedFolders {
      * From now on these are shared and no others. One below another is covered by that, one that is withheld is absent. What is
      * shared no longer is stale at once.
      *
+     * @param accessors directories, in them or not, in which files without an owner of their own seem to belong to whoever asks
      * @throws IllegalArgumentException for the root of the host's file system
      */
-    public synchronized void set(List<SharedFolder> folders, Host host) {
+    public synchronized void set(List<SharedFolder> folders, List<Path> accessors, Host host) {
         Map<Path, SharedFolder> wanted = new LinkedHashMap<>();
         for (SharedFolder f : folders) {
             if (f.path().getNameCount() == 0) {
@@ -68,6 +69,8 @@ public final class SharedFolders {
         }
         synchronized (nodes) {
             build(wanted);
+            shares.values().forEach(s -> s.accessor = AccessorTree.of(s.folder.path(), accessors));
+            nodes.accessorsChanged();
         }
         for (Share s : gone) {
             if (s.root != null) {
@@ -234,7 +237,8 @@ public final class SharedFolders {
 
     public static boolean isAccessor(Node node) {
         Share s = node.share;
-        return s != null && s.folder.accessor();
+        AccessorTree a = node.accessor;
+        return (a != null && a.isMine()) || (s != null && s.folder.accessor());
     }
 
     /** True if both are in the same shared folder. */

@@ -11,21 +11,30 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longshore.fileshare.fuse.CacheTimes;
 import dev.longshore.fileshare.fuse.FuseServer;
+import dev.longshore.fileshare.os.Open;
+import dev.longshore.fileshare.os.Posix;
+import dev.longshore.fileshare.os.Stat;
+import dev.longshore.fileshare.os.ThreadCalls;
 import dev.longshore.fileshare.share.Limits;
 import dev.longshore.fileshare.share.Ownership;
 import dev.longshore.fileshare.share.SharedFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardWatchEventKinds;
+import java.nio.file.WatchKey;
+import java.nio.file.WatchService;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
@@ -35,7 +44,9 @@ import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntSupplier;
 import java.util.stream.Stream;
 
 /**
@@ -97,6 +108,7 @@ public final class DevFuseChecks {
             checks.unlinkedFiles();
             checks.manyFiles();
             checks.renamesOnTheHost();
+            checks.eventsOfTheHost();
             return 0;
         } catch (Throwable t) {
             t.printStackTrace();
@@ -297,5 +309,94 @@ public final class DevFuseChecks {
         for (Path p : all) {
             Files.delete(p);
         }
+    }
+
+    /** What the guest's agent does for those who watch (guest/events.c). */
+    private void eventsOfTheHost() throws Exception {
+        Path folder = Files.createDirectory(host.resolve("events"));
+        Path d = mounted.resolve("events");
+        Path known = Files.writeString(folder.resolve("known"), "before");
+        assertThat(Files.readString(d.resolve("known"))).isEqualTo("before");
+        Posix posix = new Posix();
+        try (WatchService watch = FileSystems.getDefault().newWatchService()) {
+            WatchKey key = d.register(
+                    watch,
+                    StandardWatchEventKinds.ENTRY_CREATE,
+                    StandardWatchEventKinds.ENTRY_DELETE,
+                    StandardWatchEventKinds.ENTRY_MODIFY);
+            Files.writeString(folder.resolve("new"), "new");
+            as(0, () -> posix.mknodat(Open.AT_FDCWD, path(posix, d.resolve("new")), Stat.S_IFREG, 0));
+            assertThat(heard(watch, key)).containsExactly("ENTRY_CREATE new");
+            assertThat(Files.readString(d.resolve("new"))).isEqualTo("new");
+
+            Files.writeString(known, "after it");
+            as(5, () -> {
+                int fd = posix.openat(Open.AT_FDCWD, path(posix, d.resolve("known")), Open.O_PATH, 0);
+                int r = posix.utimens(fd, 0, Posix.UTIME_OMIT, 0, Posix.UTIME_NOW);
+                posix.close(fd);
+                return r;
+            });
+            assertThat(heard(watch, key)).containsExactly("ENTRY_MODIFY known");
+            assertThat(Files.readString(d.resolve("known"))).isEqualTo("after it");
+
+            Files.move(folder.resolve("new"), known, StandardCopyOption.REPLACE_EXISTING);
+            as(
+                    3,
+                    () -> posix.renameat2(
+                            Open.AT_FDCWD,
+                            path(posix, d.resolve("new")),
+                            Open.AT_FDCWD,
+                            posix.otherName(d.resolve("known").toString().getBytes(UTF_8)),
+                            0));
+            assertThat(heard(watch, key)).containsExactly("ENTRY_DELETE new", "ENTRY_CREATE known");
+            assertThat(Files.readString(d.resolve("known"))).isEqualTo("new");
+
+            Files.move(Files.writeString(folder.resolve("never seen"), "x"), folder.resolve("seen"));
+            as(
+                    3,
+                    () -> posix.renameat2(
+                            Open.AT_FDCWD,
+                            path(posix, d.resolve("never seen")),
+                            Open.AT_FDCWD,
+                            posix.otherName(d.resolve("seen").toString().getBytes(UTF_8)),
+                            0));
+            assertThat(heard(watch, key)).containsExactly("ENTRY_DELETE never seen", "ENTRY_CREATE seen");
+            assertThat(Files.readString(d.resolve("seen"))).isEqualTo("x");
+
+            Files.delete(known);
+            as(1, () -> posix.unlinkat(Open.AT_FDCWD, path(posix, d.resolve("known")), 0));
+            Files.createDirectory(folder.resolve("sub"));
+            as(0, () -> posix.mkdirat(Open.AT_FDCWD, path(posix, d.resolve("sub")), 0x1C0));
+            Files.delete(folder.resolve("sub"));
+            as(2, () -> posix.unlinkat(Open.AT_FDCWD, path(posix, d.resolve("sub")), Open.AT_REMOVEDIR));
+            as(1, () -> posix.unlinkat(Open.AT_FDCWD, path(posix, d.resolve("unheard of")), 0));
+            assertThat(heard(watch, key))
+                    .containsExactly(
+                            "ENTRY_DELETE known", "ENTRY_CREATE sub", "ENTRY_DELETE sub", "ENTRY_DELETE unheard of");
+        }
+        try (Stream<Path> left = Files.list(folder)) {
+            assertThat(left).containsExactly(folder.resolve("seen"));
+        }
+    }
+
+    private static MemorySegment path(Posix posix, Path path) {
+        return posix.name(path.toString().getBytes(UTF_8));
+    }
+
+    private static void as(int event, IntSupplier call) {
+        ThreadCalls thread = new ThreadCalls();
+        thread.setFsGid(0xFFFF_F000 + event);
+        int r = call.getAsInt();
+        thread.setFsGid(0);
+        assertThat(r).isZero();
+    }
+
+    private static List<String> heard(WatchService watch, WatchKey key) throws InterruptedException {
+        WatchKey ready = watch.poll(20, TimeUnit.SECONDS);
+        assertThat(ready).isSameAs(key);
+        List<String> all =
+                key.pollEvents().stream().map(e -> e.kind() + " " + e.context()).toList();
+        key.reset();
+        return all;
     }
 }

@@ -261,4 +261,30 @@ class OverrideTest {
         assertThat(guest.lookup(root, "g").uid()).isEqualTo(ALICE);
         assertThat(guest.link(f[0], root, "g").error()).isEqualTo(Errno.EEXIST);
     }
+
+    @Test
+    void accessorDirectories_areWhoseAsks_withWhatIsBelow_fromNowOn() throws IOException {
+        Files.createDirectories(folder.resolve("sub/mine/deep"));
+        Files.createDirectories(folder.resolve("mine"));
+        long mine = guest.walk(folder + "/sub/mine").node();
+        long deep = guest.walk(folder + "/sub/mine/deep").node();
+        long sub = guest.walk(folder + "/sub").node();
+        int owner = guest.getattr(deep).uid();
+        guest.as(ALICE, TEAM);
+        assertThat(guest.getattr(deep).uid()).isEqualTo(owner);
+
+        server.share(List.of(new SharedFolder(folder)), List.of(folder.resolve("sub/mine"), folder.resolve("none")));
+        assertThat(guest.getattr(mine).uid()).isEqualTo(ALICE);
+        assertThat(guest.getattr(deep).gid()).isEqualTo(TEAM);
+        assertThat(guest.walk(folder + "/sub/mine/deep").uid()).isEqualTo(ALICE);
+        assertThat(guest.getattr(sub).uid()).isEqualTo(owner);
+        assertThat(guest.walk(folder + "/mine").uid()).isEqualTo(owner);
+        Files.move(folder.resolve("sub/mine/deep"), folder.resolve("out"));
+        assertThat(guest.lookup(root, "out").uid()).isEqualTo(owner);
+
+        server.share(List.of(new SharedFolder(folder)), List.of(folder));
+        assertThat(guest.getattr(sub).uid()).isEqualTo(ALICE);
+        server.share(List.of(new SharedFolder(folder)), List.of());
+        assertThat(guest.getattr(mine).uid()).isEqualTo(owner);
+    }
 }

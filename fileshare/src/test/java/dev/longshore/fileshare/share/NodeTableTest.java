@@ -45,7 +45,7 @@ class NodeTableTest {
         handles = new HandleTable(nodes, limits);
         SharedFolders folders = new SharedFolders(nodes, handles, new Withheld(List.of(), nodes));
         Path real = files.toRealPath();
-        folders.set(List.of(new SharedFolder(real)), host);
+        folders.set(List.of(new SharedFolder(real)), List.of(), host);
         Node at = Objects.requireNonNull(nodes.find(NodeTable.ROOT_ID));
         for (Path p : real) {
             at = Objects.requireNonNull(
