@@ -109,11 +109,12 @@ public final class EffectiveSettings {
 
     /** The folders to share; those of the user are kept within what the administrator allows. */
     private List<Path> share(UserFile user, AdminFile admin) {
-        Map<String, String> variables = SharedPaths.ofSystem();
+        Map<String, String> variables = SharedPaths.ofUser(System.getenv());
+        Map<String, String> administrators = SharedPaths.ofSystem();
         List<AdminFile.AllowedDirectory> allowed = admin.allowedDirectories();
         List<String> wanted = get(SettingTable.FILE_SHARING);
         if (allowed == null) {
-            return wanted.stream().map(w -> SharedPaths.expand(w, variables)).toList();
+            return expand(wanted, variables);
         }
         if (sources.get(SettingTable.FILE_SHARING) == Source.DEFAULT) {
             wanted = allowed.stream()
@@ -121,14 +122,18 @@ public final class EffectiveSettings {
                     .map(AdminFile.AllowedDirectory::path)
                     .toList();
             put(SettingTable.FILE_SHARING, wanted, Source.ADMIN);
+            variables = administrators;
         }
         List<Path> bounds = allowed.stream()
-                .map(a -> SharedPaths.expand(a.path(), variables))
+                .map(a -> SharedPaths.expand(a.path(), administrators))
                 .toList();
         List<String> kept = new ArrayList<>();
+        List<Path> shared = new ArrayList<>();
         for (String w : wanted) {
-            if (bounds.stream().anyMatch(SharedPaths.expand(w, variables)::startsWith)) {
+            Path path = SharedPaths.expand(w, variables);
+            if (bounds.stream().anyMatch(path::startsWith)) {
                 kept.add(w);
+                shared.add(path);
             } else {
                 warnings.add(user.about(
                         SettingTable.FILE_SHARING, w + " is left out: " + adminFile + " does not allow to share it"));
@@ -138,7 +143,11 @@ public final class EffectiveSettings {
                 SettingTable.FILE_SHARING,
                 List.copyOf(kept),
                 sources.getOrDefault(SettingTable.FILE_SHARING, Source.DEFAULT));
-        return kept.stream().map(k -> SharedPaths.expand(k, variables)).toList();
+        return shared;
+    }
+
+    private static List<Path> expand(List<String> folders, Map<String, String> variables) {
+        return folders.stream().map(f -> SharedPaths.expand(f, variables)).toList();
     }
 
     private void checkTogether(UserFile user, AdminFile admin, List<Problem> problems) {

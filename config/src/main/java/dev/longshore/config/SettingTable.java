@@ -329,6 +329,21 @@ public final class SettingTable {
             "",
             "Folders of the host that containers may mount, with what is below them; $HOME, $TMP and $TEMP are replaced.");
 
+    public static final Setting<List<String>> FILE_SHARING_ACCESSOR = setting(
+            "filesharingAccessorDirectories",
+            ValueTypes.texts(SharedPaths::check),
+            List.of(),
+            Effect.LIVE,
+            "Folders of the host in which every file, but for those whose owner was changed, seems to belong to whoever looks at it in a"
+                    + " container; $HOME, $TMP and $TEMP are replaced.");
+
+    public static final Setting<Boolean> FILE_SHARING_EVENTS = setting(
+            "filesharingEvents",
+            ValueTypes.BOOL,
+            true,
+            Effect.LIVE,
+            "Tell containers that watch mounted folders (inotify) what changes there on the host.");
+
     public static final Setting<Boolean> CONTAINERD_SNAPSHOTTER = setting(
             "useContainerdSnapshotter",
             ValueTypes.BOOL,
@@ -444,6 +459,8 @@ public final class SettingTable {
             CONTAINERS_PROXY_TRANSPARENT_PORTS,
             CERTIFICATE_AUTHORITIES,
             FILE_SHARING,
+            FILE_SHARING_ACCESSOR,
+            FILE_SHARING_EVENTS,
             CONTAINERD_SNAPSHOTTER,
             EXPOSE_TCP_2375,
             CONTROL_LISTEN,

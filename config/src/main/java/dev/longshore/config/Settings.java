@@ -20,6 +20,8 @@ import static dev.longshore.config.SettingTable.DNS_FILTER;
 import static dev.longshore.config.SettingTable.DNS_ROUTES;
 import static dev.longshore.config.SettingTable.DNS_SERVERS;
 import static dev.longshore.config.SettingTable.EGRESS_POLICY;
+import static dev.longshore.config.SettingTable.FILE_SHARING_ACCESSOR;
+import static dev.longshore.config.SettingTable.FILE_SHARING_EVENTS;
 import static dev.longshore.config.SettingTable.HOST_NETWORKING;
 import static dev.longshore.config.SettingTable.IPV6;
 import static dev.longshore.config.SettingTable.LOG_MIB;
@@ -129,7 +131,12 @@ public record Settings(
                         all.get(CONTAINERS_PROXY_TRANSPARENT_PORTS),
                         all.isLocked(CONTAINERS_PROXY_MODE)),
                 new EngineSettings(all.get(CONTAINERD_SNAPSHOTTER), all.get(HOST_NETWORKING)),
-                new FileSharing(shared),
+                new FileSharing(
+                        shared,
+                        all.get(FILE_SHARING_ACCESSOR).stream()
+                                .map(f -> SharedPaths.expand(f, SharedPaths.ofUser(System.getenv())))
+                                .toList(),
+                        all.get(FILE_SHARING_EVENTS)),
                 new ControlListener(
                         all.get(CONTROL_LISTEN),
                         all.get(CONTROL_CERTIFICATE),
@@ -290,10 +297,13 @@ public record Settings(
      * Bind mounts.
      *
      * @param directories of the host, absolute and without {@code ..}, that containers may mount, with what is below them
+     * @param accessorDirectories those in which files seem to belong to whoever asks; the same kind of paths
+     * @param events whether the guest's watchers are told of changes
      */
-    public record FileSharing(List<Path> directories) {
+    public record FileSharing(List<Path> directories, List<Path> accessorDirectories, boolean events) {
         public FileSharing {
             directories = List.copyOf(directories);
+            accessorDirectories = List.copyOf(accessorDirectories);
         }
     }
 

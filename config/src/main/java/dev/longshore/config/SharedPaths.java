@@ -41,7 +41,14 @@ final class SharedPaths {
      * move a bound that an administrator has set.
      */
     static Map<String, String> ofSystem() {
+        return ofUser(Map.of());
+    }
+
+    /** As this user has them: {@code HOME} of the environment counts, as in a shell. */
+    static Map<String, String> ofUser(Map<String, String> environment) {
         String tmp = System.getProperty("java.io.tmpdir", "/tmp");
-        return Map.of("$HOME", System.getProperty("user.home", "/"), "$TMP", tmp, "$TEMP", tmp);
+        String home = environment.getOrDefault("HOME", "");
+        return Map.of(
+                "$HOME", home.startsWith("/") ? home : System.getProperty("user.home", "/"), "$TMP", tmp, "$TEMP", tmp);
     }
 }

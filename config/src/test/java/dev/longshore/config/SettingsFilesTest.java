@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -158,11 +159,35 @@ class SettingsFilesTest {
                         .fileSharing()
                         .directories())
                 .containsExactly(
-                        Path.of(System.getProperty("user.home"), "src"),
+                        Path.of(SharedPaths.ofUser(System.getenv()).getOrDefault("$HOME", "/none"), "src"),
                         Path.of(System.getProperty("java.io.tmpdir")),
                         Path.of("/data"));
         assertThat(refused("{\"filesharingDirectories\": [\"src\"]}")).hasSize(1);
         assertThat(refused("{\"filesharingDirectories\": [\"$HOMEWORK\"]}")).hasSize(1);
+    }
+
+    @Test
+    void homeOfTheEnvironment_countsForTheUserAlone() {
+        Map<String, String> environment = Map.of("HOME", "/elsewhere");
+        assertThat(SharedPaths.expand("$HOME/src", SharedPaths.ofUser(environment)))
+                .isEqualTo(Path.of("/elsewhere/src"));
+        assertThat(SharedPaths.ofUser(Map.of("HOME", "relative"))).isEqualTo(SharedPaths.ofSystem());
+        assertThat(SharedPaths.ofSystem()).containsEntry("$HOME", System.getProperty("user.home"));
+    }
+
+    @Test
+    void accessorFolders_areExpanded_andEventsAreOn() {
+        Settings.FileSharing sharing = usable("{\"filesharingAccessorDirectories\": [\"/data/mine\", \"$TMP/x/..\"]}")
+                .settings()
+                .fileSharing();
+        assertThat(sharing.accessorDirectories())
+                .containsExactly(Path.of("/data/mine"), Path.of(System.getProperty("java.io.tmpdir")));
+        assertThat(sharing.events()).isTrue();
+        assertThat(usable("{\"filesharingEvents\": false}")
+                        .settings()
+                        .fileSharing()
+                        .events())
+                .isFalse();
     }
 
     @Test
