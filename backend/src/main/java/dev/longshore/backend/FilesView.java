@@ -25,14 +25,22 @@ final class FilesView implements FilesControl {
     private final OwnFiles own;
     private final FuseServer server;
     private final VirtioFsDevice device;
+    private final FileEvents events;
     private final EngineDialer dialer;
     private final EngineClient engine; // used on the dialer's loop
 
-    FilesView(HostFolders folders, OwnFiles own, FuseServer server, VirtioFsDevice device, EngineDialer dialer) {
+    FilesView(
+            HostFolders folders,
+            OwnFiles own,
+            FuseServer server,
+            VirtioFsDevice device,
+            FileEvents events,
+            EngineDialer dialer) {
         this.folders = folders;
         this.own = own;
         this.server = server;
         this.device = device;
+        this.events = events;
         this.dialer = dialer;
         engine = new EngineClient(dialer);
     }
@@ -57,7 +65,8 @@ final class FilesView implements FilesControl {
         }
         EngineClient.Answer answer = got.getNow();
         return answer.status() == OK
-                ? new Outcome.Done<>(new Shared(folders(mounts(answer.body())), withheld(), figures()))
+                ? new Outcome.Done<>(
+                        new Shared(folders(mounts(answer.body())), withheld(), figures(), events.figures()))
                 : new Outcome.Failed<>(Outcome.Reason.FAILED, "the Engine answers with status " + answer.status());
     }
 

@@ -13,6 +13,8 @@ import dev.longshore.engine.EngineState;
 import dev.longshore.engine.HostSocket;
 import dev.longshore.engine.HostSocketProtocol;
 import dev.longshore.engine.HostSockets;
+import dev.longshore.engine.client.EngineClient;
+import dev.longshore.engine.mounts.ContainerMounts;
 import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.engine.ports.PortReconciler;
 import dev.longshore.packet.link.Link;
@@ -112,13 +114,13 @@ final class GuestRun implements GuestStack {
         vsock = new VsockHost(loops.vsock(), VsockPorts.GUEST_CID, VsockLimits.DEFAULT);
         agent = new AgentClient(vsock, AGENT_LIMIT);
         binding = BindPolicy.of(settings.ports());
-        files = new HostFiles(home, loops.files(), machine.takesConfig(), Capacity.ofProcess(settings.limits()));
+        files = new HostFiles(home, loops.files(), machine.takesConfig(), Capacity.ofProcess(settings.limits()), vsock);
         hostSockets.put(HostSockets.SSH_AUTH, this::sshAgent);
         mountedSockets = new MountedSockets(hostSockets, agent::socket, files.folders()::socket, home.mountedSockets());
         engine = new EnginePart(
                 home.dockerSocket(),
                 vsock,
-                List.of(mountedSockets, files.folders()),
+                List.of(mountedSockets, files.events().watching(files.folders())),
                 files.folders()::advice,
                 () -> binding,
                 this::onEngine);
@@ -186,6 +188,7 @@ final class GuestRun implements GuestStack {
                 engine.dialer(),
                 opened.ports(),
                 names,
+                new ContainerMounts(new EngineClient(engine.dialer())::get, files.events()::mounted),
                 opened.plan().guest(),
                 text -> events.accept(new Events.Notice(text)),
                 mirror::use);

@@ -12,6 +12,7 @@ import dev.longshore.fileshare.virtiofs.FileWorkers;
 import dev.longshore.fileshare.virtiofs.VirtioFsConfig;
 import dev.longshore.fileshare.virtiofs.VirtioFsDevice;
 import dev.longshore.virtio.vhostuser.VhostUserBackend;
+import dev.longshore.virtio.vsock.VsockHost;
 import dev.longshore.vm.machine.MachineSpec;
 import io.netty.channel.IoEventLoop;
 import java.io.IOException;
@@ -38,6 +39,7 @@ final class HostFiles {
     private final Limits limits;
     private final OwnFiles own;
     private final HostFolders folders;
+    private final FileEvents events;
     private volatile @Nullable FuseServer server; // written by the lifecycle thread
     private volatile @Nullable VirtioFsDevice device; // the same
     private @Nullable FileWorkers workers;
@@ -48,10 +50,12 @@ final class HostFiles {
      *
      * @param loop nobody else's: the host's files are waited for on it
      * @param takesConfig whether the machine asks the device for its tag
+     * @param vsock by which the guest hears of changes
      */
-    HostFiles(Home home, IoEventLoop loop, boolean takesConfig, Capacity capacity) {
+    HostFiles(Home home, IoEventLoop loop, boolean takesConfig, Capacity capacity, VsockHost vsock) {
         this.home = home;
         own = OwnFiles.of(home);
+        events = new FileEvents(vsock, own.outermost());
         folders = new HostFolders(this::share, own);
         this.loop = loop;
         config = new VirtioFsConfig(MachineSpec.FILES_TAG, takesConfig, 1);
@@ -60,7 +64,14 @@ final class HostFiles {
 
     /** Shares what the settings say. */
     void apply(Settings settings) {
-        folders.apply(settings.fileSharing().directories());
+        events.enable(settings.fileSharing().events());
+        folders.apply(
+                settings.fileSharing().directories(), settings.fileSharing().accessorDirectories());
+    }
+
+    /** Who tells the guest of changes on the host. */
+    FileEvents events() {
+        return events;
     }
 
     /** Sources of bind mounts, and which folders those are. */
@@ -82,6 +93,7 @@ final class HostFiles {
                     limits,
                     CacheTimes.AUTO,
                     home.filesState());
+            made.share(shared(folders.shared()), folders.accessors());
             server = made;
         }
         List<Path> ours = List.of(home.log(), home.filesState());
@@ -95,6 +107,7 @@ final class HostFiles {
         socket = listening;
         try {
             Futures.get(listening.open());
+            events.serve(made);
         } catch (Exception e) {
             close();
             throw e;
@@ -108,7 +121,7 @@ final class HostFiles {
     private synchronized void share(List<Path> now) {
         FuseServer open = server;
         if (open != null) {
-            open.share(shared(now));
+            open.share(shared(now), folders.accessors());
         }
     }
 
@@ -120,6 +133,7 @@ final class HostFiles {
             return;
         }
         socket = null;
+        events.serve(null);
         Futures.settle(listening.close());
         boolean idle = fs.whenIdle().awaitUninterruptibly(IDLE_SECONDS, TimeUnit.SECONDS);
         threads.close();
@@ -145,6 +159,7 @@ final class HostFiles {
         VhostUserBackend listening = socket;
         if (open != null && fs != null && listening != null) {
             meters.files(open, fs, listening);
+            meters.fileEvents(events::figures);
         }
     }
 
@@ -153,6 +168,6 @@ final class HostFiles {
     FilesView view(EngineDialer dialer) {
         FuseServer open = server;
         VirtioFsDevice fs = device;
-        return open == null || fs == null ? null : new FilesView(folders, own, open, fs, dialer);
+        return open == null || fs == null ? null : new FilesView(folders, own, open, fs, events, dialer);
     }
 }

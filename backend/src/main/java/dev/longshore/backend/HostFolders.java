@@ -62,6 +62,8 @@ final class HostFolders implements BindSources, AutoCloseable {
             new LinkedBlockingQueue<>(MOST_WAITING),
             new DefaultThreadFactory("host-folders", true));
     private volatile List<Path> configured = List.of();
+    private volatile List<Path> configuredAccessors = List.of();
+    private volatile List<Path> accessors = List.of(); // written under the lock
     private volatile List<Path> shared = List.of(); // written under the lock
     private List<String> said = List.of(); // under the lock
 
@@ -78,7 +80,17 @@ final class HostFolders implements BindSources, AutoCloseable {
 
     /** From now on these are shared, as settings have them. Returns at once. */
     void apply(List<Path> folders) {
+        apply(folders, List.of());
+    }
+
+    /**
+     * The same.
+     *
+     * @param mine in which files seem to belong to whoever asks
+     */
+    void apply(List<Path> folders, List<Path> mine) {
         configured = List.copyOf(folders);
+        configuredAccessors = List.copyOf(mine);
         try {
             threads.execute(this::refresh);
         } catch (RejectedExecutionException e) {
@@ -89,6 +101,11 @@ final class HostFolders implements BindSources, AutoCloseable {
     /** Folders that are shared now: by the paths that they have with all links followed. */
     List<Path> shared() {
         return shared;
+    }
+
+    /** Folders in which files seem to belong to whoever asks now: as {@link #shared}, those that are there. */
+    List<Path> accessors() {
+        return accessors;
     }
 
     /** For a user whose path is not shared. */
@@ -124,8 +141,11 @@ final class HostFolders implements BindSources, AutoCloseable {
             said = problems;
             problems.forEach(p -> LOG.warn("filesharingDirectories: {}", p));
         }
-        if (!now.equals(shared)) {
+        List<Path> mine =
+                configuredAccessors.stream().map(HostFolders::realOrSame).toList();
+        if (!now.equals(shared) || !mine.equals(accessors)) {
             shared = now;
+            accessors = mine;
             LOG.info("shared folders: {}", now);
             share.accept(now);
         }
@@ -234,6 +254,14 @@ final class HostFolders implements BindSources, AutoCloseable {
                 : unusable(
                         BAD_REQUEST,
                         "invalid mount config for type \"bind\": bind source path does not exist: " + path);
+    }
+
+    private static Path realOrSame(Path folder) {
+        try {
+            return folder.toRealPath();
+        } catch (IOException e) {
+            return folder; // it may be there later
+        }
     }
 
     private static boolean isShared(Path real, List<Path> folders) {

@@ -1,5 +1,6 @@
 package dev.longshore.backend;
 
+import dev.longshore.control.FilesControl;
 import dev.longshore.fileshare.fuse.FuseServer;
 import dev.longshore.fileshare.virtiofs.OpcodeNames;
 import dev.longshore.fileshare.virtiofs.VirtioFsCounters;
@@ -23,6 +24,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /** The counters of one run's parts as meters. The part belongs to the lifecycle thread. */
 final class RunMeters {
@@ -124,6 +126,31 @@ final class RunMeters {
         group.gauge("fileshare.requests.active", "Requests with threads now.", Tags.empty(), device::underWay);
         queue(backend, 0, "fs.hiprio");
         queue(backend, 1, "fs.requests");
+    }
+
+    void fileEvents(Supplier<FilesControl.Events> events) {
+        group.gauge("fileshare.events.directories", "Directories watched for changes.", Tags.empty(), () -> events.get()
+                .directories());
+        group.gauge(
+                "fileshare.events.unwatched",
+                "Directories that there were no watches for.",
+                Tags.empty(),
+                () -> events.get().unwatched());
+        group.gauge(
+                "fileshare.events.waiting",
+                "Changes that are to be told to the guest.",
+                Tags.empty(),
+                () -> events.get().waiting());
+        count("fileshare.events", "end=told", "Changes of the host's files.", () -> events.get()
+                .told());
+        count("fileshare.events", "end=unheard", "Changes of the host's files.", () -> events.get()
+                .unheard());
+        count("fileshare.events", "end=own", "Changes of the host's files.", () -> events.get()
+                .own());
+        count("fileshare.events", "end=dropped", "Changes of the host's files.", () -> events.get()
+                .dropped());
+        count("fileshare.events.lost", "", "Times that the kernel had no room for changes.", () -> events.get()
+                .lost());
     }
 
     void link(LinkCounters c) {

@@ -1,5 +1,6 @@
 package dev.longshore.cli;
 
+import dev.longshore.proto.control.v1.FileEventFigures;
 import dev.longshore.proto.control.v1.FileServerFigures;
 import dev.longshore.proto.control.v1.FolderMount;
 import dev.longshore.proto.control.v1.ListSharedFoldersReply;
@@ -41,7 +42,36 @@ final class FilesText {
                 f.getNodes(),
                 f.getDescriptors(),
                 f.getRequestsUnderWay()));
+        lines.add(events(reply.getEvents()));
         return lines;
+    }
+
+    private static String events(FileEventFigures e) {
+        if (!e.getEnabled()) {
+            return "changes on the host are not told to containers: see the setting filesharingEvents";
+        }
+        StringBuilder text = new StringBuilder(String.format(
+                Locale.ROOT,
+                "%d directories watched for changes: %d told, %d of containers' own, %d unheard, %d waiting",
+                e.getDirectories(),
+                e.getTold(),
+                e.getOwn(),
+                e.getUnheard(),
+                e.getWaiting()));
+        if (e.getDropped() > 0 || e.getLost() > 0) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "; too many at once: %d dropped, %d times the kernel's queue was full",
+                    e.getDropped(),
+                    e.getLost()));
+        }
+        if (e.getDirectoriesUnwatched() > 0) {
+            text.append(String.format(
+                    Locale.ROOT,
+                    "; %d directories are not watched: raise fs.inotify.max_user_watches",
+                    e.getDirectoriesUnwatched()));
+        }
+        return text.toString();
     }
 
     private static String line(FolderMount mount) {
@@ -83,10 +113,25 @@ final class FilesText {
                 reply.getFoldersList().stream().map(FilesText::folder).toList());
         json.put("neverShared", List.copyOf(reply.getNeverSharedList()));
         json.put("figures", figures);
+        json.put("events", eventsJson(reply.getEvents()));
         return JsonMapper.builder()
                 .enable(SerializationFeature.INDENT_OUTPUT)
                 .build()
                 .writeValueAsString(json);
+    }
+
+    private static Map<String, Object> eventsJson(FileEventFigures e) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("enabled", e.getEnabled());
+        json.put("directories", e.getDirectories());
+        json.put("directoriesUnwatched", e.getDirectoriesUnwatched());
+        json.put("told", e.getTold());
+        json.put("unheard", e.getUnheard());
+        json.put("own", e.getOwn());
+        json.put("dropped", e.getDropped());
+        json.put("lost", e.getLost());
+        json.put("waiting", e.getWaiting());
+        return json;
     }
 
     private static Map<String, Object> folder(SharedFolder folder) {

@@ -1,5 +1,6 @@
 package dev.longshore.control;
 
+import dev.longshore.proto.control.v1.FileEventFigures;
 import dev.longshore.proto.control.v1.FileServerFigures;
 import dev.longshore.proto.control.v1.FileServiceGrpc;
 import dev.longshore.proto.control.v1.FolderMount;
@@ -22,8 +23,9 @@ final class FileEndpoint extends FileServiceGrpc.FileServiceImplBase {
     }
 
     private static ListSharedFoldersReply reply(FilesControl.Shared shared) {
-        ListSharedFoldersReply.Builder reply =
-                ListSharedFoldersReply.newBuilder().setFigures(figures(shared.figures()));
+        ListSharedFoldersReply.Builder reply = ListSharedFoldersReply.newBuilder()
+                .setFigures(figures(shared.figures()))
+                .setEvents(events(shared.events()));
         for (FilesControl.Folder folder : shared.folders()) {
             SharedFolder.Builder one =
                     SharedFolder.newBuilder().setPath(folder.path()).setPresent(folder.present());
@@ -41,6 +43,20 @@ final class FileEndpoint extends FileServiceGrpc.FileServiceImplBase {
                 .setSource(mount.source())
                 .setTarget(mount.target())
                 .setReadOnly(mount.readOnly())
+                .build();
+    }
+
+    private static FileEventFigures events(FilesControl.Events e) {
+        return FileEventFigures.newBuilder()
+                .setEnabled(e.enabled())
+                .setDirectories(e.directories())
+                .setDirectoriesUnwatched(e.unwatched())
+                .setTold(e.told())
+                .setUnheard(e.unheard())
+                .setOwn(e.own())
+                .setDropped(e.dropped())
+                .setLost(e.lost())
+                .setWaiting(e.waiting())
                 .build();
     }
 

@@ -10,7 +10,7 @@ public interface FilesControl {
     CompletionStage<Outcome<Shared>> shared();
 
     /** As in {@code files.proto}. Immutable. */
-    record Shared(List<Folder> folders, List<String> withheld, Figures figures) {
+    record Shared(List<Folder> folders, List<String> withheld, Figures figures, Events events) {
         public Shared {
             folders = List.copyOf(folders);
             withheld = List.copyOf(withheld);
@@ -42,6 +42,18 @@ public interface FilesControl {
             long nodes,
             long descriptors,
             long requestsUnderWay) {}
+
+    /** As in {@code files.proto}. Immutable. */
+    record Events(
+            boolean enabled,
+            long directories,
+            long unwatched,
+            long told,
+            long unheard,
+            long own,
+            long dropped,
+            long lost,
+            long waiting) {}
 
     /** Where there is no file server at all, for the reason. */
     static FilesControl none(String reason) {

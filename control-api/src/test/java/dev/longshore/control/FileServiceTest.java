@@ -2,6 +2,7 @@ package dev.longshore.control;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longshore.proto.control.v1.FileEventFigures;
 import dev.longshore.proto.control.v1.FileServerFigures;
 import dev.longshore.proto.control.v1.FileServiceGrpc;
 import dev.longshore.proto.control.v1.FolderMount;
@@ -46,6 +47,18 @@ class FileServiceTest {
                         .setNodes(5)
                         .setDescriptors(6)
                         .setRequestsUnderWay(7)
+                        .build());
+        assertThat(reply.getEvents())
+                .isEqualTo(FileEventFigures.newBuilder()
+                        .setEnabled(true)
+                        .setDirectories(1)
+                        .setDirectoriesUnwatched(2)
+                        .setTold(3)
+                        .setUnheard(4)
+                        .setOwn(5)
+                        .setDropped(6)
+                        .setLost(7)
+                        .setWaiting(8)
                         .build());
     }
 }

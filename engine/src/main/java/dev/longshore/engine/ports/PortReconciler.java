@@ -3,6 +3,7 @@ package dev.longshore.engine.ports;
 import dev.longshore.engine.EngineDialer;
 import dev.longshore.engine.EngineState;
 import dev.longshore.engine.client.EngineClient;
+import dev.longshore.engine.mounts.ContainerMounts;
 import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.ExposeResult;
@@ -69,6 +70,7 @@ public final class PortReconciler {
     private final EngineClient client;
     private final PortTable ports;
     private final ContainerNames names;
+    private final ContainerMounts mounts;
     private final IpAddress guest;
     private final Consumer<String> notices;
     private final Consumer<Boolean> hostNetwork;
@@ -102,6 +104,7 @@ public final class PortReconciler {
 
     /**
      * @param names is told what the Engine tells of containers
+     * @param mounts the same
      * @param guest the guest's own address, where ports of swarm services are
      * @param notices for the user, on the loop
      * @param hostNetwork hears whether some container runs in the guest's own network, at each change, on the loop
@@ -110,16 +113,18 @@ public final class PortReconciler {
             EngineDialer dialer,
             PortTable ports,
             ContainerNames names,
+            ContainerMounts mounts,
             IpAddress guest,
             Consumer<String> notices,
             Consumer<Boolean> hostNetwork) {
-        this(dialer, ports, names, guest, notices, hostNetwork, Patience.DEFAULT);
+        this(dialer, ports, names, mounts, guest, notices, hostNetwork, Patience.DEFAULT);
     }
 
     PortReconciler(
             EngineDialer dialer,
             PortTable ports,
             ContainerNames names,
+            ContainerMounts mounts,
             IpAddress guest,
             Consumer<String> notices,
             Consumer<Boolean> hostNetwork,
@@ -128,6 +133,7 @@ public final class PortReconciler {
         this.client = new EngineClient(dialer);
         this.ports = ports;
         this.names = names;
+        this.mounts = mounts;
         this.guest = guest;
         this.notices = notices;
         this.hostNetwork = hostNetwork;
@@ -189,6 +195,7 @@ public final class PortReconciler {
         }
         containers.clear();
         names.end();
+        mounts.end();
         swarm = SwarmPorts.NONE;
         failures.clear();
         problems = List.of();
@@ -270,6 +277,7 @@ public final class PortReconciler {
         if (isId(id)) {
             if (ENDINGS.contains(action)) {
                 names.onEnded(id);
+                mounts.onEnded(id);
                 overtaken |= id.equals(inspecting);
             }
             dirty.add(id);
@@ -296,6 +304,7 @@ public final class PortReconciler {
             }
             containers.clear();
             names.onList(f.getNow().body());
+            mounts.onList(f.getNow().body());
             for (JsonNode c : f.getNow().body()) {
                 String id = c.path("Id").asString("");
                 if (isId(id)) {
@@ -375,10 +384,12 @@ public final class PortReconciler {
             containers.put(id, Container.of(answer.body()));
             if (!overtaken) { // else it may be an answer of before, and the next one is due anyway
                 names.onInspected(id, answer.body());
+                mounts.onInspected(id, answer.body());
             }
         } else {
             containers.remove(id);
             names.onEnded(id);
+            mounts.onEnded(id);
         }
         inspecting = "";
         gatewaysDirty = true;

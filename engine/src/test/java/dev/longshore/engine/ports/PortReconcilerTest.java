@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longshore.engine.EngineFacts;
 import dev.longshore.engine.EngineState;
 import dev.longshore.engine.ScriptedEngine;
+import dev.longshore.engine.client.EngineClient;
+import dev.longshore.engine.mounts.ContainerMounts;
 import dev.longshore.engine.names.ContainerNames;
 import dev.longshore.packet.wire.IpAddress;
 import dev.longshore.portforward.ExposeResult;
@@ -117,7 +119,14 @@ class PortReconcilerTest {
             engine = new ScriptedEngine(engineLoop, directory.resolve("engine.sock"), this::answer);
             names = new ContainerNames(engine.dialer());
             reconciler = new PortReconciler(
-                    engine.dialer(), listeners.table(), names, GUEST, notices::add, hostNetwork::add, SHORT);
+                    engine.dialer(),
+                    listeners.table(),
+                    names,
+                    new ContainerMounts(new EngineClient(engine.dialer())::get, _ -> {}),
+                    GUEST,
+                    notices::add,
+                    hostNetwork::add,
+                    SHORT);
             listeners.onChange(reconciler::onPortsChanged);
             reconciler.onEngine(READY);
         }
