@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ChangeQueue {
     /** Some tenths of a second of the guest's time. */
-    static final int FRESH = 128;
+    static final int FRESH = 48;
 
     static final int BACKLOG = 16_384;
 

@@ -64,7 +64,7 @@ public final class HostWatch implements AutoCloseable {
             | Inotify.IN_EXCL_UNLINK;
 
     /** Lines that the agent has not answered: its work of some milliseconds. */
-    static final int WINDOW = 16;
+    static final int WINDOW = 8;
 
     /** Watches of this user's that this may take: half of them, and about 100 MB of the kernel's memory. */
     private static final int MOST_DIRECTORIES = 100_000;
