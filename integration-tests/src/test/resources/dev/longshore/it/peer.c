@@ -14,6 +14,7 @@
  *                                      safe; every 20th as a file DIRECTORY/PROCESS-RECORD of its own, by rename. Until they are killed
  *   peer reaper                        what Testcontainers wants of Ryuk: takes filters on port 8080, and once nobody is connected
  *                                      any more removes the containers that they fit, by the Engine's socket
+ *   peer watch PATH...                 says what inotify does of them and of directories made in them, and what files hold then
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,7 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,10 +337,60 @@ static int records(const char *directory, int processes) {
     return 0;
 }
 
+/* By watch descriptor. */
+static char watched[1024][600];
+
+static void watch_directory(int inotify, const char *path) {
+    int wd = inotify_add_watch(inotify, path, IN_ALL_EVENTS & ~(IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE));
+    if (wd > 0 && wd < 1024 && strlen(path) < sizeof watched[wd]) strcpy(watched[wd], path);
+}
+
+/* What whoever has heard of a change finds, at once. */
+static void print_content(const char *path) {
+    struct stat s;
+    char text[64];
+    int fd = lstat(path, &s) == 0 && S_ISREG(s.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (n >= 0) printf(" %d:%.*s", (int)s.st_size, (int)strcspn(text, "\n") < n ? (int)strcspn(text, "\n") : (int)n, text);
+    if (fd >= 0) close(fd);
+}
+
+static void print_event(int inotify, const struct inotify_event *e) {
+    static const char *const NAMES[] = {"ACCESS", "MODIFY", "ATTRIB", "CLOSE_WRITE", "CLOSE_NOWRITE", "OPEN", "MOVED_FROM",
+                                        "MOVED_TO", "CREATE", "DELETE", "DELETE_SELF", "MOVE_SELF"};
+    char path[900];
+    snprintf(path, sizeof path, "%s%s%s", e->wd > 0 && e->wd < 1024 ? watched[e->wd] : "?", e->len ? "/" : "", e->len ? e->name : "");
+    for (int bit = 0; bit < 12; bit++)
+        if (e->mask & (1u << bit)) printf("%s ", NAMES[bit]);
+    if (e->mask & IN_Q_OVERFLOW) printf("OVERFLOW ");
+    printf("%s", path);
+    if ((e->mask & IN_ISDIR) && (e->mask & (IN_CREATE | IN_MOVED_TO))) watch_directory(inotify, path);
+    if (e->mask & (IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO)) print_content(path);
+    printf("\n");
+}
+
+static void watch(char **paths) {
+    int inotify = inotify_init1(IN_CLOEXEC);
+    if (inotify < 0) die("inotify");
+    for (; *paths; paths++) watch_directory(inotify, *paths);
+    printf("watching\n");
+    for (;;) {
+        static char events[65536];
+        ssize_t n = read(inotify, events, sizeof events);
+        if (n <= 0) die("read");
+        for (char *at = events; at < events + n;) {
+            const struct inotify_event *e = (const struct inotify_event *)at;
+            if (!(e->mask & IN_IGNORED)) print_event(inotify, e);
+            at += sizeof *e + e->len;
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 2 && !strcmp(argv[1], "reaper")) return reaper();
     if (argc == 4 && !strcmp(argv[1], "records")) return records(argv[2], atoi(argv[3]));
+    if (argc >= 3 && !strcmp(argv[1], "watch")) watch(argv + 2);
     if (argc == 3 && !strcmp(argv[1], "udp-echo")) udp_echo(atoi(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "tcp-echo")) tcp_echo(atoi(argv[2]));
     if (argc == 4 && !strcmp(argv[1], "unix")) return half_close(open_unix(argv[2]), argv[3]);
