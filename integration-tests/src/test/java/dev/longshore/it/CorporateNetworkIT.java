@@ -182,7 +182,7 @@ class CorporateNetworkIT {
 
         assertThat(docker.ok("run", "--rm", image, "cat", "/www/index.html")).contains("hello from the container");
         assertThat(product.longshore("logs").run().expectOk().out())
-                .containsPattern("the Engine trusts the host's [0-9]+ certificate authorities");
+                .containsPattern("the guest has the host's [0-9]+ certificate authorities");
     }
 
     /**
