@@ -396,9 +396,20 @@ final class Conductor implements Daemon {
 
     /** The file server of whatever guest there is. */
     FilesControl files() {
-        return () -> {
-            FilesView now = filesView();
-            return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.shared();
+        return new FilesControl() {
+            @Override
+            public CompletionStage<Outcome<Shared>> shared() {
+                FilesView now = filesView();
+                return now == null ? failed(Outcome.Reason.WRONG_STATE, "the guest does not run") : now.shared();
+            }
+
+            @Override
+            public Outcome<Watch> watch(String under, Runnable wake) {
+                FilesView now = filesView();
+                return now == null
+                        ? new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest does not run")
+                        : now.watch(under, wake);
+            }
         };
     }
 

@@ -26,6 +26,7 @@ final class FilesView implements FilesControl {
     private final FuseServer server;
     private final VirtioFsDevice device;
     private final FileEvents events;
+    private final FileAccessLog accesses;
     private final EngineDialer dialer;
     private final EngineClient engine; // used on the dialer's loop
 
@@ -35,12 +36,14 @@ final class FilesView implements FilesControl {
             FuseServer server,
             VirtioFsDevice device,
             FileEvents events,
+            FileAccessLog accesses,
             EngineDialer dialer) {
         this.folders = folders;
         this.own = own;
         this.server = server;
         this.device = device;
         this.events = events;
+        this.accesses = accesses;
         this.dialer = dialer;
         engine = new EngineClient(dialer);
     }
@@ -55,6 +58,11 @@ final class FilesView implements FilesControl {
             answer.complete(new Outcome.Failed<>(Outcome.Reason.WRONG_STATE, "the guest has just ended"));
         }
         return answer;
+    }
+
+    @Override
+    public Outcome<Watch> watch(String under, Runnable wake) {
+        return accesses.watch(under, wake);
     }
 
     private Outcome<Shared> shared(Future<EngineClient.Answer> got) {

@@ -42,6 +42,7 @@ final class HostFiles {
     private final FileEvents events;
     private volatile @Nullable FuseServer server; // written by the lifecycle thread
     private volatile @Nullable VirtioFsDevice device; // the same
+    private volatile @Nullable FileAccessLog accesses; // the same
     private @Nullable FileWorkers workers;
     private @Nullable VhostUserBackend socket;
 
@@ -104,6 +105,7 @@ final class HostFiles {
         VhostUserBackend listening = new VhostUserBackend(loop, fs, home.filesSocket());
         workers = threads;
         device = fs;
+        accesses = new FileAccessLog(made::listen);
         socket = listening;
         try {
             Futures.get(listening.open());
@@ -134,6 +136,10 @@ final class HostFiles {
         }
         socket = null;
         events.serve(null);
+        FileAccessLog watched = accesses;
+        if (watched != null) {
+            watched.close();
+        }
         Futures.settle(listening.close());
         boolean idle = fs.whenIdle().awaitUninterruptibly(IDLE_SECONDS, TimeUnit.SECONDS);
         threads.close();
@@ -168,6 +174,9 @@ final class HostFiles {
     FilesView view(EngineDialer dialer) {
         FuseServer open = server;
         VirtioFsDevice fs = device;
-        return open == null || fs == null ? null : new FilesView(folders, own, open, fs, events, dialer);
+        FileAccessLog watched = accesses;
+        return open == null || fs == null || watched == null
+                ? null
+                : new FilesView(folders, own, open, fs, events, watched, dialer);
     }
 }

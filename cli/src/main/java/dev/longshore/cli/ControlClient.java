@@ -21,6 +21,8 @@ import dev.longshore.proto.control.v1.ShutdownRequest;
 import dev.longshore.proto.control.v1.StartGuestReply;
 import dev.longshore.proto.control.v1.StartGuestRequest;
 import dev.longshore.proto.control.v1.WatchEventsRequest;
+import dev.longshore.proto.control.v1.WatchFileAccessesReply;
+import dev.longshore.proto.control.v1.WatchFileAccessesRequest;
 import dev.longshore.proto.control.v1.WatchFlowsReply;
 import dev.longshore.proto.control.v1.WatchFlowsRequest;
 import io.grpc.ManagedChannel;
@@ -131,6 +133,11 @@ final class ControlClient implements AutoCloseable {
     /** Without end, but for the guest's. */
     Iterator<WatchFlowsReply> watchFlows(WatchFlowsRequest request) {
         return FlowServiceGrpc.newBlockingStub(channel).watchFlows(request);
+    }
+
+    /** Without end, but for the guest's. */
+    Iterator<WatchFileAccessesReply> watchFiles(WatchFileAccessesRequest request) {
+        return FileServiceGrpc.newBlockingStub(channel).watchFileAccesses(request);
     }
 
     /** Begins a capture, whose replies go to {@code stream}. */

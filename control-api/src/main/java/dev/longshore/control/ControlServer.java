@@ -83,7 +83,7 @@ public final class ControlServer implements AutoCloseable {
                 new PolicyEndpoint(policy),
                 new DnsEndpoint(dns),
                 new ProxyEndpoint(proxies),
-                new FileEndpoint(files),
+                new FileEndpoint(files, calls),
                 health.getHealthService(),
                 ProtoReflectionServiceV1.newInstance());
         NettyServerBuilder builder = NettyServerBuilder.forAddress(new DomainSocketAddress(socket.toFile()))

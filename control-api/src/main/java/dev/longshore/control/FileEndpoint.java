@@ -7,19 +7,36 @@ import dev.longshore.proto.control.v1.FolderMount;
 import dev.longshore.proto.control.v1.ListSharedFoldersReply;
 import dev.longshore.proto.control.v1.ListSharedFoldersRequest;
 import dev.longshore.proto.control.v1.SharedFolder;
+import dev.longshore.proto.control.v1.WatchFileAccessesReply;
+import dev.longshore.proto.control.v1.WatchFileAccessesRequest;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.concurrent.Executor;
 
 /** FileService of {@code files.proto}. Thread-safe: holds nothing but the file server. */
 final class FileEndpoint extends FileServiceGrpc.FileServiceImplBase {
     private final FilesControl files;
+    private final Executor calls;
 
-    FileEndpoint(FilesControl files) {
+    /** {@code calls} does the work of all watchers. */
+    FileEndpoint(FilesControl files, Executor calls) {
         this.files = files;
+        this.calls = calls;
     }
 
     @Override
     public void listSharedFolders(ListSharedFoldersRequest request, StreamObserver<ListSharedFoldersReply> observer) {
         Answer.when(files.shared(), observer, FileEndpoint::reply);
+    }
+
+    @Override
+    public void watchFileAccesses(WatchFileAccessesRequest request, StreamObserver<WatchFileAccessesReply> observer) {
+        FileAccessWatcher watcher =
+                new FileAccessWatcher((ServerCallStreamObserver<WatchFileAccessesReply>) observer, calls);
+        switch (files.watch(request.getUnder(), watcher::wake)) {
+            case Outcome.Failed<FilesControl.Watch> f -> Answer.refuse(observer, f.reason(), f.text());
+            case Outcome.Done<FilesControl.Watch> d -> watcher.start(d.value());
+        }
     }
 
     private static ListSharedFoldersReply reply(FilesControl.Shared shared) {

@@ -78,7 +78,7 @@ class ControlServerTest {
                 daemon.policy(),
                 daemon.dns(),
                 daemon.proxies(),
-                daemon.files());
+                daemon.files);
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

@@ -45,16 +45,14 @@ final class FakeDaemon implements Daemon, Ports, Events, Flows, Captures, Settin
     private boolean ended;
 
     /** One folder with one mount. */
-    FilesControl files() {
-        return () -> CompletableFuture.completedStage(new Outcome.Done<>(new FilesControl.Shared(
-                List.of(new FilesControl.Folder(
-                        "/home/u",
-                        true,
-                        List.of(new FilesControl.Mount("0123abc", "web", true, "/home/u/src", "/src", true)))),
-                List.of("/home/u/.local/state/longshore"),
-                new FilesControl.Figures(1, 2, 3, 4, 5, 6, 7),
-                new FilesControl.Events(true, 1, 2, 3, 4, 5, 6, 7, 8))));
-    }
+    final FakeFiles files = new FakeFiles(new FilesControl.Shared(
+            List.of(new FilesControl.Folder(
+                    "/home/u",
+                    true,
+                    List.of(new FilesControl.Mount("0123abc", "web", true, "/home/u/src", "/src", true)))),
+            List.of("/home/u/.local/state/longshore"),
+            new FilesControl.Figures(1, 2, 3, 4, 5, 6, 7),
+            new FilesControl.Events(true, 1, 2, 3, 4, 5, 6, 7, 8)));
 
     /** One rule, which denies everything; and what was asked. */
     DnsControl dns() {

@@ -59,7 +59,7 @@ class MutualTlsTest {
                 daemon.policy(),
                 daemon.dns(),
                 daemon.proxies(),
-                daemon.files());
+                daemon.files);
         server.serveRemotely(listener());
     }
 

@@ -56,7 +56,7 @@ final class RunningServer implements BeforeEachCallback, AfterEachCallback {
                 daemon.policy(),
                 daemon.dns(),
                 daemon.proxies(),
-                daemon.files());
+                daemon.files);
         channel = NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
                 .channelType(EpollDomainSocketChannel.class)
                 .eventLoopGroup(loops)

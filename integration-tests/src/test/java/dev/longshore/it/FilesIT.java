@@ -308,6 +308,35 @@ class FilesIT {
     }
 
     @Test
+    void log_showsWhatContainersDoToFiles() throws IOException {
+        Files.writeString(folder.resolve("read.txt"), "12345");
+        Path hidden = Files.createDirectory(folder.resolve("hidden"));
+        start();
+        try (Running log = product.longshore("files", "log", "--format", "json", "--under", folder.toString())
+                .start()) {
+            Await.until("the log has begun", SOON, () -> {
+                exec("ls /src");
+                return log.out().contains("\"list\"");
+            });
+
+            exec("cd /src; cat read.txt; printf 1234567 > new; mv new newer; chmod 600 newer; rm newer; ls hidden");
+
+            Await.until("all is told", SOON, () -> log.out().contains(hidden.toString()));
+            assertThat(log.out())
+                    .contains(access("open-to-read", folder.resolve("read.txt"), ""))
+                    .contains(access("create", folder.resolve("new"), ""))
+                    .contains(access("rename", folder.resolve("new"), folder.resolve("newer")))
+                    .contains(access("chmod", folder.resolve("newer"), ""))
+                    .contains(access("unlink", folder.resolve("newer"), ""))
+                    .contains("\"written\":7");
+        }
+    }
+
+    private static String access(String kind, Path path, Object to) {
+        return "\"kind\":\"" + kind + "\",\"path\":\"" + path + "\",\"to\":\"" + to + "\"";
+    }
+
+    @Test
     void manyFiles_takeFewDescriptors() throws IOException {
         for (int i = 0; i < MANY_FILES; i++) {
             if (i % 1000 == 0) {

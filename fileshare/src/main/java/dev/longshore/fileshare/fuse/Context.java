@@ -21,6 +21,7 @@ final class Context {
     final Owners owners;
     final OwnChanges own;
     final CacheTimes times;
+    final AccessTap tap;
     final Host host = new Host();
     final Buffers buffers;
     final Request request;
@@ -34,6 +35,7 @@ final class Context {
             Owners owners,
             OwnChanges own,
             CacheTimes times,
+            AccessTap tap,
             Buffers buffers) {
         this.buffers = buffers;
         this.request = new Request(buffers);
@@ -44,6 +46,7 @@ final class Context {
         this.owners = owners;
         this.own = own;
         this.times = times;
+        this.tap = tap;
     }
 
     /** Writes {@code struct fuse_entry_out} of {@code node}, seen in {@code parent}; attributes are in {@code stat}. */

@@ -149,6 +149,9 @@ final class FileOps {
                     break;
                 }
             }
+            if (c.tap.isOpen()) {
+                h.moved(done, 0);
+            }
             return done;
         } finally {
             c.nodes.release(h, host);
@@ -175,6 +178,9 @@ final class FileOps {
             }
             int flags = h.isAppend() && (q.u32(20) & WRITE_CACHE) == 0 ? FileData.RWF_APPEND : 0;
             int done = write(exchange, h, offset, (int) size, flags);
+            if (c.tap.isOpen()) {
+                h.moved(0, Math.max(0, done));
+            }
             if (done >= 0 && (q.u32(20) & WRITE_KILL_SUIDGID) != 0) {
                 inodes.dropSetId(h.node(), h.fd());
             }
@@ -304,6 +310,10 @@ final class FileOps {
             }
             long n = Long.compareUnsigned(q.u64(40), MAX_COPY_BYTES) > 0 ? MAX_COPY_BYTES : q.u64(40);
             long r = data.copyFileRange(from.fd(), q.u64(8), to.fd(), q.u64(32), n);
+            if (c.tap.isOpen()) {
+                from.moved(Math.max(0, r), 0);
+                to.moved(0, Math.max(0, r));
+            }
             return r < 0 ? (int) r : written((int) r);
         } finally {
             c.nodes.release(from, host);

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers the guest's kernel from the host's shared folders. Thread-safe.
@@ -36,6 +37,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
     private final CacheTimes times;
     private final OwnChanges own = new OwnChanges();
     private final FuseCounters counters = new FuseCounters();
+    private final AccessTap tap = new AccessTap();
 
     /** Of each thread that has handled a request. Not a ThreadLocal: its values would outlive this server. */
     private final Map<Thread, Worker> workers = new ConcurrentHashMap<>();
@@ -97,6 +99,11 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         }
     }
 
+    /** From now on {@code listener} hears of what the guest does, or nobody if it is null. May be called by any thread. */
+    public void listen(FileAccess.@Nullable Listener listener) {
+        tap.listener(listener);
+    }
+
     /**
      * Threads to handle requests with, which can open nothing but what is shared.
      *
@@ -115,7 +122,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         });
         Buffers left = spare.poll();
         Buffers buffers = left == null ? new Buffers() : left;
-        return new Worker(this, new Context(nodes, handles, folders, withheld, owners, own, times, buffers));
+        return new Worker(this, new Context(nodes, handles, folders, withheld, owners, own, times, tap, buffers));
     }
 
     @Override

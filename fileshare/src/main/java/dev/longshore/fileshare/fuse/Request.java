@@ -44,6 +44,7 @@ final class Request {
     private long nodeId;
     private int uid;
     private int gid;
+    private int pid;
     private boolean inGroup;
     private int group;
 
@@ -75,6 +76,7 @@ final class Request {
         nodeId = in.get(JAVA_LONG_UNALIGNED, 16);
         uid = in.get(JAVA_INT_UNALIGNED, 24);
         gid = in.get(JAVA_INT_UNALIGNED, 28);
+        pid = in.get(JAVA_INT_UNALIGNED, 32);
         inGroup = false;
         int extensions = (in.get(JAVA_SHORT_UNALIGNED, 36) & 0xFFFF) * 8;
         boolean isWrite = opcode == Opcode.WRITE;
@@ -131,6 +133,11 @@ final class Request {
 
     int gid() {
         return gid;
+    }
+
+    /** Of the process that asks; 0 if it is the kernel itself. */
+    int pid() {
+        return pid;
     }
 
     /** True if the caller is in {@link #group} besides {@link #gid}, and needs it to write to the directory. */

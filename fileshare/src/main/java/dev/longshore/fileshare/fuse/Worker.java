@@ -49,6 +49,7 @@ final class Worker {
     private final DirectoryOps directories;
     private final XattrOps xattrs;
     private final HostEventOps events;
+    private final AccessReporter accesses;
 
     Worker(FuseServer server, Context c) {
         this.server = server;
@@ -60,6 +61,7 @@ final class Worker {
         directories = new DirectoryOps(c);
         xattrs = new XattrOps(c);
         events = new HostEventOps(c, names, inodes, files);
+        accesses = new AccessReporter(c);
         // File modes are the guest's: its kernel has applied the mask of whoever made the file.
         c.host.thread.unshareFs();
         c.host.thread.umask(0);
@@ -79,9 +81,13 @@ final class Worker {
             result = q.read(exchange);
             if (result == 0) {
                 read = q.opcode() == Opcode.READ;
-                result = HostEventOps.isReserved(q.gid()) && HostEventOps.concerns(q.opcode())
-                        ? events.dispatch()
-                        : dispatch(exchange);
+                if (HostEventOps.isReserved(q.gid()) && HostEventOps.concerns(q.opcode())) {
+                    result = events.dispatch();
+                } else {
+                    accesses.before();
+                    result = dispatch(exchange);
+                    accesses.after(result);
+                }
                 if (result >= 0 && c.own.isWanted()) {
                     touched();
                 }

@@ -29,6 +29,9 @@ public final class Handle {
     /** Where the directory's next entries are read; used by one request at a time, which holds this object's lock. */
     private long position;
 
+    private long bytesRead;
+    private long bytesWritten;
+
     Handle(long id, Node node, int fd, boolean append, boolean writable) {
         this.id = id;
         this.node = node;
@@ -90,6 +93,20 @@ public final class Handle {
             throw new IllegalStateException("not a virtual directory");
         }
         return entries[at];
+    }
+
+    /** Counts bytes of the file that the guest got and gave, while somebody wants to know. Thread-safe, as what follows. */
+    public synchronized void moved(long read, long written) {
+        bytesRead += read;
+        bytesWritten += written;
+    }
+
+    public synchronized long bytesRead() {
+        return bytesRead;
+    }
+
+    public synchronized long bytesWritten() {
+        return bytesWritten;
     }
 
     public long position() {

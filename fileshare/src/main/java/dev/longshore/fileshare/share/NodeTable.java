@@ -5,6 +5,8 @@ import dev.longshore.fileshare.os.Stat;
 import dev.longshore.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -105,6 +107,27 @@ public final class NodeTable {
             }
         }
         return false;
+    }
+
+    /**
+     * Where on the host the guest last saw it. Empty for what is not the host's, and for what has no name any more; of names that are
+     * not UTF-8 what is not is replaced.
+     */
+    public synchronized String pathOf(Node node) {
+        ArrayDeque<byte[]> names = new ArrayDeque<>();
+        Node n = node;
+        while (!n.fixed && n.parent != null && n.name != null && names.size() < MAX_DEPTH) {
+            names.addFirst(n.name);
+            n = n.parent;
+        }
+        if (!n.fixed || n.share == null) {
+            return "";
+        }
+        StringBuilder path = new StringBuilder(n.share.folder.path().toString());
+        for (byte[] name : names) {
+            path.append('/').append(new String(name, StandardCharsets.UTF_8));
+        }
+        return path.toString();
     }
 
     private @Nullable Node byKey(Stat stat) {
