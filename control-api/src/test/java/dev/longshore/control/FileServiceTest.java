@@ -3,9 +3,9 @@ package dev.longshore.control;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.longshore.proto.control.v1.FileEventFigures;
 import com.google.protobuf.Timestamp;
 import dev.longshore.proto.control.v1.FileAccess;
+import dev.longshore.proto.control.v1.FileEventFigures;
 import dev.longshore.proto.control.v1.FileServerFigures;
 import dev.longshore.proto.control.v1.FileServiceGrpc;
 import dev.longshore.proto.control.v1.FolderMount;

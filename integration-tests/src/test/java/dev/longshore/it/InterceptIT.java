@@ -268,8 +268,8 @@ class InterceptIT {
         assertThat(result.exit()).isEqualTo(CURL_COULD_NOT_RECEIVE);
         assertThat(result.out()).isEmpty();
 
-        try (Running client =
-                lab.guest("socat", "-d", "-", "TCP4:" + InterceptLab.NAMELESS + ":80").start()) {
+        try (Running client = lab.guest("socat", "-d", "-", "TCP4:" + InterceptLab.NAMELESS + ":80")
+                .start()) {
             client.type("GET / HTTP/1.1\r\nHost: denied.test\r\n\r");
             Await.until("the reset", GREETING, () -> client.err().contains("Connection reset by peer"));
             assertThat(client.out()).isEmpty();
