@@ -56,6 +56,36 @@ class ComposeIT {
         assertThat(docker.ok("volume", "ls", "-q", "--filter", "name=shop")).isEmpty();
     }
 
+    /** Its source is relative to the project's directory; below the temporary folder, which is shared. */
+    @Test
+    void relativeBindMount_isTheProjectsDirectory_andItsWatchersHearEdits(@TempDir Path directory) throws Exception {
+        Files.writeString(directory.resolve("docker-compose.yml"), """
+                services:
+                  app:
+                    image: %s
+                    command: peer watch /src
+                    volumes: [".:/src"]
+                """.formatted(TestImage.NAME));
+        Files.writeString(directory.resolve("main.txt"), "one\n");
+        try {
+            compose(directory, "up", "-d").expectOk();
+            assertThat(compose(directory, "exec", "-T", "app", "cat", "/src/main.txt")
+                            .expectOk()
+                            .text())
+                    .isEqualTo("one");
+            int[] edits = {0};
+            Await.until("an edit is heard", Duration.ofSeconds(30), () -> {
+                Files.writeString(directory.resolve("main.txt"), "edit " + edits[0]++ + "\n");
+                return compose(directory, "logs", "app").expectOk().out().contains("MODIFY /src/main.txt 7:edit ");
+            });
+            compose(directory, "exec", "-T", "app", "sh", "-c", "echo made > /src/out")
+                    .expectOk();
+            assertThat(directory.resolve("out")).hasContent("made\n");
+        } finally {
+            compose(directory, "down", "-v", "-t", "1");
+        }
+    }
+
     private boolean answers() {
         try {
             return HostServer.get(PORT).startsWith("hello");

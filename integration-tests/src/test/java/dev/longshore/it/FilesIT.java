@@ -280,6 +280,34 @@ class FilesIT {
         }
     }
 
+    /** A daemon that is root sees owners of its own; files of one that is not seem to be the user's. */
+    @Test
+    void accessorDirectories_belongToWhoeverAsks_atOnce() throws IOException {
+        Path mine = Files.createDirectories(folder.resolve("sub/mine"));
+        Files.writeString(mine.resolve("f"), "x");
+        Files.writeString(folder.resolve("sub/f"), "x");
+        start();
+        String owner = docker.ok("exec", "-u", "4321:4322", "files", "stat", "-c", "%u:%g", "/src/sub/mine/f");
+        assertThat(owner).isNotEqualTo("4321:4322");
+        try {
+            product.longshore("settings", "set", "filesharingAccessorDirectories", mine.toString())
+                    .run()
+                    .expectOk();
+            Await.until("files are whose who asks", SOON, () -> docker.ok(
+                            "exec", "-u", "4321:4322", "files", "stat", "-c", "%u:%g", "/src/sub/mine/f")
+                    .equals("4321:4322"));
+            assertThat(docker.ok(
+                            "exec", "-u", "77:78", "files", "stat", "-c", "%u:%g", "/src/sub/mine/f", "/src/sub/f"))
+                    .isEqualTo("77:78\n" + owner);
+        } finally {
+            product.longshore("settings", "unset", "filesharingAccessorDirectories")
+                    .run();
+        }
+        Await.until("the owner is the host's", SOON, () -> docker.ok(
+                        "exec", "-u", "77:78", "files", "stat", "-c", "%u:%g", "/src/sub/mine/f")
+                .equals(owner));
+    }
+
     // ---- what is said
 
     @Test
