@@ -81,6 +81,10 @@ final class Worker {
             result = q.read(exchange);
             if (result == 0) {
                 read = q.opcode() == Opcode.READ;
+                boolean wanted = c.own.isWanted();
+                if (wanted) {
+                    touching(false);
+                }
                 if (HostEventOps.isReserved(q.gid()) && HostEventOps.concerns(q.opcode())) {
                     result = events.dispatch();
                 } else {
@@ -88,8 +92,11 @@ final class Worker {
                     result = dispatch(exchange);
                     accesses.after(result);
                 }
-                if (result >= 0 && c.own.isWanted()) {
-                    touched();
+                if (wanted) {
+                    touching(true);
+                    if (result >= 0) {
+                        made();
+                    }
                 }
             }
         } catch (RuntimeException e) {
@@ -105,27 +112,29 @@ final class Worker {
         }
     }
 
-    /** What has just been done need not be told to the guest when somebody sees it on the host. */
-    private void touched() {
+    /** What is about to be done need not be told to the guest when somebody sees it on the host, which may be at once. */
+    private void touching(boolean done) {
         long id =
                 switch (q.opcode()) {
-                    case Opcode.WRITE,
-                            Opcode.SETATTR,
-                            Opcode.FALLOCATE,
-                            Opcode.SETXATTR,
-                            Opcode.REMOVEXATTR,
-                            Opcode.CREATE,
-                            Opcode.MKNOD,
-                            Opcode.MKDIR,
-                            Opcode.SYMLINK,
-                            Opcode.LINK -> q.nodeId();
+                    case Opcode.WRITE, Opcode.SETATTR, Opcode.FALLOCATE, Opcode.SETXATTR, Opcode.REMOVEXATTR ->
+                        q.nodeId();
                     case Opcode.OPEN -> (q.u32(0) & Open.O_TRUNC) != 0 ? q.nodeId() : 0;
                     case Opcode.COPY_FILE_RANGE -> q.u64(16);
+                    case Opcode.LINK -> q.u64(0);
                     default -> 0;
                 };
-        if (id != 0 && !HostEventOps.isReserved(q.gid())) {
-            boolean made = isMaking(q.opcode());
-            Node n = c.nodes.find(made ? q.body().get(JAVA_LONG_UNALIGNED, 0) : id); // struct fuse_entry_out: nodeid 0
+        Node n = id == 0 || HostEventOps.isReserved(q.gid()) ? null : c.nodes.find(id);
+        if (n != null && done) {
+            c.own.touched(n.dev(), n.ino());
+        } else if (n != null) {
+            c.own.touching(n.dev(), n.ino());
+        }
+    }
+
+    /** What has just been made need not be told either. */
+    private void made() {
+        if (isMaking(q.opcode()) && !HostEventOps.isReserved(q.gid())) {
+            Node n = c.nodes.find(q.body().get(JAVA_LONG_UNALIGNED, 0)); // struct fuse_entry_out: nodeid 0
             if (n != null) {
                 c.own.touched(n.dev(), n.ino());
             }
@@ -134,7 +143,7 @@ final class Worker {
 
     private static boolean isMaking(int opcode) {
         return switch (opcode) {
-            case Opcode.CREATE, Opcode.MKNOD, Opcode.MKDIR, Opcode.SYMLINK, Opcode.LINK -> true;
+            case Opcode.CREATE, Opcode.MKNOD, Opcode.MKDIR, Opcode.SYMLINK -> true;
             default -> false;
         };
     }

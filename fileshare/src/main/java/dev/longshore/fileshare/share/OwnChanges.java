@@ -117,7 +117,15 @@ public final class OwnChanges {
 
     // ---- files
 
-    /** The guest has changed the file's content or attributes. */
+    /** The guest is about to change it: what is seen until {@link #touched} is the guest's. */
+    public void touching(int dev, long ino) {
+        if (wanted) {
+            long key = mix(ino + ((long) dev << 32));
+            files.set(slot(key), value(key, System.currentTimeMillis() + NAME_MILLIS));
+        }
+    }
+
+    /** The guest has changed the file's content or attributes, or could not. */
     public void touched(int dev, long ino) {
         if (wanted) {
             long key = mix(ino + ((long) dev << 32));

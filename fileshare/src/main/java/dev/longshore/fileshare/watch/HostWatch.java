@@ -29,7 +29,6 @@ import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,7 +47,7 @@ import org.slf4j.LoggerFactory;
  * the guest did itself by way of the file server ({@link OwnChanges}).
  *
  * <p>A change waits for some milliseconds, so that those of one file are told at once. What is told is what holds then: a file is looked at before.
- * {@link #WINDOW} lines may be unanswered.
+ * {@link #WINDOW} lines may be unanswered, and {@link Pace} leaves the guest most of its time.
  */
 public final class HostWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HostWatch.class);
@@ -103,7 +102,7 @@ public final class HostWatch implements AutoCloseable {
     private int movedCookie;
     private boolean movedDirectory;
 
-    private final AtomicInteger unanswered = new AtomicInteger();
+    private final Pace pace = new Pace(System.nanoTime());
     private final AtomicLong told = new AtomicLong();
     private final AtomicLong unheard = new AtomicLong();
     private long ownEvents;
@@ -165,14 +164,14 @@ public final class HostWatch implements AutoCloseable {
     /** A session has begun, or is over; what was sent in the one before is not answered any more. */
     public void session(boolean open) {
         heard = open;
-        unanswered.set(0);
+        pace.forget(System.nanoTime());
         inotify.wake();
     }
 
     /** The agent has answered the oldest line. */
     public void answered(boolean made) {
         (made ? told : unheard).incrementAndGet();
-        int left = unanswered.updateAndGet(n -> Math.max(0, n - 1));
+        int left = pace.answered(System.nanoTime());
         if (left == WINDOW / 2 || left == 0) {
             inotify.wake();
         }
@@ -197,7 +196,7 @@ public final class HostWatch implements AutoCloseable {
     private void run() {
         try {
             while (!ended) {
-                inotify.await(-1);
+                inotify.await(patience());
                 if (ended) {
                     break;
                 }
@@ -217,6 +216,14 @@ public final class HostWatch implements AutoCloseable {
             inotify.close();
             posix.close();
         }
+    }
+
+    /** Milliseconds after which something may be told, if nothing else happens; -1 for ever. */
+    private int patience() {
+        if (!heard || queue.isEmpty() || pace.unanswered() > 0) {
+            return -1; // an answer will come
+        }
+        return (int) (pace.pause(System.nanoTime()) / 1_000_000) + 1;
     }
 
     /** What happens within some milliseconds is taken together. */
@@ -603,12 +610,12 @@ public final class HostWatch implements AutoCloseable {
             queue.clear();
             return;
         }
-        while (unanswered.get() < WINDOW && !queue.isEmpty()) {
+        while (!queue.isEmpty() && pace.unanswered() < WINDOW && pace.pause(System.nanoTime()) == 0) {
             boolean storm = queue.isStorm();
             FileChange change = queue.poll();
             String line = change == null ? null : line(change, storm);
             if (line != null) {
-                unanswered.incrementAndGet();
+                pace.sent(System.nanoTime());
                 sink.send(line);
             }
         }
