@@ -4,6 +4,9 @@ import dev.longshore.config.SettingsWatch;
 import dev.longshore.proxy.route.ProxyConfig;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -13,6 +16,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -23,6 +27,8 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +39,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Over HTTP it is fetched every hour, and what could be had last counts as long as there is nothing newer that can be read; until
  * there is one at all it is tried again after some seconds, then minutes. A file is watched. What it said of a scheme, host and port
- * is remembered for some minutes, which is also how long an address that it has looked up counts.
+ * is remembered for some minutes, which is also how long an address that it has looked up counts; not when this machine has other
+ * addresses by then, since scripts ask for those and for what is reached by them.
  */
 public final class PacScript implements PacFile {
     static final Duration REFETCH = Duration.ofHours(1);
@@ -43,6 +50,9 @@ public final class PacScript implements PacFile {
     static final Duration FAILURE_MEMORY = Duration.ofSeconds(5);
 
     static final int MAX_REMEMBERED = 4096;
+
+    /** How often this machine's addresses are looked at, while somebody asks. */
+    static final Duration LOOK = Duration.ofSeconds(5);
 
     private static final Logger LOG = LoggerFactory.getLogger(PacScript.class);
     private static final Duration FETCH = Duration.ofSeconds(15);
@@ -66,6 +76,11 @@ public final class PacScript implements PacFile {
     private boolean closed;
     private @Nullable SettingsWatch watch;
 
+    /** This machine's addresses when they were looked at; null before that. */
+    private @Nullable Set<InetAddress> addresses;
+
+    private long lookedAt;
+
     /** What a question comes to. */
     private record Key(boolean plain, String host, int port) {}
 
@@ -83,18 +98,21 @@ public final class PacScript implements PacFile {
      * @param runners makes the runner of a text
      * @param threads where it is fetched, and what tells time
      * @param nanoClock compared by subtraction
+     * @param addresses this machine's, asked on one of the threads
      */
     record Parts(
             Loader loader,
             Function<String, PacRunner> runners,
             ScheduledExecutorService threads,
             LongSupplier nanoClock,
-            Clock clock) {}
+            Clock clock,
+            Supplier<Set<InetAddress>> addresses) {}
 
     PacScript(ProxyConfig.Location location, Parts parts) {
         this.location = location;
         this.parts = parts;
         this.since = parts.clock.instant();
+        this.lookedAt = parts.nanoClock.getAsLong() - LOOK.toNanos();
     }
 
     /** One that is fetched from now on, and has threads of its own. */
@@ -110,7 +128,8 @@ public final class PacScript implements PacFile {
                         text -> new PacProcess(text, PacProcess.Limits.DEFAULT, threads),
                         threads,
                         System::nanoTime,
-                        Clock.systemUTC()));
+                        Clock.systemUTC(),
+                        PacScript::ownAddresses));
         script.start();
         return script;
     }
@@ -232,6 +251,32 @@ public final class PacScript implements PacFile {
         first.complete(null);
     }
 
+    // ---- the network
+
+    /** Of what leads elsewhere. */
+    private static Set<InetAddress> ownAddresses() {
+        try {
+            return NetworkInterface.networkInterfaces()
+                    .flatMap(NetworkInterface::inetAddresses)
+                    .filter(a -> !a.isLoopbackAddress() && !a.isLinkLocalAddress())
+                    .collect(Collectors.toSet());
+        } catch (SocketException e) {
+            return Set.of(); // none has an address
+        }
+    }
+
+    /** Forgets answers of another network. On one of the threads. */
+    private void lookAtNetwork() {
+        Set<InetAddress> now = parts.addresses.get();
+        synchronized (this) {
+            if (addresses != null && !addresses.equals(now) && !remembered.isEmpty()) {
+                remembered.clear();
+                LOG.info("{}: this machine has other addresses now; its answers are asked for anew", location);
+            }
+            addresses = now;
+        }
+    }
+
     // ---- questions
 
     @Override
@@ -254,6 +299,10 @@ public final class PacScript implements PacFile {
                         new PacResult.Failed(closed ? "it is not used any more" : String.valueOf(problem)));
             }
             long now = parts.nanoClock.getAsLong();
+            if (now - lookedAt >= LOOK.toNanos()) {
+                lookedAt = now;
+                execute(this::lookAtNetwork, 0);
+            }
             Remembered known = remembered.get(key);
             if (known != null && known.until - now > 0) {
                 return known.result;

@@ -3,12 +3,14 @@ package dev.longshore.proxy.pac;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longshore.proxy.route.ProxyConfig;
+import java.net.InetAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Delayed;
 import java.util.concurrent.ScheduledFuture;
@@ -24,6 +26,7 @@ class PacScriptTest {
     private final VirtualThreads threads = new VirtualThreads();
     private final List<FakeRunner> runners = new ArrayList<>();
     private @Nullable String source = "one";
+    private Set<InetAddress> addresses = Set.of(InetAddress.ofLiteral("192.168.1.7"));
     private @Nullable String broken; // a text that no runner can read
 
     private final PacScript script = new PacScript(
@@ -43,7 +46,8 @@ class PacScriptTest {
                     },
                     threads,
                     () -> threads.now,
-                    Clock.fixed(Instant.parse("2026-11-27T12:00:00Z"), ZoneOffset.UTC)));
+                    Clock.fixed(Instant.parse("2026-11-27T12:00:00Z"), ZoneOffset.UTC),
+                    () -> addresses));
 
     /** Answers when the test says so. */
     private final class FakeRunner implements PacRunner {
@@ -172,6 +176,26 @@ class PacScriptTest {
         assertThat(ask("a.example", 443)).isDone();
         threads.pass(Duration.ofSeconds(1));
         assertThat(ask("a.example", 443)).isNotDone();
+    }
+
+    @Test
+    void answers_ofAnotherNetwork_areForgotten() {
+        script.start();
+        threads.pass(Duration.ZERO);
+        CompletableFuture<PacResult> first = ask("a.example", 443);
+        runners.getFirst().answers.getFirst().complete("DIRECT");
+        threads.pass(PacScript.LOOK);
+        assertThat(ask("a.example", 443)).as("the same addresses").isSameAs(first);
+        threads.pass(Duration.ZERO);
+
+        addresses = Set.of(InetAddress.ofLiteral("10.8.0.2"), InetAddress.ofLiteral("192.168.1.7"));
+        assertThat(ask("a.example", 443)).as("not looked at again yet").isSameAs(first);
+        threads.pass(PacScript.LOOK);
+        assertThat(ask("a.example", 443)).as("while it is looked at").isSameAs(first);
+        threads.pass(Duration.ZERO);
+
+        assertThat(ask("a.example", 443)).isNotDone();
+        assertThat(runners.getFirst().asked).hasSize(2);
     }
 
     @Test
