@@ -18,14 +18,19 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,6 +52,7 @@ final class FileEvents implements EventSink, AutoCloseable {
 
     private final EventLoop loop;
     private final VsockHost vsock;
+    private final Supplier<List<Path>> shared;
     private final List<Path> withheld;
     private @Nullable FuseServer server;
     private boolean enabled;
@@ -59,9 +65,11 @@ final class FileEvents implements EventSink, AutoCloseable {
     private volatile @Nullable DuplexChannel session; // written by the loop, read by the watch's thread
     private boolean connecting;
 
-    FileEvents(VsockHost vsock, List<Path> withheld) {
+    /** @param shared the folders that are shared now, asked on the loop: nothing else is watched, whatever the guest says it has mounted */
+    FileEvents(VsockHost vsock, Supplier<List<Path>> shared, List<Path> withheld) {
         this.loop = vsock.loop();
         this.vsock = vsock;
+        this.shared = shared;
         this.withheld = List.copyOf(withheld);
     }
 
@@ -90,20 +98,41 @@ final class FileEvents implements EventSink, AutoCloseable {
         onLoop(() -> {
             Set<Path> paths = new HashSet<>();
             for (String source : sources) {
-                if (source.startsWith(HostFolders.MOUNT_POINT + "/")) {
-                    paths.add(Path.of(source.substring(HostFolders.MOUNT_POINT.length())));
-                }
+                hostPath(source).ifPresent(paths::add);
             }
             mounted = paths;
             update();
         });
     }
 
+    /** Other folders are shared now. */
+    void sharesChanged() {
+        onLoop(this::update);
+    }
+
+    /** What the guest calls so; empty if that is no path of the host. */
+    private static Optional<Path> hostPath(String inGuest) {
+        try {
+            return inGuest.startsWith(HostFolders.MOUNT_POINT + "/")
+                    ? Optional.of(Path.of(inGuest.substring(HostFolders.MOUNT_POINT.length())))
+                    : Optional.empty();
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** Those that are a shared folder or below one, by their names alone: a guest may claim to have mounted anything. */
+    static Set<Path> within(Collection<Path> folders, Set<Path> paths) {
+        return paths.stream()
+                .filter(p -> p.equals(p.normalize()) && folders.stream().anyMatch(p::startsWith))
+                .collect(Collectors.toSet());
+    }
+
     /** The same sources; what they find is watched. */
     BindSources watching(BindSources sources) {
         return (path, ifMissing) -> sources.find(path, ifMissing).thenApply(found -> {
-            if (found instanceof BindSource.InGuest(String at) && at.startsWith(HostFolders.MOUNT_POINT + "/")) {
-                expect(Path.of(at.substring(HostFolders.MOUNT_POINT.length())));
+            if (found instanceof BindSource.InGuest(String at)) {
+                hostPath(at).ifPresent(this::expect);
             }
             return found;
         });
@@ -169,8 +198,9 @@ final class FileEvents implements EventSink, AutoCloseable {
     // ---- the watch
 
     private void update() {
-        Set<Path> folders = new HashSet<>(mounted);
-        folders.addAll(expected.keySet());
+        Set<Path> claimed = new HashSet<>(mounted);
+        claimed.addAll(expected.keySet());
+        Set<Path> folders = within(shared.get(), claimed);
         FuseServer from = server;
         if (from == null || !enabled || failed || folders.isEmpty()) {
             end();

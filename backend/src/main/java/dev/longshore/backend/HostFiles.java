@@ -56,8 +56,8 @@ final class HostFiles {
     HostFiles(Home home, IoEventLoop loop, boolean takesConfig, Capacity capacity, VsockHost vsock) {
         this.home = home;
         own = OwnFiles.of(home);
-        events = new FileEvents(vsock, own.outermost());
         folders = new HostFolders(this::share, own);
+        events = new FileEvents(vsock, folders::shared, own.outermost());
         this.loop = loop;
         config = new VirtioFsConfig(MachineSpec.FILES_TAG, takesConfig, 1);
         limits = new Limits(Capacity.MOST_NODES, capacity.fileNodes(), capacity.fileHandles());
@@ -68,6 +68,7 @@ final class HostFiles {
         events.enable(settings.fileSharing().events());
         folders.apply(
                 settings.fileSharing().directories(), settings.fileSharing().accessorDirectories());
+        events.sharesChanged();
     }
 
     /** Who tells the guest of changes on the host. */

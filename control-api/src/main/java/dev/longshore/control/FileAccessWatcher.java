@@ -55,6 +55,10 @@ final class FileAccessWatcher {
     }
 
     private synchronized void pump() {
+        if (!out.isReady() && !done) {
+            woken.set(true); // until gRPC is ready, and calls: nobody need wake us before
+            return;
+        }
         woken.set(false); // first: what comes from now on wakes again
         FilesControl.Watch w = watch;
         while (w != null && !done && out.isReady()) {

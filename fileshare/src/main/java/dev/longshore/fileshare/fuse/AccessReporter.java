@@ -12,11 +12,6 @@ import org.jspecify.annotations.Nullable;
  * are not told one by one: the bytes are told when the file is closed. Confined to its thread.
  */
 final class AccessReporter {
-    private static final int FATTR_MODE = 1;
-    private static final int FATTR_OWNER = 1 << 1 | 1 << 2;
-    private static final int FATTR_SIZE = 1 << 3;
-    private static final int FATTR_TIMES = 1 << 4 | 1 << 5;
-
     private final Context c;
     private final Request q;
 
@@ -100,16 +95,16 @@ final class AccessReporter {
     }
 
     private static @Nullable Kind kind(int valid) {
-        if ((valid & FATTR_SIZE) != 0) {
+        if ((valid & InodeOps.FATTR_SIZE) != 0) {
             return Kind.TRUNCATE;
         }
-        if ((valid & FATTR_OWNER) != 0) {
+        if ((valid & (InodeOps.FATTR_UID | InodeOps.FATTR_GID)) != 0) {
             return Kind.CHOWN;
         }
-        if ((valid & FATTR_MODE) != 0) {
+        if ((valid & InodeOps.FATTR_MODE) != 0) {
             return Kind.CHMOD;
         }
-        return (valid & FATTR_TIMES) != 0 ? Kind.UTIMENS : null;
+        return (valid & (InodeOps.FATTR_ATIME | InodeOps.FATTR_MTIME)) != 0 ? Kind.UTIMENS : null;
     }
 
     private void tell(FileAccess.Listener listener, Kind kind, String what, String to, int errno) {

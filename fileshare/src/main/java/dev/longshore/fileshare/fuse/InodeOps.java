@@ -22,12 +22,12 @@ import java.lang.foreign.MemorySegment;
 final class InodeOps {
     private static final int GETATTR_FH = 1;
 
-    private static final int FATTR_MODE = 1;
-    private static final int FATTR_UID = 1 << 1;
-    private static final int FATTR_GID = 1 << 2;
-    private static final int FATTR_SIZE = 1 << 3;
-    private static final int FATTR_ATIME = 1 << 4;
-    private static final int FATTR_MTIME = 1 << 5;
+    static final int FATTR_MODE = 1;
+    static final int FATTR_UID = 1 << 1;
+    static final int FATTR_GID = 1 << 2;
+    static final int FATTR_SIZE = 1 << 3;
+    static final int FATTR_ATIME = 1 << 4;
+    static final int FATTR_MTIME = 1 << 5;
     private static final int FATTR_FH = 1 << 6;
     private static final int FATTR_ATIME_NOW = 1 << 7;
     private static final int FATTR_MTIME_NOW = 1 << 8;

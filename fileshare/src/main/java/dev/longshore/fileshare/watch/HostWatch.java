@@ -234,7 +234,7 @@ public final class HostWatch implements AutoCloseable {
         do {
             Thread.sleep(GATHER_MILLIS);
             tell(); // not what has just come alone: in a storm this goes on
-        } while (!ended && readAll() && !queue.isStorm());
+        } while (!ended && wanted == null && readAll() && !queue.isStorm()); // a file may be written to for ever
         settleMove();
     }
 
@@ -326,9 +326,17 @@ public final class HostWatch implements AutoCloseable {
                 : posix.openWithoutLinks(posix.name(bytes(path)), DIRECTORY_FLAGS);
     }
 
-    /** Fills {@link #stat}; false if there is nothing. */
+    /** Fills {@link #stat}; false if there is nothing, or a link on the way, which a guest may have put there: it leads anywhere. */
     private boolean look(String path) {
-        return path.length() < Posix.MAX_PATH_BYTES && posix.statx(Open.AT_FDCWD, posix.name(bytes(path)), stat) == 0;
+        int fd = path.length() >= Posix.MAX_PATH_BYTES
+                ? -Errno.ENAMETOOLONG
+                : posix.openWithoutLinks(posix.name(bytes(path)), Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC);
+        if (fd < 0) {
+            return false;
+        }
+        int r = posix.statx(fd, stat);
+        posix.close(fd);
+        return r == 0;
     }
 
     private void sayTooMany() {
