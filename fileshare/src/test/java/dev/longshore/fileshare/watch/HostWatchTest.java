@@ -7,7 +7,6 @@ import dev.longshore.fileshare.fuse.FuseServer;
 import dev.longshore.fileshare.os.Open;
 import dev.longshore.fileshare.share.SharedFolder;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -17,7 +16,6 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -136,29 +134,6 @@ class HostWatchTest {
         Files.move(folder.resolve("moved"), temp.resolve("gone"));
         assertThat(next()).isEqualTo("d d " + at + " moved");
         await(() -> watch.figures().directories() == 1);
-    }
-
-    @Test
-    void fileThatIsWrittenToForEver_doesNotKeepOthersFromBeingWatched() throws Exception {
-        Path a = Files.createDirectory(folder.resolve("a"));
-        Path b = Files.createDirectory(folder.resolve("b"));
-        watch(1, a);
-        AtomicBoolean done = new AtomicBoolean();
-        Thread writer = Thread.ofPlatform().start(() -> {
-            while (!done.get()) {
-                try {
-                    Files.writeString(a.resolve("log"), "x");
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-            }
-        });
-        try {
-            watch(2, a, b);
-        } finally {
-            done.set(true);
-            writer.join();
-        }
     }
 
     @Test
