@@ -4,9 +4,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** Another computer, made of a network namespace and a veth pair to this one. Its name holds our process id. */
+/**
+ * Another computer, made of a network namespace and a veth pair to this one. Its name holds our process id, so that what a killed run has left is
+ * known for that: two of one network would answer for each other.
+ */
 final class TestHost implements AutoCloseable {
+    private static final Pattern NAME = Pattern.compile("lsit-(\\d+)");
+    private static final int NETWORKS = 250;
+
     private final Path peer;
     private final String namespace;
     private final String near;
@@ -15,10 +23,11 @@ final class TestHost implements AutoCloseable {
     /** Its programs are this computer's and {@code peer}. */
     TestHost(Path peer) {
         this.peer = peer;
-        long id = ProcessHandle.current().pid() % 65_536;
+        long id = ProcessHandle.current().pid();
         namespace = "lsit-" + id;
-        near = "lsit" + id;
-        network = String.format(Locale.ROOT, "10.213.%d.", id % 250);
+        near = "lsit" + id; // with a process id of 7 digits it is shorter than IFNAMSIZ
+        removeWhatWasLeft();
+        network = freeNetwork(id);
         try {
             ip("netns", "add", namespace);
             ip("link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", namespace);
@@ -31,6 +40,31 @@ final class TestHost implements AutoCloseable {
             close();
             throw e;
         }
+    }
+
+    private static void removeWhatWasLeft() {
+        Matcher names =
+                NAME.matcher(Command.of("ip", "netns", "list").run().expectOk().out());
+        while (names.find()) {
+            String id = names.group(1);
+            if (ProcessHandle.of(Long.parseLong(id)).isEmpty()) {
+                remove("lsit-" + id, "lsit" + id);
+            }
+        }
+    }
+
+    private static String freeNetwork(long id) {
+        for (int i = 0; i < NETWORKS; i++) {
+            String free = String.format(Locale.ROOT, "10.213.%d.", (id + i) % NETWORKS);
+            if (Command.of("ip", "route", "show", free + "0/24")
+                    .run()
+                    .expectOk()
+                    .out()
+                    .isBlank()) {
+                return free;
+            }
+        }
+        throw new AssertionError("every network of 10.213.0.0/16 has a route");
     }
 
     /** The test host's own. */
@@ -67,6 +101,10 @@ final class TestHost implements AutoCloseable {
     /** The veth pair goes with its namespace. */
     @Override
     public void close() {
+        remove(namespace, near);
+    }
+
+    private static void remove(String namespace, String near) {
         Command.of("ip", "link", "del", near).run();
         Command.of("ip", "netns", "del", namespace).run();
     }
