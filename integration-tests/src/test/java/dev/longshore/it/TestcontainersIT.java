@@ -36,6 +36,20 @@ class TestcontainersIT {
         assertThat(docker.ok("ps", "-aq")).isEmpty();
     }
 
+    /** Whether files can be bound is tried with an image of its own, which would have to be pulled. */
+    @Test
+    void filesOfTheHost_areBoundAndCopied(@TempDir Path home, @TempDir Path folder) {
+        Command.Result result = user(home, TestImage.NAME, "files", folder.toString())
+                .with("TESTCONTAINERS_RYUK_DISABLED", "true")
+                .with("TESTCONTAINERS_TINYIMAGE_CONTAINER_IMAGE", TestImage.NAME)
+                .run()
+                .expectOk();
+
+        assertThat(result.out()).contains("bound: by the host", "copied: by the host", "read-only: true");
+        assertThat(folder.resolve("out.txt")).hasContent("by the container\n");
+        assertThat(folder.resolve("back.txt")).hasContent("by the container\n");
+    }
+
     /** What a killed JVM leaves is removed by Ryuk, in a container with the Engine's socket. Its own image would have to be pulled. */
     @Test
     void containersOfAKilledUser_areRemovedByRyuk(@TempDir Path home) throws Exception {
