@@ -60,7 +60,7 @@ final class HostPaths {
     private int open(Path path, List<Path> folders) {
         return walk.open(
                 path,
-                (at, directory, name, found, last) ->
+                (at, fd, directory, name, found, last) ->
                         found == null || found.type() != Stat.S_IFLNK || isTrusted(at, directory, found, folders));
     }
 

@@ -215,6 +215,7 @@ public final class FuseServer implements FuseHandler, AutoCloseable {
         reset();
         workers.values().forEach(w -> w.context().host.posix.close());
         workers.clear();
+        withheld.close();
         owners.close();
     }
 }

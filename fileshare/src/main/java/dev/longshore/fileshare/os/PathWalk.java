@@ -37,12 +37,13 @@ public final class PathWalk {
          * Whether to go on.
          *
          * @param at the directory: without links
+         * @param fd the directory's, open with O_PATH; the walk's own
          * @param directory tells of it
          * @param name in it: not "." or ".."
          * @param found tells of what has the name, which may be a link; null if there is nothing
          * @param last if nothing follows, unless it is a link
          */
-        boolean mayPass(Path at, Stat directory, byte[] name, @Nullable Stat found, boolean last);
+        boolean mayPass(Path at, int fd, Stat directory, byte[] name, @Nullable Stat found, boolean last);
     }
 
     /**
@@ -77,7 +78,7 @@ public final class PathWalk {
             if (there < 0 && there != -Errno.ENOENT) {
                 return fail(dir, there);
             }
-            if (!step.mayPass(reached(), directory, bytes, there == 0 ? found : null, left.isEmpty())) {
+            if (!step.mayPass(reached(), dir, directory, bytes, there == 0 ? found : null, left.isEmpty())) {
                 return fail(dir, -Errno.EPERM);
             }
             if (there < 0) {

@@ -1,14 +1,19 @@
 package dev.longshore.fileshare.share;
 
+import dev.longshore.fileshare.os.Open;
 import dev.longshore.fileshare.os.PathWalk;
 import dev.longshore.fileshare.os.Posix;
 import dev.longshore.fileshare.os.Stat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,12 +29,14 @@ import org.jspecify.annotations.Nullable;
  * What is not there yet has its slot, too.
  *
  * <p>Whoever on the host moves things about changes what the slots are. So a request for a slot, or for any name that a withheld
- * directory has, has all paths walked again first; that is some ten system calls a path, and seldom needed. A withheld directory
- * that is found elsewhere (it is mounted twice) is known by its identity.
+ * directory has, has all paths walked again first; that is some ten system calls a path, and seldom needed. What was a slot stays one,
+ * and what was withheld stays so, as long as it exists: who moves a folder away and back would else leave a moment in which the guest
+ * takes what is in it. A descriptor of each keeps its inode number from being another's. By these a withheld directory that is found
+ * elsewhere (moved, or mounted twice) is known, too.
  *
  * <p>What the guest knew of a directory before somebody on the host made it one of these is not taken from it.
  */
-public final class Withheld {
+public final class Withheld implements AutoCloseable {
     /** What a name in a directory means. */
     public enum Place {
         FREE,
@@ -37,71 +44,132 @@ public final class Withheld {
         WITHHELD
     }
 
-    /** A name in a directory. */
-    private static final class Slot {
-        private final int dev;
-        private final long ino;
-        private final byte[] name;
+    /** Instead of the index of the path whose last name it is. */
+    private static final int PASSAGE = -1;
 
-        /** The index of the path whose last name it is; -1 for a passage. */
-        private final int path;
+    private static final int NONE = -2;
 
-        Slot(Stat directory, byte[] name, int path) {
-            dev = directory.dev();
-            ino = directory.ino();
-            this.name = name;
-            this.path = path;
+    private record Inode(int dev, long ino) {
+        boolean is(Stat s) {
+            return ino == s.ino() && dev == s.dev();
         }
     }
 
-    /** The directory that is withheld as the path with the index {@code path}; -1 for one on the way to one, or a link. */
-    private record Identity(int dev, long ino, int path) {}
+    /** A name in a directory. */
+    private record Slot(Inode directory, ByteBuffer name) {}
 
-    private record Known(List<Slot> slots, List<Identity> identities) {}
+    /** A slot or a file, and the index of the path that ends with it, or {@link #PASSAGE}. */
+    private record At<T>(T what, int path) {}
+
+    private record Known(List<At<Slot>> slots, List<At<Inode>> files) {}
+
+    /** Descriptors for each path: more than the kernel follows links on one, and the eldest are given up. */
+    private static final int MOST_PINNED = 64;
+
+    private static final byte[] HERE = {'.'};
 
     private final List<Path> paths;
-    private final byte[][] lastNames;
+    private final List<ByteBuffer> lastNames;
     private final VirtualDirectory[] masks;
     private final PathWalk walk = new PathWalk();
     private final Posix posix = new Posix();
     private final Stat stat = new Stat();
-    private volatile Known known;
+
+    /** Descriptors of all that is known, -1 where none was to be had; what was met last is last. */
+    private final Map<Inode, Integer> pinned = new LinkedHashMap<>();
+
+    private final Map<Slot, Integer> slots = new HashMap<>();
+    private final Map<Inode, Integer> files = new HashMap<>();
+    private boolean closed;
+    private volatile Known known = new Known(List.of(), List.of());
 
     /** @param paths absolute and normalized; links in them are followed */
     public Withheld(List<Path> paths, NodeTable nodes) {
         this.paths = List.copyOf(paths);
-        lastNames = new byte[paths.size()][];
+        lastNames = paths.stream()
+                .map(p -> ByteBuffer.wrap(String.valueOf(p.getFileName()).getBytes(StandardCharsets.UTF_8)))
+                .toList();
         masks = new VirtualDirectory[paths.size()];
         for (int i = 0; i < masks.length; i++) {
-            lastNames[i] = String.valueOf(paths.get(i).getFileName()).getBytes(StandardCharsets.UTF_8);
             masks[i] = nodes.newVirtualDirectory(false);
         }
-        known = look();
+        look();
     }
 
     private synchronized Known look() {
-        List<Slot> slots = new ArrayList<>();
-        List<Identity> identities = new ArrayList<>();
+        if (closed) {
+            return known;
+        }
+        forgetTheGone();
         for (int i = 0; i < paths.size(); i++) {
             int path = i;
-            int fd = walk.open(paths.get(i), (at, directory, name, found, last) -> {
+            int fd = walk.open(paths.get(i), (at, dir, directory, name, found, last) -> {
                 boolean end = last && (found == null || found.type() != Stat.S_IFLNK);
-                slots.add(new Slot(directory, name, end ? path : -1));
+                Slot slot = new Slot(pin(dir, HERE, directory), ByteBuffer.wrap(name));
+                slots.merge(slot, end ? path : PASSAGE, Math::max);
                 if (found != null) {
-                    identities.add(new Identity(found.dev(), found.ino(), -1));
+                    files.merge(pin(dir, name, found), PASSAGE, Math::max);
                 }
                 return true;
             });
             if (fd >= 0) {
                 if (posix.statx(fd, stat) == 0) {
-                    identities.add(new Identity(stat.dev(), stat.ino(), path));
+                    files.merge(pin(fd, HERE, stat), path, Math::max);
                 }
                 posix.close(fd);
             }
         }
-        Known now = new Known(List.copyOf(slots), List.copyOf(identities));
+        forgetTheEldest();
+        Known now = new Known(list(slots), list(files));
         known = now;
         return now;
+    }
+
+    private static <T> List<At<T>> list(Map<T, Integer> all) {
+        return all.entrySet().stream()
+                .map(e -> new At<>(e.getKey(), e.getValue()))
+                .toList();
+    }
+
+    /** The file {@code name} in the directory with the descriptor {@code dir}, of which {@code found} told. */
+    private Inode pin(int dir, byte[] name, Stat found) {
+        Inode inode = new Inode(found.dev(), found.ino());
+        Integer fd = pinned.remove(inode);
+        if (fd == null) {
+            fd = posix.openat(dir, posix.name(name), Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC, 0);
+            if (fd >= 0 && posix.statx(fd, stat) == 0 && !inode.is(stat)) { // exchanged meanwhile
+                posix.close(fd);
+                fd = -1;
+            }
+        }
+        pinned.put(inode, fd);
+        return inode;
+    }
+
+    private void forgetTheGone() {
+        for (Iterator<Map.Entry<Inode, Integer>> i = pinned.entrySet().iterator(); i.hasNext(); ) {
+            int fd = i.next().getValue();
+            if (fd < 0) {
+                i.remove();
+            } else if (posix.statx(fd, stat) < 0 || stat.links() == 0) {
+                posix.close(fd);
+                i.remove();
+            }
+        }
+        forgetWhatIsNotPinned();
+    }
+
+    private void forgetTheEldest() {
+        for (Iterator<Integer> i = pinned.values().iterator(); pinned.size() > MOST_PINNED * paths.size(); ) {
+            posix.close(i.next());
+            i.remove();
+        }
+        forgetWhatIsNotPinned();
+    }
+
+    private void forgetWhatIsNotPinned() {
+        slots.keySet().removeIf(s -> !pinned.containsKey(s.directory));
+        files.keySet().retainAll(pinned.keySet());
     }
 
     /** What the name, of {@code length} bytes, is in the directory {@code parent}. */
@@ -118,9 +186,9 @@ public final class Withheld {
 
     /** What the guest sees of the file that {@code found} tells of, if that is a withheld directory; else null. */
     public @Nullable Node mask(Stat found) {
-        for (Identity i : known.identities) {
-            if (i.path >= 0 && i.ino == found.ino() && i.dev == found.dev()) {
-                return masks[i.path];
+        for (At<Inode> f : known.files) {
+            if (f.path >= 0 && f.what.is(found)) {
+                return masks[f.path];
             }
         }
         return null;
@@ -128,8 +196,8 @@ public final class Withheld {
 
     /** True if the file that {@code found} tells of stays where it is, by whatever name: there are file systems that ignore case. */
     public boolean isFixed(Stat found) {
-        for (Identity i : known.identities) {
-            if (i.ino == found.ino() && i.dev == found.dev()) {
+        for (At<Inode> f : known.files) {
+            if (f.what.is(found)) {
                 return true;
             }
         }
@@ -141,8 +209,6 @@ public final class Withheld {
         return paths.stream().anyMatch(path::startsWith);
     }
 
-    private static final int NONE = -2;
-
     /** The index of the withheld path, -1 for a passage, {@link #NONE} for any other name. */
     private int slot(Node parent, MemorySegment name, int length) {
         if (find(known, parent, name, length) == NONE && !isLastName(name, length)) {
@@ -153,10 +219,11 @@ public final class Withheld {
 
     private static int find(Known k, Node parent, MemorySegment name, int length) {
         int found = NONE;
-        List<Slot> slots = k.slots;
-        for (int i = 0; i < slots.size(); i++) {
-            Slot s = slots.get(i);
-            if (s.ino == parent.ino && s.dev == parent.dev && isSame(s.name, name, length)) {
+        for (At<Slot> s : k.slots) {
+            Slot slot = s.what;
+            if (slot.directory.ino() == parent.ino
+                    && slot.directory.dev() == parent.dev
+                    && isSame(slot.name, name, length)) {
                 found = Math.max(found, s.path); // it may be on the way to one and the end of another
             }
         }
@@ -164,7 +231,7 @@ public final class Withheld {
     }
 
     private boolean isLastName(MemorySegment name, int length) {
-        for (byte[] last : lastNames) {
+        for (ByteBuffer last : lastNames) {
             if (isSame(last, name, length)) {
                 return true;
             }
@@ -172,15 +239,27 @@ public final class Withheld {
         return false;
     }
 
-    private static boolean isSame(byte[] a, MemorySegment b, int length) {
-        if (a.length != length) {
+    private static boolean isSame(ByteBuffer a, MemorySegment b, int length) {
+        if (a.remaining() != length) {
             return false;
         }
         for (int i = 0; i < length; i++) {
-            if (a[i] != b.get(ValueLayout.JAVA_BYTE, i)) {
+            if (a.get(i) != b.get(ValueLayout.JAVA_BYTE, i)) {
                 return false;
             }
         }
         return true;
+    }
+
+    /** Nothing is looked at anew after this. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        pinned.values().forEach(fd -> {
+            if (fd >= 0) {
+                posix.close(fd);
+            }
+        });
+        pinned.clear();
     }
 }

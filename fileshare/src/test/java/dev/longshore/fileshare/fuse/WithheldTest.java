@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -67,7 +68,7 @@ class WithheldTest {
     }
 
     private long walk(String path) {
-        return guest.walk(home.resolve(path).toString()).node();
+        return guest.walk(home.resolve(path).normalize().toString()).node();
     }
 
     private void assertEmptyAndUnchangeable(long node) {
@@ -154,14 +155,67 @@ class WithheldTest {
         Files.writeString(state.resolve("settings.json"), "new");
         assertEmptyAndUnchangeable(walk(".local/state/longshore"));
         assertThat(guest.rename(walk(".local"), "state", root, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertEmptyAndUnchangeable(walk("moved/longshore"));
         assertThat(guest.rename(walk("moved"), "longshore", root, "x", 0).error())
-                .isZero(); // nobody's any more
+                .isEqualTo(Errno.EBUSY); // what is in it is still this program's
 
         Files.delete(home.resolve(".cache"));
         Files.createSymbolicLink(home.resolve(".cache"), Path.of(".local"));
         Files.createDirectories(home.resolve(".local/longshore"));
         Files.writeString(home.resolve(".local/longshore/kernel"), "new");
         assertEmptyAndUnchangeable(walk(".local/longshore"));
+    }
+
+    /** The moment in which a host has moved a folder away is the guest's to take what is in it. */
+    @Test
+    void whatTheHostMovesAwayForAMoment_staysWithheld() throws IOException {
+        server.close();
+        server = server(temp.toRealPath());
+        guest = new FuseGuest(server);
+        guest.init().ok();
+        long all = walk("..");
+        long known = walk("");
+        long local = walk(".local");
+        long there = walk(".local/state");
+        Path away = Files.move(home, temp.resolve("away"));
+        Files.createDirectory(home);
+        assertThat(guest.lookup(all, "longshore").node()).isZero(); // all paths are walked now
+        assertThat(guest.rename(known, ".local", all, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertThat(guest.rename(local, "state", all, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertThat(guest.rename(there, "longshore", all, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertEmptyAndUnchangeable(guest.lookup(there, "longshore").node());
+        Files.delete(home);
+        Files.move(away, home);
+        assertThat(guest.rename(known, ".local", all, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertEmptyAndUnchangeable(walk(".local/state/longshore"));
+    }
+
+    /** An inode number that is another file's now is nothing's that was withheld. */
+    @Test
+    void whatTheHostRemoves_isForgotten() throws IOException {
+        long mine = walk("mine");
+        for (int i = 0; i < 200; i++) {
+            Path other = Files.createDirectories(home.resolve("mine/" + i + "/longshore"));
+            Files.delete(home.resolve(".cache"));
+            Files.createSymbolicLink(home.resolve(".cache"), other.getParent());
+            assertEmptyAndUnchangeable(walk("mine/" + i + "/longshore"));
+            Files.delete(other);
+            Files.delete(other.getParent());
+        }
+        long descriptors = descriptors();
+        assertThat(guest.lookupReply(mine, "longshore").error()).isZero();
+        assertThat(descriptors).isLessThan(200);
+        for (int i = 0; i < 200; i++) {
+            guest.mkdir(mine, "d" + i, 0x1FF);
+            assertThat(guest.rename(mine, "d" + i, mine, "e" + i, 0).error()).isZero();
+        }
+    }
+
+    /** Those of this process. */
+    private static long descriptors() throws IOException {
+        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+            return all.count();
+        }
     }
 
     @Test
