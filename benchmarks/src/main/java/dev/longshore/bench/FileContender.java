@@ -57,15 +57,61 @@ interface FileContender extends AutoCloseable {
         }
     }
 
-    /** The file server, with this machine's kernel as its guest. */
-    record DevFuse(Path fileload, Process server, Path mounted) implements FileContender {
-        static DevFuse start(Path lab, Path fileload, Path folder, int threads) throws IOException {
+    /** A file server with this machine's kernel as its guest. */
+    record DevFuse(String name, Path fileload, Process server, Path mounted) implements FileContender {
+        /** FUSE_SUPER_MAGIC: Linux include/uapi/linux/magic.h. */
+        private static final String MAGIC = "65735546";
+
+        /** Of Debian's package libfuse3-dev. */
+        private static final String EXAMPLE = "usr/share/doc/libfuse3-dev/examples/passthrough_ll.c";
+
+        /** The product's. */
+        static DevFuse longshore(Path lab, Path fileload, Path folder, int threads) throws IOException {
             Path target = Files.createDirectory(lab.resolve("mnt"));
-            Path mounted = target.resolve(Path.of("/").relativize(folder));
-            List<String> command = new ArrayList<>(List.of("unshare", "-m"));
-            command.addAll(java(ShareFolder.class, folder, target, lab.resolve("state")));
+            List<String> command = java(ShareFolder.class, folder, target, lab.resolve("state"));
             command.addAll(List.of("-threads", Integer.toString(threads)));
-            DevFuse started = new DevFuse(fileload, Commands.start(lab.resolve("log"), command), mounted);
+            return start(
+                    "/dev/fuse",
+                    command,
+                    lab,
+                    fileload,
+                    target.resolve(Path.of("/").relativize(folder)));
+        }
+
+        /** libfuse's example of a server in C that passes all on, with its defaults. Empty if it is not installed. */
+        static Optional<DevFuse> libfuse(Path lab, Path fileload, Path folder, Peers peers) throws IOException {
+            Path root =
+                    peers.root().filter(r -> Files.exists(r.resolve(EXAMPLE))).orElse(Path.of("/"));
+            if (!Files.exists(root.resolve(EXAMPLE))) {
+                return Optional.empty();
+            }
+            Path program = lab.resolve("passthrough_ll");
+            String _ = Commands.run(
+                    60,
+                    "gcc",
+                    "-O2",
+                    "-I" + root.resolve("usr/include/fuse3"),
+                    "-o",
+                    program.toString(),
+                    root.resolve(EXAMPLE).toString(),
+                    root.resolve("usr/lib/x86_64-linux-gnu/libfuse3.a").toString(),
+                    "-lpthread",
+                    "-ldl");
+            Path target = Files.createDirectory(lab.resolve("libfuse"));
+            return Optional.of(start(
+                    "libfuse",
+                    List.of(program.toString(), "-f", "-o", "source=" + folder, target.toString()),
+                    lab,
+                    fileload,
+                    target));
+        }
+
+        private static DevFuse start(String name, List<String> command, Path lab, Path fileload, Path mounted)
+                throws IOException {
+            List<String> apart = new ArrayList<>(List.of("unshare", "-m"));
+            apart.addAll(command);
+            DevFuse started =
+                    new DevFuse(name, fileload, Commands.start(Files.createTempFile(lab, "", ".log"), apart), mounted);
             Waiting.until(START_MS, "mount", started::isThere);
             return started;
         }
@@ -77,16 +123,11 @@ interface FileContender extends AutoCloseable {
 
         private boolean isThere() {
             try {
-                String _ = Commands.run(10, inside("test", "-d", mounted.toString()));
-                return true;
+                String type = Commands.run(10, inside("stat", "-f", "-c", "%t", mounted.toString()));
+                return type.strip().equals(MAGIC);
             } catch (BenchException e) {
                 return false;
             }
-        }
-
-        @Override
-        public String name() {
-            return "/dev/fuse";
         }
 
         @Override

@@ -15,12 +15,13 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** The file server on {@code /dev/fuse} and in a guest, beside the folder itself and virtiofsd. */
+/** The file server on {@code /dev/fuse} and in a guest, beside the folder itself, libfuse's example and virtiofsd. */
 @Command(
         name = "files",
         mixinStandardHelpOptions = true,
         description = {
-            "The file server beside the folder itself: with this machine's kernel as its guest,",
+            "The file server beside the folder itself: with this machine's kernel as its guest, as is",
+            "libfuse's example in C, if it is installed,",
             "and behind virtio-fs in a guest, as is virtiofsd in one of QEMU, if it is installed."
         },
         footer = {"", "Runs as root and mounts in a namespace of its own. Needs gcc, and 2 GB in --dir."})
@@ -55,10 +56,15 @@ final class FilesBench implements Callable<Integer> {
                     "${COMPLETION-CANDIDATES}: which virtual machine (default ${DEFAULT-VALUE}). QEMU emulates its processor.")
     private FileContender.InGuest.Kind guest = FileContender.InGuest.Kind.UML;
 
-    @Option(names = "--only", split = ",", description = "These contenders: native, /dev/fuse, virtio-fs, virtiofsd.")
+    @Option(
+            names = "--only",
+            split = ",",
+            description = "These contenders: native, /dev/fuse, libfuse, virtio-fs, virtiofsd.")
     private List<String> only = List.of();
 
-    @Option(names = "--peers", description = "A Debian root directory with virtiofsd; else it is looked for here.")
+    @Option(
+            names = "--peers",
+            description = "A Debian root directory with virtiofsd and libfuse3-dev; else they are looked for here.")
     private @Nullable Path peers;
 
     private final PrintStream out;
@@ -120,11 +126,16 @@ final class FilesBench implements Callable<Integer> {
 
     private void start(List<FileContender> contenders, Path lab, Path folder) throws IOException {
         Path fileload = Commands.compile("fileload", lab);
+        Peers installed = new Peers(Optional.ofNullable(peers));
         if (wanted("native")) {
             contenders.add(new FileContender.Native(fileload, folder));
         }
         if (wanted("/dev/fuse")) {
-            contenders.add(FileContender.DevFuse.start(lab, fileload, folder, threads));
+            contenders.add(FileContender.DevFuse.longshore(lab, fileload, folder, threads));
+        }
+        if (wanted("libfuse")) {
+            FileContender.DevFuse.libfuse(lab, fileload, folder, installed)
+                    .ifPresentOrElse(contenders::add, () -> out.println("libfuse's example is not installed"));
         }
         if (!wanted("virtio-fs") && !wanted("virtiofsd")) {
             return;
@@ -141,7 +152,7 @@ final class FilesBench implements Callable<Integer> {
             contenders.add(FileContender.InGuest.longshore(guest, lab, fileload, kernel, folder));
         }
         if (wanted("virtiofsd") && !uml) {
-            FileContender.InGuest.virtiofsd(guest, lab, fileload, kernel, folder, new Peers(Optional.ofNullable(peers)))
+            FileContender.InGuest.virtiofsd(guest, lab, fileload, kernel, folder, installed)
                     .ifPresentOrElse(contenders::add, () -> out.println("virtiofsd is not installed"));
         }
     }
