@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -111,6 +112,7 @@ class ContainersIT {
     }
 
     @Test
+    @Timeout(300)
     void cp_200MegabytesThereAndBack_isBitExact(@TempDir Path directory) throws Exception {
         RandomData data = new RandomData(200, CP_BYTES);
         Path there = directory.resolve("there");

@@ -129,12 +129,15 @@ class SettingsIT {
     @Test
     @Timeout(300)
     void lockedSetting_isChangedByNoWayIn(@TempDir Path directory) throws Exception {
-        Path admin = Files.writeString(
-                directory.resolve("admin.json"),
-                "{\"portBindingBehavior\": {\"locked\": true, \"value\": \"local-only-port-binding\"}}");
+        Path top = directory.toRealPath();
+        Path allowed = Files.createDirectory(top.resolve("allowed"));
+        Path other = Files.createDirectory(top.resolve("other"));
+        Path admin = Files.writeString(directory.resolve("admin.json"), """
+            {"portBindingBehavior": {"locked": true, "value": "local-only-port-binding"},
+             "filesharingAllowedDirectories": [{"path": "%s", "sharedByDefault": true}]}""".formatted(allowed));
         Files.createDirectories(Path.of(ADMIN_FILE).resolveSibling("."));
         try (Product locked = new Product()) {
-            locked.settings("{\"PortBindingBehavior\": \"default-port-binding\"}");
+            locked.settings("{\"PortBindingBehavior\": \"default-port-binding\", \"filesharingDirectories\": [\"/\"]}");
             Command refused = inNamespace(
                     admin, locked.longshore("settings", "set", "portBindingBehavior", "default-port-binding"));
             assertThat(refused.run().expectExit(1).err()).contains("locked by your administrator in " + ADMIN_FILE);
@@ -156,7 +159,8 @@ class SettingsIT {
             }) {
                 assertThat(locked.longshore(line).run().expectExit(1).err()).contains(ADMIN_FILE);
             }
-            locked.settings("{\"portBindingBehavior\": \"default-port-binding\", \"vpnKitMTU\": 1400}");
+            locked.settings("""
+                {"portBindingBehavior": "default-port-binding", "filesharingDirectories": ["%s", "%s"], "vpnKitMTU": 1400}""".formatted(other, allowed));
             Await.until("the file to be read", SOON, () -> locked.longshore("settings", "get", "vpnKitMTU")
                     .run()
                     .text()
@@ -167,7 +171,19 @@ class SettingsIT {
                             .text())
                     .isEqualTo("local-only-port-binding");
             assertThat(fromAnotherHost(18192)).startsWith("Connection refused");
+            Await.until(
+                    "a folder that is allowed and wanted",
+                    SOON,
+                    () -> mount(locked.docker(), allowed).exit() == 0);
+            assertThat(allowed.resolve("made")).exists();
+            assertThat(mount(locked.docker(), other).expectExit(125).err())
+                    .contains("Mounts denied: ", other.toString());
+            assertThat(other).isEmptyDirectory();
         }
+    }
+
+    private static Command.Result mount(DockerCli docker, Path source) {
+        return docker.run("run", "--rm", "-v", source + ":/src", TestImage.NAME, "touch", "/src/made");
     }
 
     private static Command inNamespace(Path admin, Command command) {
