@@ -21,7 +21,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description = {
             "The file server beside the folder itself: with this machine's kernel as its guest, as is",
-            "libfuse's example in C, if it is installed,",
+            "libfuse's example in C, if it is named,",
             "and behind virtio-fs in a guest, as is virtiofsd in one of QEMU, if it is installed."
         },
         footer = {"", "Runs as root and mounts in a namespace of its own. Needs gcc, and 2 GB in --dir."})
@@ -59,7 +59,8 @@ final class FilesBench implements Callable<Integer> {
     @Option(
             names = "--only",
             split = ",",
-            description = "These contenders: native, /dev/fuse, libfuse, virtio-fs, virtiofsd.")
+            description = "These contenders: native, /dev/fuse, virtio-fs, virtiofsd; and libfuse, which is not"
+                    + " among them by itself: it keeps a descriptor of each file.")
     private List<String> only = List.of();
 
     @Option(
@@ -133,7 +134,7 @@ final class FilesBench implements Callable<Integer> {
         if (wanted("/dev/fuse")) {
             contenders.add(FileContender.DevFuse.longshore(lab, fileload, folder, threads));
         }
-        if (wanted("libfuse")) {
+        if (only.contains("libfuse")) {
             FileContender.DevFuse.libfuse(lab, fileload, folder, installed)
                     .ifPresentOrElse(contenders::add, () -> out.println("libfuse's example is not installed"));
         }

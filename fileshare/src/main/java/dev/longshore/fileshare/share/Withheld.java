@@ -219,7 +219,9 @@ public final class Withheld implements AutoCloseable {
 
     private static int find(Known k, Node parent, MemorySegment name, int length) {
         int found = NONE;
-        for (At<Slot> s : k.slots) {
+        List<At<Slot>> slots = k.slots;
+        for (int i = 0; i < slots.size(); i++) { // by index: an iterator would be one for each request
+            At<Slot> s = slots.get(i);
             Slot slot = s.what;
             if (slot.directory.ino() == parent.ino
                     && slot.directory.dev() == parent.dev
