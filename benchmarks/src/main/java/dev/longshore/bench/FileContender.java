@@ -78,7 +78,10 @@ interface FileContender extends AutoCloseable {
                     target.resolve(Path.of("/").relativize(folder)));
         }
 
-        /** libfuse's example of a server in C that passes all on, with its defaults. Empty if it is not installed. */
+        /**
+         * libfuse's example of a server in C that passes all on, with its defaults, and like ours with the kernel checking permissions: its
+         * own default is that nobody does. Empty if it is not installed.
+         */
         static Optional<DevFuse> libfuse(Path lab, Path fileload, Path folder, Peers peers) throws IOException {
             Path root =
                     peers.root().filter(r -> Files.exists(r.resolve(EXAMPLE))).orElse(Path.of("/"));
@@ -100,7 +103,7 @@ interface FileContender extends AutoCloseable {
             Path target = Files.createDirectory(lab.resolve("libfuse"));
             return Optional.of(start(
                     "libfuse",
-                    List.of(program.toString(), "-f", "-o", "source=" + folder, target.toString()),
+                    List.of(program.toString(), "-f", "-o", "default_permissions,source=" + folder, target.toString()),
                     lab,
                     fileload,
                     target));

@@ -500,7 +500,7 @@ final class NameOps {
             return null;
         }
         Node n = c.nodes.find(stat);
-        return n != null && c.nodes.acquire(n, host) >= 0 ? n : null;
+        return n != null && c.nodes.acquire(n, dirFd, name, host) >= 0 ? n : null;
     }
 
     private void lost(@Nullable Node node, Stat stat) {

@@ -343,6 +343,27 @@ public final class NodeTable {
         return r;
     }
 
+    /**
+     * The same of a node that was just seen to be {@code name} in the directory open as {@code parentFd}, which the caller has acquired:
+     * so it is where it should be, and that is not asked again.
+     */
+    public int acquire(Node node, int parentFd, MemorySegment name, Host host) {
+        synchronized (this) {
+            if (pinIfOpen(node)) {
+                return node.fd;
+            }
+        }
+        int fd = open(parentFd, name, node, host);
+        if (fd < 0) {
+            return fd;
+        }
+        synchronized (this) {
+            node.pins++;
+        }
+        adopt(node, fd, host);
+        return node.fd;
+    }
+
     /** Its descriptor leads elsewhere by now: is closed, unless somebody else uses it just now. */
     private void letGo(Node node, Host host) {
         int close;
@@ -501,11 +522,12 @@ public final class NodeTable {
         synchronized (this) {
             name = child.name;
         }
-        if (name == null) {
-            return -Errno.ESTALE;
-        }
-        int fd = host.posix.openBeneath(
-                parentFd, host.posix.name(name), Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC, 0);
+        return name == null ? -Errno.ESTALE : open(parentFd, host.posix.name(name), child, host);
+    }
+
+    /** Opens {@code name} if it is {@code child}. */
+    private static int open(int parentFd, MemorySegment name, Node child, Host host) {
+        int fd = host.posix.openBeneath(parentFd, name, Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC, 0);
         if (fd < 0) {
             return fd == -Errno.EMFILE || fd == -Errno.ENFILE || fd == -Errno.ENOMEM || fd == -Errno.EACCES
                     ? fd
