@@ -31,6 +31,7 @@ final class InodeOps {
     private static final int FATTR_FH = 1 << 6;
     private static final int FATTR_ATIME_NOW = 1 << 7;
     private static final int FATTR_MTIME_NOW = 1 << 8;
+    private static final int FATTR_LOCKOWNER = 1 << 9;
     private static final int FATTR_KILL_SUIDGID = 1 << 11;
 
     private static final int PERMISSIONS = 0xFFF;
@@ -135,6 +136,11 @@ final class InodeOps {
             if (r == 0 && (valid & FATTR_SIZE) != 0) {
                 r = truncate(n, fd, valid);
             }
+            if (r == 0 && (valid & ~(FATTR_FH | FATTR_LOCKOWNER)) == 0 && n.isRegular()) {
+                r = dropSetId(
+                        n, fd); // all that is left of ATTR_KILL_SUID, before fallocate(2) and the like: fuse_setattr,
+                // fs/fuse/dir.c
+            }
             if (r == 0 && (valid & (FATTR_ATIME | FATTR_MTIME)) != 0) {
                 r = setTimes(fd, valid);
             }
@@ -215,7 +221,7 @@ final class InodeOps {
         return c.owners.set(n, fd, raw, uid, gid, mode, kind, told.deviceMajor(), told.deviceMinor(), host);
     }
 
-    /** setattr_should_drop_suidgid: Linux fs/attr.c. */
+    /** setattr_should_drop_suidgid, of whoever is in the file's group: Linux fs/attr.c. */
     private static int withoutSetId(int mode) {
         int m = mode & ~Stat.S_ISUID;
         return (m & Stat.GROUP_EXECUTE) != 0 ? m & ~Stat.S_ISGID : m;
@@ -231,6 +237,9 @@ final class InodeOps {
         c.owners.apply(n, fd, host.otherStat, host);
         int mode = host.otherStat.mode() & PERMISSIONS;
         int without = withoutSetId(mode);
+        if (q.uid() != 0 && q.gid() != host.otherStat.gid()) {
+            without &= ~Stat.S_ISGID; // that it may be in the group by another one of its groups is not known here
+        }
         if (mode == without) {
             return 0;
         }

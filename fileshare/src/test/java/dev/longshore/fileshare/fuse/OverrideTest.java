@@ -127,6 +127,34 @@ class OverrideTest {
         assertThat(guest.getattr(f[0]).mode() & 0xFFF).isEqualTo(0x1ED);
     }
 
+    /** Before fallocate(2) and copy_file_range(2) the guest's kernel says no more than that it would change the mode. */
+    @Test
+    void setattr_ofNothing_dropsSetIdBits() throws IOException {
+        long[] f = guest.as(ALICE, TEAM).create(root, "f", Open.O_RDWR, 0x1B6);
+        assertThat(dropped(f, 0xDFF)).isEqualTo(0x1FF); // 06777
+        assertThat(dropped(f, 0xDB6)).isEqualTo(0x5B6); // 06666: of the group's own
+        guest.as(ALICE + 1, TEAM + 1);
+        assertThat(dropped(f, 0xDB6)).isEqualTo(0x1B6);
+        assertThat(dropped(f, 0x5BE)).isEqualTo(0x1BE); // 02676
+        guest.setattr(f[0], -1, -1, 0xDFF).ok();
+        guest.call(Opcode.SETATTR, f[0], FuseGuest.buffer(88).putInt(1 << 10).array())
+                .ok(); // FATTR_CTIME is something
+        assertThat(guest.getattr(f[0]).mode() & 0xFFF).isEqualTo(0xDFF);
+    }
+
+    /** The mode of which the guest is told when it asks for nothing, with the file open, of a file whose mode is {@code mode}. */
+    private int dropped(long[] f, int mode) {
+        guest.setattr(f[0], -1, -1, mode).ok();
+        byte[] nothing = FuseGuest.buffer(88)
+                .putInt(1 << 6 | 1 << 9)
+                .putInt(0)
+                .putLong(f[1])
+                .array();
+        return FuseGuest.attr(f[0], guest.call(Opcode.SETATTR, f[0], nothing).ok())
+                        .mode()
+                & 0xFFF;
+    }
+
     @Test
     void host_thatChangesTheMode_isBelieved() throws IOException {
         long[] f = guest.as(ALICE, TEAM).create(root, "f", Open.O_RDWR, 0x180);
