@@ -60,12 +60,13 @@ final class HostPaths {
     private int open(Path path, List<Path> folders) {
         return walk.open(
                 path,
-                (at, fd, directory, name, found, last) ->
-                        found == null || found.type() != Stat.S_IFLNK || isTrusted(at, directory, found, folders));
+                (fd, directory, name, found, last) ->
+                        found == null || found.type() != Stat.S_IFLNK || isTrusted(directory, found, folders));
     }
 
     /** may_follow_link: Linux fs/namei.c, which does this for every program where fs.protected_symlinks is on. */
-    private boolean isTrusted(Path at, Stat directory, Stat link, List<Path> folders) {
+    private boolean isTrusted(Stat directory, Stat link, List<Path> folders) {
+        Path at = walk.reached();
         boolean everybodys = (directory.mode() & EVERYBODYS) == EVERYBODYS;
         return folders.stream().noneMatch(at::startsWith)
                 && (!everybodys || link.uid() == user || link.uid() == directory.uid());

@@ -473,12 +473,16 @@ final class NameOps {
         }
         Node node = null;
         try {
-            node = losing(fd, name, host.stat);
+            int r = posix.statx(fd, name, host.stat);
+            if (r < 0) {
+                return r; // what somebody puts here from now on has not been looked at
+            }
             if (c.withheld.isFixed(host.stat)) {
                 return -Errno.EBUSY;
             }
+            node = losing(fd, name, host.stat);
             c.own.begin(parent, name, q.nameLength(), OwnChanges.Name.GONE);
-            int r = posix.unlinkat(fd, name, flags);
+            r = posix.unlinkat(fd, name, flags);
             if (r == 0) {
                 lost(node, host.stat);
             } else {
@@ -493,12 +497,8 @@ final class NameOps {
         }
     }
 
-    /** The node, acquired, that is {@code name} and the guest knows; {@code stat} tells of the file. Null if there is none. */
+    /** The node, acquired, of the file that {@code stat} tells of, which is {@code name}; null if the guest knows none. */
     private @Nullable Node losing(int dirFd, MemorySegment name, Stat stat) {
-        if (posix.statx(dirFd, name, stat) < 0) {
-            stat.memory().fill((byte) 0);
-            return null;
-        }
         Node n = c.nodes.find(stat);
         return n != null && c.nodes.acquire(n, dirFd, name, host) >= 0 ? n : null;
     }
@@ -558,14 +558,19 @@ final class NameOps {
         Node target = null;
         try {
             MemorySegment newName = q.text(newAt);
-            moved = losing(fromFd, oldName, host.stat);
-            target = losing(toFd, newName, host.otherStat);
-            if (c.withheld.isFixed(host.stat) || c.withheld.isFixed(host.otherStat)) {
+            int r = posix.statx(fromFd, oldName, host.stat);
+            int there = posix.statx(toFd, newName, host.otherStat);
+            if (r < 0 || (there < 0 && there != -Errno.ENOENT)) {
+                return r < 0 ? r : there; // what somebody puts there from now on has not been looked at
+            }
+            if (c.withheld.isFixed(host.stat) || (there == 0 && c.withheld.isFixed(host.otherStat))) {
                 return -Errno.EBUSY;
             }
+            moved = losing(fromFd, oldName, host.stat);
+            target = there == 0 ? losing(toFd, newName, host.otherStat) : null;
             boolean exchanged = (flags & RENAME_EXCHANGE) != 0;
             own(from, oldName, oldLength, to, newName, exchanged, true);
-            int r = posix.renameat2(fromFd, oldName, toFd, newName, flags);
+            r = posix.renameat2(fromFd, oldName, toFd, newName, flags);
             if (r < 0) {
                 own(from, oldName, oldLength, to, newName, exchanged, false);
                 return r;
@@ -575,7 +580,7 @@ final class NameOps {
             }
             if (exchanged && target != null && moved != target) {
                 c.nodes.moved(target, from, oldName, oldLength);
-            } else if (!exchanged && host.otherStat.links() > 0 && host.otherStat.ino() != host.stat.ino()) {
+            } else if (!exchanged && there == 0 && host.otherStat.ino() != host.stat.ino()) {
                 lost(target, host.otherStat);
             }
             return 0;

@@ -1,14 +1,16 @@
 package dev.longshore.fileshare.os;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.longshore.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -27,23 +29,25 @@ public final class PathWalk {
     private final Stat directory = new Stat();
     private final Stat found = new Stat();
     private final MemorySegment target = Arena.ofAuto().allocate(Posix.MAX_PATH_BYTES);
+
+    /** Names, each character a byte: what a link leads to need not be UTF-8. */
     private final List<String> reached = new ArrayList<>();
+
     private final Deque<String> left = new ArrayDeque<>();
 
     /** Asked at each name. */
     @FunctionalInterface
     public interface Step {
         /**
-         * Whether to go on.
+         * Whether to go on. {@link #reached} is the directory.
          *
-         * @param at the directory: without links
          * @param fd the directory's, open with O_PATH; the walk's own
          * @param directory tells of it
          * @param name in it: not "." or ".."
          * @param found tells of what has the name, which may be a link; null if there is nothing
          * @param last if nothing follows, unless it is a link
          */
-        boolean mayPass(Path at, int fd, Stat directory, byte[] name, @Nullable Stat found, boolean last);
+        boolean mayPass(int fd, Stat directory, byte[] name, @Nullable Stat found, boolean last);
     }
 
     /**
@@ -54,7 +58,7 @@ public final class PathWalk {
     public int open(Path path, Step step) {
         reached.clear();
         left.clear();
-        path.forEach(name -> left.add(name.toString()));
+        path.forEach(name -> left.add(new String(name.toString().getBytes(UTF_8), ISO_8859_1)));
         int dir = posix.openat(Open.AT_FDCWD, posix.name(bytes("/")), DIRECTORY, 0);
         int links = 0;
         while (dir >= 0 && !left.isEmpty()) {
@@ -78,7 +82,7 @@ public final class PathWalk {
             if (there < 0 && there != -Errno.ENOENT) {
                 return fail(dir, there);
             }
-            if (!step.mayPass(reached(), dir, directory, bytes, there == 0 ? found : null, left.isEmpty())) {
+            if (!step.mayPass(dir, directory, bytes, there == 0 ? found : null, isLast())) {
                 return fail(dir, -Errno.EPERM);
             }
             if (there < 0) {
@@ -98,14 +102,23 @@ public final class PathWalk {
         return dir;
     }
 
-    /** Where the walk is, or has ended: without links. */
+    /** What a link leads to may end with "/" or "/.", behind which nothing follows. */
+    private boolean isLast() {
+        return left.stream().allMatch(name -> name.isEmpty() || name.equals("."));
+    }
+
+    /** Where the walk is, or has ended: without links. Of names that are not UTF-8 what is not is replaced. */
     public Path reached() {
-        return Path.of("/", reached.toArray(new String[0]));
+        return Path.of("/", texts(reached));
     }
 
     /** After -ENOENT: what would follow {@link #reached}. */
     public Path missing() {
-        return Path.of("", left.toArray(new String[0]));
+        return Path.of("", texts(left));
+    }
+
+    private static String[] texts(Collection<String> names) {
+        return names.stream().map(name -> new String(bytes(name), UTF_8)).toArray(String[]::new);
     }
 
     private int enter(int dir, String name, int flags) {
@@ -124,7 +137,7 @@ public final class PathWalk {
         if (n < 0) {
             return fail(dir, n == -Errno.EINVAL ? -Errno.ELOOP : n);
         }
-        String text = new String(target.asSlice(0, n).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+        String text = new String(target.asSlice(0, n).toArray(JAVA_BYTE), ISO_8859_1);
         String[] names = text.split("/", -1);
         for (int i = names.length - 1; i >= 0; i--) {
             left.addFirst(names[i]);
@@ -142,6 +155,6 @@ public final class PathWalk {
     }
 
     private static byte[] bytes(String name) {
-        return name.getBytes(StandardCharsets.UTF_8);
+        return name.getBytes(ISO_8859_1);
     }
 }

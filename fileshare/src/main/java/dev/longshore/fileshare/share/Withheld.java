@@ -9,11 +9,14 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,13 +31,14 @@ import org.jspecify.annotations.Nullable;
  * nor make anything but a directory of: else it could put a directory of its own in the place that this program will look at.
  * What is not there yet has its slot, too.
  *
- * <p>Whoever on the host moves things about changes what the slots are. So a request for a slot, or for any name that a withheld
- * directory has, has all paths walked again first; that is some ten system calls a path, and seldom needed. What was a slot stays one,
- * and what was withheld stays so, as long as it exists: who moves a folder away and back would else leave a moment in which the guest
- * takes what is in it. A descriptor of each keeps its inode number from being another's. By these a withheld directory that is found
- * elsewhere (moved, or mounted twice) is known, too.
+ * <p>Whoever on the host moves things about changes what the slots are. So a request for a slot, or for any name that slots have or the paths
+ * do, has all paths walked again first, and any other request if that was done more than {@link #BELIEVED_NANOS} ago: some six system calls for
+ * each name of a path. What was a slot stays one, and what was withheld stays so, as long as it exists: who moves a folder away and back would
+ * else leave a moment in which the guest takes what is in it. A descriptor of each keeps its inode number from being another's. By these a
+ * withheld directory that is found elsewhere (moved, or mounted twice) is known, too. Of what the paths do not meet any more
+ * the eldest is given up ({@link #MOST}), and as long as it is not, a file system that it is on can't be unmounted.
  *
- * <p>What the guest knew of a directory before somebody on the host made it one of these is not taken from it.
+ * <p>What the guest knew of a directory before somebody on the host made it one of these, or learns before the next walk, is not taken from it.
  */
 public final class Withheld implements AutoCloseable {
     /** What a name in a directory means. */
@@ -61,15 +65,23 @@ public final class Withheld implements AutoCloseable {
     /** A slot or a file, and the index of the path that ends with it, or {@link #PASSAGE}. */
     private record At<T>(T what, int path) {}
 
-    private record Known(List<At<Slot>> slots, List<At<Inode>> files) {}
+    /**
+     * @param names of slots and of the paths, so of what a walk meets now or would meet next: for these all paths are walked anew
+     * @param places where the paths lead to, without links
+     * @param at {@link System#nanoTime} before the walk
+     */
+    private record Known(
+            List<At<Slot>> slots, List<At<Inode>> files, List<ByteBuffer> names, List<Path> places, long at) {}
 
-    /** Descriptors for each path: more than the kernel follows links on one, and the eldest are given up. */
-    private static final int MOST_PINNED = 64;
+    /** For so long a walk is believed by requests for other names. */
+    private static final long BELIEVED_NANOS = 100_000_000;
+
+    /** Of slots, and of files that are known, for each path, unless it meets more of them now. */
+    private static final int MOST = 64;
 
     private static final byte[] HERE = {'.'};
 
     private final List<Path> paths;
-    private final List<ByteBuffer> lastNames;
     private final VirtualDirectory[] masks;
     private final PathWalk walk = new PathWalk();
     private final Posix posix = new Posix();
@@ -78,17 +90,21 @@ public final class Withheld implements AutoCloseable {
     /** Descriptors of all that is known, -1 where none was to be had; what was met last is last. */
     private final Map<Inode, Integer> pinned = new LinkedHashMap<>();
 
-    private final Map<Slot, Integer> slots = new HashMap<>();
+    /** What was met last is last. */
+    private final Map<Slot, Integer> slots = new LinkedHashMap<>();
+
     private final Map<Inode, Integer> files = new HashMap<>();
+
+    // What the walk that is going on has met.
+    private final Set<Slot> slotsMet = new HashSet<>();
+    private final Set<Inode> filesMet = new HashSet<>();
+
     private boolean closed;
-    private volatile Known known = new Known(List.of(), List.of());
+    private volatile Known known = new Known(List.of(), List.of(), List.of(), List.of(), 0);
 
     /** @param paths absolute and normalized; links in them are followed */
     public Withheld(List<Path> paths, NodeTable nodes) {
         this.paths = List.copyOf(paths);
-        lastNames = paths.stream()
-                .map(p -> ByteBuffer.wrap(String.valueOf(p.getFileName()).getBytes(StandardCharsets.UTF_8)))
-                .toList();
         masks = new VirtualDirectory[paths.size()];
         for (int i = 0; i < masks.length; i++) {
             masks[i] = nodes.newVirtualDirectory(false);
@@ -100,18 +116,25 @@ public final class Withheld implements AutoCloseable {
         if (closed) {
             return known;
         }
+        long at = System.nanoTime();
         forgetTheGone();
+        slotsMet.clear();
+        filesMet.clear();
+        Set<ByteBuffer> names = new HashSet<>();
+        List<Path> places = new ArrayList<>();
         for (int i = 0; i < paths.size(); i++) {
             int path = i;
-            int fd = walk.open(paths.get(i), (at, dir, directory, name, found, last) -> {
+            int fd = walk.open(paths.get(i), (dir, directory, name, found, last) -> {
                 boolean end = last && (found == null || found.type() != Stat.S_IFLNK);
-                Slot slot = new Slot(pin(dir, HERE, directory), ByteBuffer.wrap(name));
-                slots.merge(slot, end ? path : PASSAGE, Math::max);
+                met(new Slot(pin(dir, HERE, directory), ByteBuffer.wrap(name)), end ? path : PASSAGE);
                 if (found != null) {
                     files.merge(pin(dir, name, found), PASSAGE, Math::max);
                 }
                 return true;
             });
+            paths.get(i).forEach(n -> names.add(bytes(n)));
+            walk.missing().forEach(n -> names.add(bytes(n)));
+            places.add(walk.reached().resolve(walk.missing()).normalize());
             if (fd >= 0) {
                 if (posix.statx(fd, stat) == 0) {
                     files.merge(pin(fd, HERE, stat), path, Math::max);
@@ -120,9 +143,20 @@ public final class Withheld implements AutoCloseable {
             }
         }
         forgetTheEldest();
-        Known now = new Known(list(slots), list(files));
+        slots.keySet().forEach(s -> names.add(s.name));
+        Known now = new Known(list(slots), list(files), List.copyOf(names), List.copyOf(places), at);
         known = now;
         return now;
+    }
+
+    private static ByteBuffer bytes(Path name) {
+        return ByteBuffer.wrap(name.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void met(Slot slot, int path) {
+        slotsMet.add(slot);
+        Integer before = slots.remove(slot);
+        slots.put(slot, before == null ? path : Math.max(before, path));
     }
 
     private static <T> List<At<T>> list(Map<T, Integer> all) {
@@ -134,10 +168,11 @@ public final class Withheld implements AutoCloseable {
     /** The file {@code name} in the directory with the descriptor {@code dir}, of which {@code found} told. */
     private Inode pin(int dir, byte[] name, Stat found) {
         Inode inode = new Inode(found.dev(), found.ino());
+        filesMet.add(inode);
         Integer fd = pinned.remove(inode);
-        if (fd == null) {
+        if (fd == null || fd < 0) {
             fd = posix.openat(dir, posix.name(name), Open.O_PATH | Open.O_NOFOLLOW | Open.O_CLOEXEC, 0);
-            if (fd >= 0 && posix.statx(fd, stat) == 0 && !inode.is(stat)) { // exchanged meanwhile
+            if (fd >= 0 && (posix.statx(fd, stat) < 0 || !inode.is(stat))) { // exchanged meanwhile
                 posix.close(fd);
                 fd = -1;
             }
@@ -159,9 +194,18 @@ public final class Withheld implements AutoCloseable {
         forgetWhatIsNotPinned();
     }
 
+    /** Never what was met just now: that is all last. */
     private void forgetTheEldest() {
-        for (Iterator<Integer> i = pinned.values().iterator(); pinned.size() > MOST_PINNED * paths.size(); ) {
-            posix.close(i.next());
+        int most = MOST * paths.size();
+        for (Iterator<Integer> i = pinned.values().iterator(); pinned.size() > Math.max(most, filesMet.size()); ) {
+            int fd = i.next();
+            if (fd >= 0) {
+                posix.close(fd);
+            }
+            i.remove();
+        }
+        for (Iterator<Slot> i = slots.keySet().iterator(); slots.size() > Math.max(most, slotsMet.size()); ) {
+            i.next();
             i.remove();
         }
         forgetWhatIsNotPinned();
@@ -206,12 +250,16 @@ public final class Withheld implements AutoCloseable {
 
     /** True if {@code path}, without links, is a withheld directory's or below one. */
     boolean holds(Path path) {
-        return paths.stream().anyMatch(path::startsWith);
+        return paths.stream().anyMatch(path::startsWith)
+                || look().places.stream().anyMatch(path::startsWith);
     }
 
     /** The index of the withheld path, -1 for a passage, {@link #NONE} for any other name. */
     private int slot(Node parent, MemorySegment name, int length) {
-        if (find(known, parent, name, length) == NONE && !isLastName(name, length)) {
+        Known k = known;
+        if (find(k, parent, name, length) == NONE
+                && !isOneOf(k.names, name, length)
+                && System.nanoTime() - k.at < BELIEVED_NANOS) {
             return NONE;
         }
         return find(look(), parent, name, length);
@@ -232,9 +280,9 @@ public final class Withheld implements AutoCloseable {
         return found;
     }
 
-    private boolean isLastName(MemorySegment name, int length) {
-        for (ByteBuffer last : lastNames) {
-            if (isSame(last, name, length)) {
+    private static boolean isOneOf(List<ByteBuffer> names, MemorySegment name, int length) {
+        for (int i = 0; i < names.size(); i++) {
+            if (isSame(names.get(i), name, length)) {
                 return true;
             }
         }

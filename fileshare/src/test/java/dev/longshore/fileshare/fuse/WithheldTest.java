@@ -46,16 +46,20 @@ class WithheldTest {
         Files.createSymbolicLink(home.resolve(".cache"), Path.of("dot/cache"));
         Files.createDirectories(home.resolve("mine/longshore"));
         Files.writeString(home.resolve("mine/longshore/settings.json"), "the guest's");
-        server = server(home);
+        withhold(state, home.resolve(".config/longshore"), home.resolve(".cache/longshore"));
+    }
+
+    private void withhold(Path... paths) throws IOException {
+        server = server(home, paths);
         guest = new FuseGuest(server);
         guest.init().ok();
         root = guest.walk(home.toString()).node();
     }
 
-    private FuseServer server(Path shared) throws IOException {
+    private FuseServer server(Path shared, Path... withheld) throws IOException {
         return new FuseServer(
                 List.of(new SharedFolder(shared)),
-                List.of(state, home.resolve(".config/longshore"), home.resolve(".cache/longshore")),
+                List.of(withheld),
                 Ownership.ofThisProcess(),
                 new Limits(1000, 16, 100),
                 CacheTimes.AUTO,
@@ -170,7 +174,7 @@ class WithheldTest {
     @Test
     void whatTheHostMovesAwayForAMoment_staysWithheld() throws IOException {
         server.close();
-        server = server(temp.toRealPath());
+        server = server(temp.toRealPath(), state);
         guest = new FuseGuest(server);
         guest.init().ok();
         long all = walk("..");
@@ -241,5 +245,123 @@ class WithheldTest {
         assertThat(guest.lookupReply(parent, "mine").error()).isEqualTo(Errno.ENOENT);
         assertThat(guest.createReply(mine, "x", Open.O_RDWR, 0x1A4).error()).isNotZero();
         assertThat(other).isEmptyDirectory();
+    }
+
+    /** Nothing of the path is there but for the shared folder. */
+    @Test
+    void whatLeadsToOwnDirectory_andIsNotThereYet_isNotTheGuestsToMake() throws IOException {
+        server.close();
+        Path own = home.resolve(".config/a/longshore");
+        withhold(own);
+        long config = guest.mkdir(root, ".config", 0x1ED).node();
+        assertThat(guest.symlink(config, "a", "../mine").error()).isEqualTo(Errno.EACCES);
+        assertThat(guest.rename(root, "mine", config, "a", 0).error()).isEqualTo(Errno.EBUSY);
+        long a = guest.mkdir(config, "a", 0x1ED).node();
+        assertThat(guest.rename(walk("mine"), "longshore", a, "longshore", 0).error())
+                .isEqualTo(Errno.EBUSY);
+        assertThat(guest.mkdirReply(a, "longshore", 0x1ED).error()).isEqualTo(Errno.EEXIST);
+        assertThat(own).doesNotExist();
+    }
+
+    @Test
+    void whatTheHostPutsInThePlaceOfWhatLeadsToOwnDirectory_staysThere() throws IOException {
+        Files.createDirectories(home.resolve("new/state/longshore"));
+        Files.writeString(home.resolve("new/state/longshore/settings.json"), "new");
+        long before = walk("new/state");
+        long local = walk("new");
+        Files.move(home.resolve(".local"), home.resolve("old"));
+        Files.move(home.resolve("new"), home.resolve(".local"));
+        assertThat(guest.rename(local, "state", local, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertThat(guest.rename(root, "mine", local, "state", 0).error()).isEqualTo(Errno.EBUSY);
+        assertThat(guest.rename(before, "longshore", root, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertThat(state.resolve("settings.json")).hasContent("new");
+    }
+
+    @Test
+    void linkToWhatIsNotThere_withASlashBehind_isNotTheGuestsToMakeTrue() throws IOException {
+        Path own = home.resolve("own");
+        for (String end : List.of("/", "/.", "//./")) {
+            new ProcessBuilder("ln", "-sfn", "big/ls" + end, own.toString())
+                    .start()
+                    .onExit()
+                    .join(); // Path drops it
+            server.close();
+            withhold(own);
+            long big = guest.mkdir(root, "big", 0x1ED).node();
+            assertThat(guest.mkdirReply(big, "ls", 0x1ED).error()).as(end).isEqualTo(Errno.EEXIST);
+            assertThat(guest.rename(root, "mine", big, "ls", 0).error()).as(end).isEqualTo(Errno.EBUSY);
+            Files.delete(home.resolve("big"));
+        }
+    }
+
+    @Test
+    void linkToANameThatIsNotUtf8_isFollowed() throws IOException {
+        String script = "mkdir -p $'d\\xff/c/longshore' && ln -sfn $'d\\xff/c' .cache";
+        assertThat(new ProcessBuilder("bash", "-c", script)
+                        .directory(home.toFile())
+                        .start()
+                        .onExit()
+                        .join()
+                        .exitValue())
+                .isZero();
+        server.close();
+        withhold(home.resolve(".cache/longshore"));
+        long d = guest.call(Opcode.LOOKUP, root, new byte[] {'d', (byte) 0xFF, 0})
+                .ok()
+                .u64(0);
+        assertEmptyAndUnchangeable(
+                guest.lookup(guest.lookup(d, "c").node(), "longshore").node());
+    }
+
+    /** More names than are remembered of paths that were. */
+    @Test
+    void longPath_isGuardedAtBothEnds() throws IOException {
+        Path own = home.resolve("deep");
+        for (int i = 0; i < 100; i++) {
+            own = own.resolve("d" + i);
+        }
+        Files.createDirectories(own);
+        server.close();
+        withhold(own);
+        assertThat(guest.rename(root, "deep", root, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        long deep = guest.lookup(root, "deep").node();
+        assertThat(guest.rename(deep, "d0", root, "x", 0).error()).isEqualTo(Errno.EBUSY);
+        assertEmptyAndUnchangeable(walk(home.relativize(own).toString()));
+    }
+
+    /** By the way without links, as somebody who knows it may share it. */
+    @Test
+    void folderBelowOwnDirectory_isAbsent_byAnyName() throws IOException {
+        Path images = Files.createDirectory(home.resolve("dot/cache/longshore/images"));
+        server.share(List.of(new SharedFolder(images), new SharedFolder(home.resolve("mine"))));
+        long there = guest.walk(home.toString()).node();
+        assertThat(guest.lookupReply(there, "dot").error()).isEqualTo(Errno.ENOENT);
+        assertThat(guest.lookupReply(there, "mine").error()).isZero();
+    }
+
+    @Test
+    void namesThatWereOnTheWay_areFreeAgain() throws IOException {
+        long mine = walk("mine");
+        for (int i = 0; i < 300; i++) {
+            Files.delete(home.resolve(".cache"));
+            Files.createSymbolicLink(home.resolve(".cache"), Path.of("mine/none" + i));
+            assertThat(guest.lookup(mine, "longshore").node()).isNotZero(); // all paths are walked now
+            assertThat(guest.createReply(mine, "none" + i, Open.O_RDWR, 0x1A4).error())
+                    .isEqualTo(Errno.EACCES);
+        }
+        assertThat(guest.createReply(mine, "none0", Open.O_RDWR, 0x1A4).error()).isZero();
+    }
+
+    /** A name that nobody expected, of what a link leads to from now on. */
+    @Test
+    void linkThatTheHostMakes_isFollowedSoon() throws IOException {
+        Files.createDirectories(home.resolve("big"));
+        Files.move(state, home.resolve("big/ls"));
+        Files.createSymbolicLink(state, Path.of("../../big/ls"));
+        long end = System.nanoTime() + 10_000_000_000L;
+        while (guest.list(walk("big/ls"), true, 4096).size() > 2 && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+        assertEmptyAndUnchangeable(walk("big/ls"));
     }
 }
