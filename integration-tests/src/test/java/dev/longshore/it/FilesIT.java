@@ -90,6 +90,25 @@ class FilesIT {
                 .equals("guest.txt host.txt"));
     }
 
+    /** Names are bytes: neither this test's nor the daemon's locale has a say. */
+    @Test
+    void names_areOfAnyLanguage() {
+        String made = Command.of(
+                        "sh",
+                        "-c",
+                        "u=$(printf '\\303\\274\\344\\270\\255'); mkdir \"$1/$u\" && echo host > \"$1/$u/$u\" && docker run --rm -v \"$1/$u:/$u\""
+                                + " -v \"$1:/all\" \"$2\" sh -c \"cat /$u/$u && echo guest > /all/$u/$u\" && cat \"$1/$u/$u\"",
+                        "names",
+                        folder.toString(),
+                        TestImage.NAME)
+                .with("DOCKER_HOST", docker.host())
+                .within(Duration.ofSeconds(90))
+                .run()
+                .expectOk()
+                .text();
+        assertThat(made).isEqualTo("host\nguest");
+    }
+
     @Test
     void trees_areMadeMovedLinkedAndRemoved() throws IOException {
         start();

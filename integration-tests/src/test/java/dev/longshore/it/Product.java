@@ -75,6 +75,7 @@ final class Product implements AutoCloseable {
         line.addAll(List.of(arguments));
         return Command.of(line)
                 .with("LONGSHORE_HOME", home.toString())
+                .with("LC_ALL", "C") // as many a shell without a user has it
                 .with("DOCKER_CONFIG", dockerConfig.toString())
                 .with("SSH_AUTH_SOCK", sshAgent().toString())
                 .with(variables);
