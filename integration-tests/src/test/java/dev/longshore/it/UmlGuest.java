@@ -24,6 +24,11 @@ final class UmlGuest implements AutoCloseable {
         Path initrd = directory.resolve("initrd");
         SmallGuest.initramfs(image, GuestKernel.UML, directory, script).writeTo(initrd);
         return new UmlGuest(Command.of(
+                        "unshare", // else a process that is left may hold the card's socket
+                        "--pid",
+                        "--fork",
+                        "--kill-child",
+                        "--",
                         image.umlKernel().toString(),
                         "mem=256M",
                         "initrd=" + initrd,
