@@ -11,12 +11,14 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Compose as Debian has it: docker compose, or docker-compose before Debian 13. */
 @Order(51)
 @ExtendWith(SharedProduct.class)
+@Timeout(300)
 class ComposeIT {
     private static final int PORT = 18_290;
 
