@@ -137,9 +137,8 @@ final class InodeOps {
                 r = truncate(n, fd, valid);
             }
             if (r == 0 && (valid & ~(FATTR_FH | FATTR_LOCKOWNER)) == 0 && n.isRegular()) {
-                r = dropSetId(
-                        n, fd); // all that is left of ATTR_KILL_SUID, before fallocate(2) and the like: fuse_setattr,
-                // fs/fuse/dir.c
+                // What is left of ATTR_KILL_SUID before fallocate(2) and the like: fuse_setattr, Linux fs/fuse/dir.c.
+                r = dropSetId(n, fd);
             }
             if (r == 0 && (valid & (FATTR_ATIME | FATTR_MTIME)) != 0) {
                 r = setTimes(fd, valid);
